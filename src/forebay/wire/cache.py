@@ -1,0 +1,191 @@
+"""What the hub knows about volumes, replicas, fills, leases and pins.
+
+Values only. A `token` is a fencing token: it grows with every grant on a volume, and a report that carries an older
+one than the record is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ReplicaState(StrEnum):
+    """absent -> filling -> ready -> evicting -> absent; `damaged` is left by filling again."""
+
+    ABSENT = "absent"
+    FILLING = "filling"
+    READY = "ready"
+    EVICTING = "evicting"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a fill or a lease: shown to people, never used to decide."""
+
+    user: str
+    host: str
+    pid: int
+    purpose: str
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.host} (pid {self.pid}, {self.purpose})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A volume and its account. `used_bytes` counts files, temp and trash; `reserved_bytes` what fills may still add."""
+
+    volume_id: str
+    path: str
+    limit_bytes: int
+    used_bytes: int
+    reserved_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a fill is. `present_*` was on the volume before; `moved_*` came over the network in this fill."""
+
+    total_files: int = 0
+    total_bytes: int = 0
+    present_files: int = 0
+    present_bytes: int = 0
+    moved_files: int = 0
+    moved_bytes: int = 0
+
+    @property
+    def done_bytes(self) -> int:
+        return self.present_bytes + self.moved_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One version on one volume, with the reason of its state, and since when."""
+
+    volume_id: str
+    dataset: str
+    number: int
+    group: str
+    manifest_digest: str
+    state: ReplicaState
+    reason: str
+    since: float
+    token: int
+    files: int
+    size_bytes: int
+    fill_seconds: float
+    last_used_at: float
+    lake_confirmed_at: float
+    attempts: int
+    leases: int
+    pinned_by: str
+    pin_reason: str
+    pin_until: float
+
+    @property
+    def ref(self) -> str:
+        return f"{self.dataset}@v{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The replica is ready; take a lease."""
+
+    replica: Replica
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """You hold the fill. `fill_id` names its folder under incoming/ and stays the same over takeovers."""
+
+    replica: Replica
+    fill_id: str
+    token: int
+    takeover: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Somebody else fills (or evicts) it: wait and ask again."""
+
+    replica: Replica
+    holder: str
+    progress: Progress
+
+
+Claim = Ready | Granted | Waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """The bytes are set aside for this fill."""
+
+    reserved_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoRoom:
+    """`missing_bytes` must be freed first; `never` when the volume's limit could not hold it even when empty."""
+
+    missing_bytes: int
+    never: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillDone:
+    """The holder's report: what the fill added to the volume, what it moved, and what it learned."""
+
+    added_bytes: int
+    moved_bytes: int
+    present_bytes: int
+    seconds: float
+    seal_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Somebody is using a replica now, until `expires_at` unless it is renewed."""
+
+    lease_id: str
+    volume_id: str
+    dataset: str
+    number: int
+    holder: Holder
+    token: int
+    granted_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvictGrant:
+    """The replica is marked `evicting`: remove its files, then report with this token."""
+
+    replica: Replica
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEvent:
+    """One line of a volume's history: what happened to which replica, and why."""
+
+    at: float
+    volume_id: str
+    ref: str
+    event: str
+    reason: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """`uses` opened `conventional_bytes` in all (a download for each); only `moved_bytes` came from the lake."""
+
+    uses: int
+    conventional_bytes: int
+    moved_bytes: int
+
+    @property
+    def saved_bytes(self) -> int:
+        return max(0, self.conventional_bytes - self.moved_bytes)

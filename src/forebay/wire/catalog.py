@@ -1,0 +1,129 @@
+"""What the catalog says: datasets, versions, tags, lineage.
+
+Values only. A `Version` never changes after it was added, except for what was learned about it (`sealed`) and the
+tags that point at it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+VersionOrigin = Literal["registered", "committed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A named, owned line of versions. `latest` is the highest version number, 0 while there is none."""
+
+    name: str
+    group: str
+    owner: str
+    description: str
+    created_at: float
+    versions: int
+    latest: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentVersion:
+    """One parent in a version's lineage."""
+
+    dataset: str
+    number: int
+
+    @property
+    def ref(self) -> str:
+        return f"{self.dataset}@v{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeBy:
+    """What made a version: the command line, and the code it ran from where that is known."""
+
+    command: str = ""
+    code: str = ""
+    parameters: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One immutable version.
+
+    `manifest_digest` identifies the registered content (see catalog.manifest). `lake_url` is the root that the
+    manifest's object keys are relative to; `profile` names the credentials, never holds them. `sealed` says that
+    the digest of every file is known.
+    """
+
+    dataset: str
+    number: int
+    group: str
+    manifest_digest: str
+    origin: VersionOrigin
+    lake_url: str
+    profile: str
+    files: int
+    size_bytes: int
+    sealed: bool
+    created_at: float
+    created_by: str
+    message: str
+    parents: tuple[ParentVersion, ...]
+    made_by: MadeBy
+    tags: tuple[str, ...]
+
+    @property
+    def ref(self) -> str:
+        return f"{self.dataset}@v{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """A request to add a version. The manifest has been stored before, under `manifest_digest`."""
+
+    dataset: str
+    manifest_digest: str
+    origin: VersionOrigin
+    lake_url: str
+    profile: str = ""
+    created_by: str = ""
+    message: str = ""
+    parents: tuple[ParentVersion, ...] = ()
+    made_by: MadeBy = MadeBy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedVersion:
+    """`created` is False when the dataset's latest version already had exactly this content."""
+
+    version: Version
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagMove:
+    """One entry of a tag's history; `number` 0 means that the tag was removed."""
+
+    dataset: str
+    tag: str
+    number: int
+    moved_at: float
+    moved_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageEdge:
+    """`child` was made from `parent`; both are `dataset@vN`."""
+
+    parent: str
+    child: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Everything a version was made from (`upstream`) and everything made from it (`downstream`), as edges."""
+
+    of: str
+    upstream: tuple[LineageEdge, ...]
+    downstream: tuple[LineageEdge, ...]
