@@ -1,0 +1,43 @@
+# Every target sets up what it needs: a fresh Debian or Ubuntu with python3 >= 3.11 and make is enough.
+SHELL := /bin/bash
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test soak bench lint types layers lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv with everything needed to work on forebay
+	@scripts/bootstrap.sh dev
+
+quickstart: ## the main job on this machine, in under three minutes
+	@scripts/bootstrap.sh core
+	@.venv/bin/forebay quickstart
+
+test: setup ## bring the real servers and run the whole test suite
+	@scripts/test_parts.sh
+	@scripts/pytest.sh
+
+soak: setup ## the long tests: many seeds, many kills
+	@scripts/test_parts.sh
+	@scripts/pytest.sh -m soak --hypothesis-profile=nightly
+
+bench: setup ## print how to run each measurement
+	@printf 'One script a claim, each beside its peer in one call:\n'
+	@ls bench/*.py | grep -v __init__ | sed 's|bench/\(.*\)\.py|  $(PY) -m bench.\1|'
+
+lint: setup ## ruff: rules and format
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: setup ## mypy, strict
+	@$(PY) -m mypy
+
+layers: setup ## imports go downward only
+	@.venv/bin/lint-imports
+
+lock: setup ## resolve the hashed locks in requirements/ again
+	@scripts/lock.sh
+
+clean: ## remove .venv and every cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

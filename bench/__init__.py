@@ -1,0 +1,1 @@
+"""Measurements: one script a claim, each run beside its peer in one call; a table, then one JSON line."""

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Resolves requirements/*.txt again from pyproject.toml: hashed, for every platform, naming no registry host.
+# A present pin stays unless the call says otherwise, e.g. `scripts/lock.sh --upgrade-package pyarrow` or `--upgrade`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+compile() {
+    .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        -c requirements/constraints.in "$@"
+}
+compile pyproject.toml --extra train --extra postgres --group env -o requirements/core.txt "$@"
+compile pyproject.toml --extra train --extra postgres --group env --group dev -c requirements/core.txt \
+    -o requirements/dev.txt "$@"
+printf 'uv\n' | compile - -c requirements/core.txt -o requirements/bootstrap.txt "$@"
+if grep -n '://' requirements/*.txt; then
+    printf '%s\n' "a registry address came into the lock; remove it before committing" >&2
+    exit 1
+fi
