@@ -1,0 +1,204 @@
+"""The tables, as SQLAlchemy Core metadata: the one place where their names and columns stand.
+
+Migrations build the same tables (a test compares them). Times are Unix seconds, digests lower-case hex. No row per
+file anywhere: a version's files are in its manifest.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+dataset = Table(
+    "dataset",
+    metadata,
+    Column("dataset_id", Integer, primary_key=True),
+    Column("name", String(128), nullable=False, unique=True),
+    Column("access_group", String(128), nullable=False),
+    Column("owner", String(128), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("last_number", Integer, nullable=False),  # numbers are never used twice, also after a removal
+)
+
+version = Table(
+    "version",
+    metadata,
+    Column("version_id", Integer, primary_key=True),
+    Column("dataset_id", ForeignKey("dataset.dataset_id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("manifest_digest", String(64), nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("lake_url", Text, nullable=False),
+    Column("profile", String(128), nullable=False),
+    Column("files", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("made_by_command", Text, nullable=False),
+    Column("made_by_code", Text, nullable=False),
+    Column("made_by_parameters", Text, nullable=False),
+    UniqueConstraint("dataset_id", "number"),
+    Index(None, "manifest_digest"),
+)
+
+# What was learned about a manifest: at most one seal, replaced only by one that knows more.
+seal = Table(
+    "seal",
+    metadata,
+    Column("manifest_digest", String(64), primary_key=True),
+    Column("seal_digest", String(64), nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("sealed_at", Float, nullable=False),
+)
+
+parent = Table(
+    "parent",
+    metadata,
+    Column("child_id", ForeignKey("version.version_id"), nullable=False),
+    Column("parent_id", ForeignKey("version.version_id"), nullable=False),
+    PrimaryKeyConstraint("child_id", "parent_id"),
+    Index(None, "parent_id"),
+)
+
+tag = Table(
+    "tag",
+    metadata,
+    Column("dataset_id", ForeignKey("dataset.dataset_id"), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("version_id", ForeignKey("version.version_id"), nullable=False),
+    PrimaryKeyConstraint("dataset_id", "name"),
+    Index(None, "version_id"),
+)
+
+tag_move = Table(
+    "tag_move",
+    metadata,
+    Column("tag_move_id", Integer, primary_key=True),
+    Column("dataset_id", ForeignKey("dataset.dataset_id"), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("moved_at", Float, nullable=False),
+    Column("moved_by", String(128), nullable=False),
+    Index(None, "dataset_id", "name"),
+)
+
+volume = Table(
+    "volume",
+    metadata,
+    Column("volume_id", String(64), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("limit_bytes", BigInteger, nullable=False),
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("last_token", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+replica = Table(
+    "replica",
+    metadata,
+    Column("volume_id", ForeignKey("volume.volume_id"), nullable=False),
+    Column("version_id", ForeignKey("version.version_id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("fill_seconds", Float, nullable=False),
+    Column("last_used_at", Float, nullable=False),
+    Column("lake_confirmed_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("pinned_by", String(128), nullable=False),
+    Column("pin_reason", Text, nullable=False),
+    Column("pin_until", Float, nullable=False),
+    PrimaryKeyConstraint("volume_id", "version_id"),
+)
+
+# Open while somebody fills, and after a failed try that left verified bytes behind; removed when the fill is done.
+fill = Table(
+    "fill",
+    metadata,
+    Column("fill_id", String(64), primary_key=True),
+    Column("volume_id", ForeignKey("volume.volume_id"), nullable=False),
+    Column("version_id", ForeignKey("version.version_id"), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("holder_user", String(128), nullable=False),
+    Column("holder_host", String(255), nullable=False),
+    Column("holder_pid", Integer, nullable=False),
+    Column("holder_purpose", String(128), nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("reserved_bytes", BigInteger, nullable=False),
+    Column("total_files", BigInteger, nullable=False),
+    Column("total_bytes", BigInteger, nullable=False),
+    Column("present_files", BigInteger, nullable=False),
+    Column("present_bytes", BigInteger, nullable=False),
+    Column("moved_files", BigInteger, nullable=False),
+    Column("moved_bytes", BigInteger, nullable=False),
+    UniqueConstraint("volume_id", "version_id"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("lease_id", String(64), primary_key=True),
+    Column("volume_id", ForeignKey("volume.volume_id"), nullable=False),
+    Column("version_id", ForeignKey("version.version_id"), nullable=False),
+    Column("holder_user", String(128), nullable=False),
+    Column("holder_host", String(255), nullable=False),
+    Column("holder_pid", Integer, nullable=False),
+    Column("holder_purpose", String(128), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("granted_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Index(None, "volume_id", "version_id"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("event_id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("volume_id", String(64), nullable=False),
+    Column("ref", String(160), nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Index(None, "volume_id", "event_id"),
+)
+
+# The ledger: one row a use. Kept when the version is forgotten, so it names the version instead of pointing at it.
+use = Table(
+    "use",
+    metadata,
+    Column("use_id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("volume_id", String(64), nullable=False),
+    Column("ref", String(160), nullable=False),
+    Column("user_name", String(128), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("moved_bytes", BigInteger, nullable=False),
+    Index(None, "volume_id"),
+)
