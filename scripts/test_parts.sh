@@ -6,16 +6,17 @@ cd "$(dirname "$0")/.."
 
 say() { printf '%s\n' "forebay test parts: $*" >&2; }
 
-have_postgres() { [ -x /usr/lib/postgresql/15/bin/initdb ] || command -v initdb >/dev/null; }
+# The check of what is there already makes a later call instant.
+have_azurite() { cmp -s tests/npm/package-lock.json .venv/npm/installed.json; }
+have_postgres() { [ -x /usr/lib/postgresql/15/bin/initdb ]; }
 
-ensure_azurite() {
-    cmp -s tests/npm/package-lock.json .venv/npm/.installed && return
-    command -v npm >/dev/null || scripts/system_packages.sh nodejs npm || return 1
+install_azurite() {
+    say "Azurite from npm"
     rm -rf .venv/npm && mkdir -p .venv/npm
     cp tests/npm/package.json tests/npm/package-lock.json .venv/npm/
-    npm ci --prefix .venv/npm --silent --no-audit --no-fund --ignore-scripts || return 1
-    cp tests/npm/package-lock.json .venv/npm/.installed
+    .venv/bin/npm ci --prefix .venv/npm --silent --no-audit --no-fund --ignore-scripts || return 1
+    cp tests/npm/package-lock.json .venv/npm/installed.json
 }
 
-have_postgres || scripts/system_packages.sh postgresql-15 || say "no PostgreSQL 15 from Debian; PyPI's will do"
-ensure_azurite || say "Azurite could not be installed: it needs npm (Debian, Ubuntu: apt-get install nodejs npm)"
+have_azurite || install_azurite || say "Azurite did not install from npm; its tests cannot run"
+have_postgres || scripts/system_packages.sh postgresql-15 || say "no PostgreSQL 15 from Debian; PyPI's newer one serves"
