@@ -1,0 +1,170 @@
+"""Opens the database: an SQLite file by default, PostgreSQL for a team; and the only two kinds of transaction.
+
+`writing` takes SQLite's write lock at its beginning, so that no transaction can fail half-way because another one
+wrote first; `reading` sees one snapshot. Both raise nothing but `ForebayError`s. Opening an up-to-date database
+imports no Alembic.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
+
+from forebay.catalog.database_errors import shown, translated
+from forebay.errors import InputError, NotAllowedError
+
+HEAD = "0001"
+"""The newest migration (a test holds it equal to Alembic's head)."""
+
+REVISION_TABLE = "forebay_revision"
+"""Where the database's revision stands; not Alembic's default name, which MLflow uses in databases we may share."""
+
+_WRITES = "forebay_writes"
+
+
+def open_engine(url: str, *, busy_seconds: float = 30.0) -> Engine:
+    """An engine for `sqlite:////path/file.db` or `postgresql://user@host/name`; nothing is connected yet.
+
+    `busy_seconds` bounds the wait for another writer (SQLite) or for a connection (PostgreSQL).
+    InputError `bad-database-url`, `postgres-not-installed`; NotAllowedError when the file's folder cannot be made.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, busy_seconds)
+    return _open_postgres(parsed, busy_seconds)
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to this forebay's tables; safe when several processes do it at once.
+
+    ConflictError `database-newer` when a newer forebay made it, `database-foreign` when something else did.
+    """
+    with reading(engine) as connection:
+        found = revision(connection)
+    if found == HEAD:
+        return
+    from forebay.catalog.migrations.upgrade import upgrade  # Alembic is slow to import
+
+    with translated(engine.url):
+        upgrade(engine)
+
+
+def revision(connection: Connection) -> str:
+    """The database's revision, "" when it has none."""
+    if not sa.inspect(connection).has_table(REVISION_TABLE):
+        return ""
+    return str(connection.execute(sa.text(f"SELECT version_num FROM {REVISION_TABLE}")).scalar() or "")  # noqa: S608
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One write transaction: committed at the end, rolled back when the body raises.
+
+    On SQLite it holds the only write lock from its start; on PostgreSQL lock the rows you decide on.
+    """
+    with (
+        translated(engine.url),
+        engine.connect() as connection,
+        connection.execution_options(**{_WRITES: True}).begin(),
+    ):
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One read transaction over a single snapshot; never write in it."""
+    with translated(engine.url), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection.begin():
+            yield connection
+
+
+def _parse(url: str) -> sa.URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # Not chained: the cause repeats the URL, and with it a password.
+        raise _bad_url("It is not a database URL") from None
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise _bad_url("SQLite needs a file")
+        return parsed.set(drivername="sqlite+pysqlite")
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    raise _bad_url(f"Databases of kind {parsed.get_backend_name()!r} are not supported")
+
+
+def _bad_url(what: str) -> InputError:
+    return InputError(
+        "bad-database-url", f"{what}.", todo="Use sqlite:////folder/forebay.db or postgresql://user@host/name."
+    )
+
+
+def _open_sqlite(url: sa.URL, busy_seconds: float) -> Engine:
+    folder = Path(str(url.database)).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotAllowedError("database-folder", f"Cannot make the database's folder {folder}: {error}.") from error
+    # isolation_level None: the driver begins nothing on its own, `_begin` does.
+    engine = sa.create_engine(
+        url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": busy_seconds}
+    )
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin)
+    _stay_in_process(engine)
+    return engine
+
+
+def _open_postgres(url: sa.URL, busy_seconds: float) -> Engine:
+    connect_args = {} if "connect_timeout" in url.query else {"connect_timeout": max(2, int(busy_seconds))}
+    try:
+        engine = sa.create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, pool_timeout=busy_seconds, connect_args=connect_args
+        )
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise InputError(
+            "postgres-not-installed",
+            f"The driver for {shown(url)} is not installed.",
+            todo="pip install 'forebay[postgres]'",
+        ) from error
+    _stay_in_process(engine)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    # WAL with NORMAL: a power cut may lose the last commits, never damage the file. WAL itself is set by `migrate`.
+    for pragma in ("foreign_keys = ON", "synchronous = NORMAL"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES, False) else "BEGIN")
+
+
+def _stay_in_process(engine: Engine) -> None:
+    """A connection must not be used, nor even closed, on the other side of a fork."""
+    inherited: list[Any] = []
+
+    def connected(_connection: Any, record: Any) -> None:
+        record.info["pid"] = os.getpid()
+
+    def checked_out(connection: Any, record: Any, proxy: Any) -> None:
+        if record.info["pid"] != os.getpid():
+            inherited.append(connection)
+            record.dbapi_connection = proxy.dbapi_connection = None
+            raise DisconnectionError("this connection belongs to the parent process")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", checked_out)
