@@ -1,0 +1,184 @@
+"""What went wrong in a conversation with a lake, read from what obstore raised.
+
+obstore's messages hold URLs and response bodies, which may hold secrets. So nothing of them is passed on: a fault has a
+kind, an HTTP status and the lake's own error code (a single word), and our errors are made from these alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from obstore import exceptions as obstore_errors
+
+from forebay.errors import (
+    ConflictError,
+    DamagedError,
+    ForebayError,
+    InputError,
+    NotAllowedError,
+    UnavailableError,
+)
+
+# Everything that obstore raises for a failure; other exceptions are bugs or the caller's own.
+OBSTORE_ERRORS = (obstore_errors.BaseError, OSError, ValueError)
+
+
+class FaultKind(StrEnum):
+    """What a failure means for the one who asked."""
+
+    VANISHED = "vanished"
+    DENIED = "denied"
+    CHANGED = "changed"
+    RANGE_IGNORED = "range-ignored"
+    TRUNCATED = "truncated"
+    TOO_LONG = "too-long"
+    LENGTH_UNKNOWN = "length-unknown"
+    EXISTS = "exists"
+    UNSUPPORTED = "unsupported"
+    REFUSED = "refused"
+    AWAY = "away"
+
+
+RETRIED = frozenset({FaultKind.TRUNCATED, FaultKind.AWAY})
+_THROTTLED = frozenset({429, 503})
+_RETRIED_STATUSES = frozenset({408, 409, 425, 429})
+
+_STATUS = re.compile(r"status code: (\d{3})|status: (\d{3})")
+_CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
+_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|MissingCredential")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One failure. `what` is our own wording, safe to show; `status` is 0 where there was no HTTP answer."""
+
+    kind: FaultKind
+    what: str
+    status: int = 0
+
+    @property
+    def retried(self) -> bool:
+        return self.kind in RETRIED
+
+    @property
+    def throttled(self) -> bool:
+        return self.status in _THROTTLED
+
+
+class LakeFault(Exception):
+    """Carries a fault from where it was met to where it is decided upon. Never leaves this package."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+def read_fault(error: BaseException) -> Fault:
+    """The fault behind an exception that obstore raised."""
+    text = str(error)
+    found = _STATUS.search(text)
+    status = int(found.group(1) or found.group(2)) if found else 0
+    code = _CODE.search(text)
+    kind, what = _by_type(error) or _by_status(status, text) or _by_text(text)
+    if status:
+        what = f"{what} (status {status}{f', {code.group(1)}' if code else ''})"
+    return Fault(kind=kind, what=what, status=status)
+
+
+def _by_type(error: BaseException) -> tuple[FaultKind, str] | None:
+    if isinstance(error, FileNotFoundError):
+        return FaultKind.VANISHED, "there is no such object"
+    if isinstance(error, PermissionError | obstore_errors.PermissionDeniedError | obstore_errors.UnauthenticatedError):
+        return FaultKind.DENIED, "the lake denies access"
+    if isinstance(error, obstore_errors.PreconditionError | obstore_errors.NotModifiedError):
+        return FaultKind.CHANGED, "the object is not the registered one any more"
+    if isinstance(error, obstore_errors.AlreadyExistsError):
+        return FaultKind.EXISTS, "the object exists already"
+    if isinstance(error, ValueError | obstore_errors.InvalidPathError):
+        return FaultKind.REFUSED, "the key can't be addressed"
+    return None
+
+
+def _by_status(status: int, text: str) -> tuple[FaultKind, str] | None:
+    if status and "169.254.169.254" in text:
+        return FaultKind.DENIED, "no credentials were found"
+    if status == 416:
+        return FaultKind.CHANGED, "the object is shorter than registered"
+    if status >= 500 or status in _RETRIED_STATUSES:
+        return FaultKind.AWAY, "the lake did not answer"
+    if status >= 400:
+        return FaultKind.REFUSED, "the lake refused the request"
+    return None
+
+
+_TEXTS: tuple[tuple[tuple[str, ...], FaultKind, str], ...] = (
+    (("RangeNotSupported", "NotPartial", "UnexpectedRange"), FaultKind.RANGE_IGNORED, "the lake ignores ranges"),
+    (("MissingContentLength",), FaultKind.LENGTH_UNKNOWN, "the lake does not tell the object's size"),
+    (("IncompleteBody", "UnexpectedEof", "kind: Interrupted"), FaultKind.TRUNCATED, "the body ended early"),
+    (("PermissionDenied", "Permission denied"), FaultKind.DENIED, "the files can't be read by this user"),
+    (("TimedOut", "kind: Timeout"), FaultKind.AWAY, "the lake did not answer in time"),
+    (("kind: Connect",), FaultKind.AWAY, "the lake can't be reached"),
+    (("BareRedirect",), FaultKind.REFUSED, "the lake sent a redirect to nowhere, often a wrong region"),
+    (("NotImplemented", "NotSupported"), FaultKind.UNSUPPORTED, "the lake does not offer this operation"),
+)
+
+
+def _by_text(text: str) -> tuple[FaultKind, str]:
+    for marks, kind, what in _TEXTS:
+        if any(mark in text for mark in marks):
+            return kind, what
+    if _CREDENTIALS.search(text):
+        return FaultKind.DENIED, "no usable credentials were found"
+    return FaultKind.AWAY, "the connection failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Report:
+    category: type[ForebayError]
+    kind: str
+    todo: str
+
+
+_REGISTER = "The version's bytes are not in the lake any more. Register a new version to use what is there now."
+_REPORTS = {
+    FaultKind.VANISHED: _Report(category=ConflictError, kind="object-vanished", todo=_REGISTER),
+    FaultKind.CHANGED: _Report(category=ConflictError, kind="object-changed", todo=_REGISTER),
+    FaultKind.DENIED: _Report(
+        category=NotAllowedError,
+        kind="lake-denied",
+        todo="Check the credentials in the environment or in the profile, and what they may read.",
+    ),
+    FaultKind.RANGE_IGNORED: _Report(
+        category=InputError, kind="range-ignored", todo="Fetch this object whole: do not split it into ranges."
+    ),
+    FaultKind.TRUNCATED: _Report(
+        category=UnavailableError, kind="truncated", todo="Try again later; look at the lake and what is in between."
+    ),
+    FaultKind.TOO_LONG: _Report(
+        category=DamagedError,
+        kind="length-mismatch",
+        todo="The lake contradicts itself about this object: look at it there before you try again.",
+    ),
+    FaultKind.LENGTH_UNKNOWN: _Report(
+        category=InputError,
+        kind="size-unknown",
+        todo="Serve the file with a Content-Length, or copy it into an object store.",
+    ),
+    FaultKind.EXISTS: _Report(category=ConflictError, kind="object-exists", todo="Use another name."),
+    FaultKind.UNSUPPORTED: _Report(category=InputError, kind="lake-unsupported", todo="Use another lake."),
+    FaultKind.REFUSED: _Report(
+        category=InputError, kind="lake-refused", todo="Check the URL, the region and the endpoint."
+    ),
+    FaultKind.AWAY: _Report(
+        category=UnavailableError, kind="lake-away", todo="Try again later; what was received is kept."
+    ),
+}
+
+
+def lake_error(fault: Fault, subject: str, *, tries: int = 1) -> ForebayError:
+    """Our error for a fault; `subject` names the object or URL."""
+    report = _REPORTS[fault.kind]
+    after = f", after {tries} tries" if tries > 1 else ""
+    return report.category(report.kind, f"{subject}: {fault.what}{after}", todo=report.todo)
