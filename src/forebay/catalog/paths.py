@@ -7,7 +7,8 @@ file system, also one that ignores case or normalises Unicode, without one file 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,7 @@ RESERVED = ".forebay"
 
 # Flags every path that breaks a rule about its characters or components, and some that do not (`check_path` decides).
 _SUSPECT = r"(^|/)\.{0,2}(/|$)|^(?i:\.forebay)(/|$)|[\x00-\x1f\x7f-\x{9f}\\]"
+_PIECE_ROWS = 1 << 17
 _TODO = "Leave it out with a narrower pattern, or rename it in the lake."
 
 
@@ -53,19 +55,18 @@ def check_paths(paths: pa.Array | pa.ChunkedArray) -> None:
     InputError as from `check_path`, or `path-duplicate`, `path-collision` (two that differ only in case or Unicode
     form), `path-is-directory` (`a` beside `a/b`), naming both.
     """
-    if isinstance(paths, pa.Array):
-        paths = pa.chunked_array([paths])
-    suspects = pc.or_(
-        pc.match_substring_regex(paths, _SUSPECT), pc.greater(pc.binary_length(paths), MAX_COMPONENT_BYTES)
-    )
-    for path in pc.filter(paths, suspects).to_pylist():
-        check_path(path)
-    folded = pa.chunked_array([_folded(chunk) for chunk in paths.chunks], pa.string())
-    if pc.count_distinct(folded).as_py() != len(paths):
-        raise _collision(paths, folded)
+    pieces = list(_pieces(paths))
+    for piece in pieces:
+        _check_each(piece)
+    folded = [_folded(piece) for piece in pieces]
+    if not _increasing(pa.chunked_array(folded, pa.string())):
+        _check_distinct(pieces, folded)
     parents = _parents(folded)
-    if pc.any(pc.is_in(folded, parents)).as_py():
-        raise _file_and_directory(paths, folded, parents)
+    for piece, keys in zip(pieces, folded, strict=True):
+        inside = pc.is_in(keys, parents)
+        if pc.any(inside).as_py():
+            at = pc.index(inside, True).as_py()
+            raise _file_and_directory(piece[at].as_py(), keys[at].as_py() + "/", pieces, folded)
 
 
 def _check_components(path: str) -> None:
@@ -85,60 +86,83 @@ def fold(path: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
-def _folded(chunk: pa.Array) -> pa.Array:
-    ascii_only = pc.string_is_ascii(chunk)
-    lower = pc.ascii_lower(chunk)
+def _pieces(paths: pa.Array | pa.ChunkedArray) -> Iterator[pa.Array]:
+    """The paths in arrays short enough that what is computed from one takes little memory."""
+    for chunk in [paths] if isinstance(paths, pa.Array) else paths.chunks:
+        for start in range(0, len(chunk), _PIECE_ROWS):
+            yield chunk.slice(start, _PIECE_ROWS)
+
+
+def _check_each(piece: pa.Array) -> None:
+    long = pc.greater(pc.binary_length(piece), MAX_COMPONENT_BYTES)
+    for path in pc.filter(piece, pc.or_(pc.match_substring_regex(piece, _SUSPECT), long)).to_pylist():
+        check_path(path)
+
+
+def _folded(piece: pa.Array) -> pa.Array:
+    ascii_only = pc.string_is_ascii(piece)
+    lower = pc.ascii_lower(piece)
     if pc.all(ascii_only).as_py():
-        return lower
+        return piece if lower.equals(piece) else lower
     other = pc.invert(ascii_only)
-    folded = [fold(path) for path in pc.filter(chunk, other).to_pylist()]
+    folded = [fold(path) for path in pc.filter(piece, other).to_pylist()]
     return pc.replace_with_mask(lower, other, pa.array(folded, pa.string()))
 
 
-def _parents(folded: pa.ChunkedArray) -> pa.Array:
+def _increasing(values: pa.ChunkedArray) -> bool:
+    return len(values) < 2 or bool(pc.all(pc.less(values.slice(0, len(values) - 1), values.slice(1))).as_py())
+
+
+def _parents(folded: list[pa.Array]) -> pa.Array:
     """Every directory that some path lies in, from the innermost outwards."""
     found: list[pa.Array] = []
-    level = _parent(folded)
+    level = _distinct([_parent(keys) for keys in folded])
     while len(level):
         found.append(level)
-        level = _parent(level)
-    return pc.unique(pa.chunked_array(found, pa.string()))
+        level = pc.unique(_parent(level))
+    return _distinct(found)
 
 
-def _parent(paths: pa.Array | pa.ChunkedArray) -> pa.Array:
+def _distinct(arrays: list[pa.Array]) -> pa.Array:
+    return pc.unique(pa.chunked_array(arrays, pa.string()))
+
+
+def _parent(paths: pa.Array) -> pa.Array:
     inside = pc.filter(paths, pc.match_substring(paths, "/"))
     return pc.unique(pc.list_element(pc.split_pattern(inside, "/", max_splits=1, reverse=True), 0))
+
+
+def _check_distinct(pieces: list[pa.Array], folded: list[pa.Array]) -> None:
+    if pc.count_distinct(pa.chunked_array(folded)).as_py() == sum(map(len, folded)):
+        return
+    seen: dict[str, str] = {}
+    for path, key in zip(_strings(pieces), _strings(folded), strict=True):
+        if key in seen:
+            raise _collision(seen[key], path)
+        seen[key] = path
+
+
+def _strings(arrays: list[pa.Array]) -> Iterator[str]:
+    return chain.from_iterable(array.to_pylist() for array in arrays)
 
 
 def _bad(kind: str, path: str, why: str) -> InputError:
     return InputError(kind, f"The object key {path!r} cannot be a file path: {why}.", todo=_TODO)
 
 
-def _collision(paths: pa.ChunkedArray, folded: pa.ChunkedArray) -> InputError:
-    first, second = _first_repeated(paths.to_pylist(), folded.to_pylist())
+def _collision(first: str, second: str) -> InputError:
     if first == second:
         return InputError("path-duplicate", f"The path {first!r} is listed twice.", todo=_TODO)
     return InputError(
         "path-collision",
-        f"The object keys {first!r} and {second!r} differ only in case or Unicode form: "
+        f"The object keys {first!a} and {second!a} differ only in case or Unicode form: "
         "on some file systems they are one file.",
         todo=_TODO,
     )
 
 
-def _first_repeated(paths: Iterable[str], folded: Iterable[str]) -> tuple[str, str]:
-    seen: dict[str, str] = {}
-    for path, key in zip(paths, folded, strict=True):
-        if key in seen:
-            return seen[key], path
-        seen[key] = path
-    raise AssertionError("no path is repeated")
-
-
-def _file_and_directory(paths: pa.ChunkedArray, folded: pa.ChunkedArray, parents: pa.Array) -> InputError:
-    at = pc.index(pc.is_in(folded, parents), True).as_py()
-    file, prefix = paths[at].as_py(), folded[at].as_py() + "/"
-    inside = paths[pc.index(pc.starts_with(folded, prefix), True).as_py()].as_py()
+def _file_and_directory(file: str, prefix: str, pieces: list[pa.Array], folded: list[pa.Array]) -> InputError:
+    inside = next(p for p, key in zip(_strings(pieces), _strings(folded), strict=True) if key.startswith(prefix))
     return InputError(
         "path-is-directory",
         f"The object key {file!r} would have to be a file and, for {inside!r}, a directory at once.",
