@@ -1,0 +1,90 @@
+"""Fixtures for all tests: real servers, one of each a test process; hypothesis profiles; the report of missing parts.
+
+A server's program that is not installed skips the tests that need it, with a loud summary at the end of the run;
+in CI (CI=true) it fails them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from forebay.testing.awkward import AwkwardOrigin
+from forebay.testing.servers import Azurite, PartMissingError, Postgres, RcloneS3, SeaweedFS
+
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+MISSING_PART = "MISSING PART: "
+Server = TypeVar("Server")
+
+# No deadline: two cores shared with real servers say nothing about an example's time.
+settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", parent=settings.get_profile("ci"), derandomize=False, max_examples=2_000)
+settings.load_profile("ci")
+
+
+@contextlib.contextmanager
+def _bring(starting: AbstractContextManager[Server]) -> Iterator[Server]:
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(starting)
+        except PartMissingError as missing:
+            reason = f"{MISSING_PART}{missing.message}. {missing.todo}"
+            if IN_CI:
+                pytest.fail(reason)
+            pytest.skip(reason)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[SeaweedFS]:
+    """SeaweedFS. Make a bucket of your own: `s3_server.make_bucket(name)`."""
+    with _bring(SeaweedFS.start()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_s3_server() -> Iterator[RcloneS3]:
+    """`rclone serve s3`, which answers 200 to ranges."""
+    with _bring(RcloneS3.start()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite_server() -> Iterator[Azurite]:
+    """Azurite. Make a container of your own: `azurite_server.make_container(name)`."""
+    with _bring(Azurite.start()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """PostgreSQL. Take a database of your own: `postgres_server.new_database()` gives its address."""
+    with _bring(Postgres.start()) as server:
+        yield server
+
+
+@pytest.fixture
+def awkward_origin() -> Iterator[AwkwardOrigin]:
+    """An empty origin that misbehaves as told."""
+    with AwkwardOrigin() as origin:
+        yield origin
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name each missing part and how many tests it took away; a quiet skip would look like a pass."""
+    lost = Counter(
+        str(report.longrepr[2]).partition(MISSING_PART)[2]
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and MISSING_PART in report.longrepr[2]
+    )
+    if lost:
+        terminalreporter.section("NOT EVERYTHING WAS TESTED: parts are missing", sep="!", red=True, bold=True)
+    for reason, count in lost.items():
+        terminalreporter.line(f"{count} tests skipped: {reason}", red=True)
