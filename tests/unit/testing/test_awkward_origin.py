@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
+import socket
 import threading
 from urllib.parse import urlsplit
 
@@ -179,3 +181,15 @@ def test_the_origin_ends_although_a_request_hangs() -> None:
         connection = http.client.HTTPConnection(urlsplit(origin.url).netloc, timeout=10)
         connection.request("GET", "/lake/a")
     connection.close()
+
+
+def test_a_client_that_goes_away_makes_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
+    with AwkwardOrigin() as origin:
+        origin.put("/lake/big", bytes(20_000_000))
+        connection = socket.create_connection(("127.0.0.1", urlsplit(origin.url).port or 0))
+        connection.sendall(b"GET /lake/big HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        connection.close()
+    gc.collect()
+    assert capfd.readouterr().err == ""
+    assert origin.sent_bytes("/lake/big") == 0
