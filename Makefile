@@ -34,7 +34,7 @@ types: setup ## mypy, strict
 	@$(PY) -m mypy
 
 layers: setup ## imports go downward only
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 
 lock: setup ## resolve the hashed locks in requirements/ again
 	@scripts/lock.sh
