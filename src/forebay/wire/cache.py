@@ -119,6 +119,19 @@ Claim = Ready | Granted | Waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenFill:
+    """A fill under way, or one that failed and left something for the next try (`live` False)."""
+
+    fill_id: str
+    ref: str
+    token: int
+    holder: str
+    live: bool
+    reserved_bytes: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved:
     """The bytes are set aside for this fill."""
 
@@ -182,6 +195,7 @@ class CacheEvent:
 class Savings:
     """`uses` opened `conventional_bytes` in all (a download for each); only `moved_bytes` came from the lake."""
 
+    ref: str
     uses: int
     conventional_bytes: int
     moved_bytes: int

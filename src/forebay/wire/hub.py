@@ -5,7 +5,6 @@ A call either returns its value or raises a `ForebayError`; nothing here carries
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from forebay.wire.cache import (
     Holder,
     Lease,
     NoRoom,
+    OpenFill,
     Progress,
     Replica,
     Reserved,
@@ -74,100 +74,134 @@ class Catalog(Protocol):
     def tag_history(self, dataset: str, tag: str | None = None) -> list[TagMove]:
         """Every move of a tag (or of all tags), newest first."""
 
+    def restore_version(self, new: NewVersion, number: int) -> Version:
+        """Recover: put back a version under its old number; ConflictError when other content holds that number."""
+
     def lineage(self, dataset: str, number: int) -> Lineage:
         """All ancestors and descendants."""
 
 
-class Replicas(Protocol):
-    """Volumes and what is on them: fills, leases, pins, evictions, and the ledger."""
+class Volumes(Protocol):
+    """Volumes, their accounts, their history and the ledger."""
 
-    def add_volume(self, volume_id: str, path: str, limit_bytes: int) -> Volume:
+    def add(self, volume_id: str, path: str, limit_bytes: int) -> Volume:
         """Make a volume known, or update its path and limit."""
 
-    def volume(self, volume_id: str) -> Volume:
-        """One volume with its account; NotFoundError."""
-
-    def replicas(self, volume_id: str) -> list[Replica]:
-        """All replicas on a volume that are not absent."""
-
-    def replica(self, volume_id: str, dataset: str, number: int) -> Replica | None:
-        """One replica, or None when it is absent."""
-
-    def claim(self, volume_id: str, version: Version, holder: Holder) -> Claim:
-        """Ask for a replica: ready, or the right to fill it, or somebody to wait for."""
-
-    def waiting(self, volume_id: str, dataset: str, number: int) -> Claim | None:
-        """Look without claiming: Ready, Waiting, or None when nobody holds it."""
-
-    def reserve(self, fill_id: str, token: int, need_bytes: int) -> Reserved | NoRoom:
-        """Set bytes aside for a fill, before the first byte comes. Replaces the fill's earlier reservation."""
-
-    def renew_fill(self, fill_id: str, token: int, progress: Progress) -> None:
-        """Heartbeat with progress; ConflictError `fenced` when another holder has taken over."""
-
-    def finish_fill(self, fill_id: str, token: int, done: FillDone) -> Replica:
-        """The files are in place and marked complete; ConflictError `fenced` for a stale token."""
-
-    def fail_fill(self, fill_id: str, token: int, reason: str, kept_bytes: int) -> None:
-        """Give up: `kept_bytes` of verified leftovers stay under incoming/ for the next try (0: none do)."""
-
-    def lease(self, volume_id: str, dataset: str, number: int, holder: Holder, moved_bytes: int) -> Lease:
-        """Use a ready replica; ConflictError `not-ready` otherwise. Written to the ledger as one use."""
-
-    def renew_lease(self, lease_id: str) -> Lease:
-        """Heartbeat; ConflictError `lease-lost` when it had expired and the replica is no longer ready."""
-
-    def release(self, lease_id: str) -> None:
-        """End a lease. Idempotent."""
-
-    def leases(self, volume_id: str) -> list[Lease]:
-        """Live leases."""
-
-    def pin(self, volume_id: str, dataset: str, number: int, by: str, reason: str, until: float) -> Replica:
-        """Keep it until told otherwise (`until` 0) or until a moment."""
-
-    def unpin(self, volume_id: str, dataset: str, number: int) -> Replica:
-        """Take the pin away."""
-
-    def confirm_lake(self, volume_id: str, dataset: str, number: int) -> None:
-        """The lake was seen, now, to hold every object of this version."""
-
-    def begin_evict(self, volume_id: str, dataset: str, number: int, reason: str) -> EvictGrant:
-        """Mark `evicting`; ConflictError `in-use`, `pinned` or `not-ready`."""
-
-    def finish_evict(self, volume_id: str, dataset: str, number: int, token: int, freed_bytes: int) -> None:
-        """The files are gone and `freed_bytes` came free."""
-
-    def mark_damaged(self, volume_id: str, dataset: str, number: int, reason: str) -> Replica:
-        """A file does not match its digest: no new lease until it is filled again."""
-
-    def adopt(self, volume_id: str, version: Version, token: int) -> Replica:
-        """Recover: a complete, checked tree was found that the records did not know."""
-
-    def forget(self, volume_id: str, dataset: str, number: int, reason: str) -> None:
-        """Recover: the records named a replica that is not on the volume."""
-
-    def abandon_fill(self, volume_id: str, dataset: str, number: int) -> None:
-        """Recover: end a fill whose holder is gone and whose leftovers were removed."""
-
-    def open_fills(self, volume_id: str) -> Sequence[str]:
-        """Ids of fills that may own a folder under incoming/."""
+    def get(self, volume_id: str) -> Volume:
+        """One volume with its account; NotFoundError `volume-not-found`."""
 
     def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
         """Recover: replace the account by what was counted on the volume."""
 
+    def record(self, volume_id: str, ref: str, event: str, reason: str, size_bytes: int) -> None:
+        """Add a line to the volume's history."""
+
     def events(self, volume_id: str, limit: int) -> list[CacheEvent]:
         """The volume's history, newest first."""
 
-    def savings(self, volume_id: str) -> Savings:
-        """What the cache saved against a download per use."""
+    def savings(self, volume_id: str) -> list[Savings]:
+        """What the cache saved against a download per use, a row for each version ever used."""
+
+
+class Fills(Protocol):
+    """Who moves a version to a volume (ONE-FILL), and the room for it (FITS)."""
+
+    def claim(self, volume_id: str, version: Version, holder: Holder) -> Claim:
+        """Ask for a replica: it is ready, or you may fill it, or somebody to wait for."""
+
+    def look(self, volume_id: str, version: Version) -> Claim | None:
+        """The same without claiming: Ready, Waiting, or None when nobody holds it."""
+
+    def reserve(self, fill_id: str, token: int, need_bytes: int, free_bytes: int) -> Reserved | NoRoom:
+        """Set bytes aside for a fill, before the first byte comes; replaces the fill's earlier reservation.
+
+        `free_bytes` is what the volume's file system has left, as the holder sees it.
+        """
+
+    def renew(self, fill_id: str, token: int, progress: Progress) -> None:
+        """Heartbeat with progress; ConflictError `fenced` when another holder has taken over."""
+
+    def finish(self, fill_id: str, token: int, done: FillDone) -> Replica:
+        """The files are in place and marked complete; ConflictError `fenced` for a stale token."""
+
+    def fail(self, fill_id: str, token: int, reason: str, kept_bytes: int) -> None:
+        """Give up: `kept_bytes` of leftovers stay under incoming/ for the next try (0: none do)."""
+
+    def open_fills(self, volume_id: str) -> list[OpenFill]:
+        """Fills that may own a folder under incoming/."""
+
+    def abandon(self, fill_id: str) -> None:
+        """Recover: end a fill whose holder is gone and whose leftovers were removed; ConflictError `in-use`."""
+
+
+class Leases(Protocol):
+    """Who uses a replica now (IN-USE)."""
+
+    def take(self, volume_id: str, version: Version, holder: Holder) -> Lease:
+        """Use a ready replica; ConflictError `not-ready` otherwise. Written to the ledger as one use."""
+
+    def renew(self, lease_id: str) -> Lease:
+        """Heartbeat; ConflictError `lease-lost` when it was given up or its replica has gone."""
+
+    def release(self, lease_id: str) -> None:
+        """End a lease. Idempotent."""
+
+    def live(self, volume_id: str) -> list[Lease]:
+        """Leases that have not expired."""
+
+
+class Replicas(Protocol):
+    """Versions on volumes: what is there, what is kept, what goes."""
+
+    def all(self, volume_id: str) -> list[Replica]:
+        """All replicas on a volume that are not absent, by dataset and number."""
+
+    def get(self, volume_id: str, version: Version) -> Replica | None:
+        """One replica, or None when it is absent."""
+
+    def pin(self, volume_id: str, version: Version, by: str, reason: str, until: float) -> Replica:
+        """Keep it until told otherwise (`until` 0) or until a moment; NotFoundError when it is absent."""
+
+    def unpin(self, volume_id: str, version: Version) -> Replica:
+        """Take the pin away; NotFoundError when it is absent."""
+
+    def confirm_lake(self, volume_id: str, version: Version) -> None:
+        """The lake was seen, now, to hold every object of this version."""
+
+    def begin_evict(self, volume_id: str, version: Version, reason: str) -> EvictGrant:
+        """Mark `evicting`; ConflictError `in-use`, `pinned` or `not-ready`."""
+
+    def finish_evict(self, volume_id: str, version: Version, token: int, freed_bytes: int) -> None:
+        """The files are gone and `freed_bytes` came free; ConflictError `fenced`."""
+
+    def mark_damaged(self, volume_id: str, version: Version, reason: str) -> Replica:
+        """A file does not match its digest: no new lease until it is filled again; ConflictError `not-ready`."""
+
+    def adopt(self, volume_id: str, version: Version, token: int, fill_seconds: float) -> Replica:
+        """Recover: a complete tree was found that the records did not know."""
+
+    def forget(self, volume_id: str, version: Version, reason: str) -> None:
+        """Recover: the records named a replica that is not on the volume."""
 
 
 class Hub(Protocol):
     """A hub: the embedded one on a local database, or a client of a remote one."""
 
     @property
+    def owner(self) -> str:
+        """The hub's own id: volumes are marked with it."""
+
+    @property
     def catalog(self) -> Catalog: ...
+
+    @property
+    def volumes(self) -> Volumes: ...
+
+    @property
+    def fills(self) -> Fills: ...
+
+    @property
+    def leases(self) -> Leases: ...
 
     @property
     def replicas(self) -> Replicas: ...

@@ -1,0 +1,203 @@
+"""The layout of a volume and the marks on it. DESIGN section 4, "The volume", is the contract; nothing else may name paths.
+
+No SQLite and no lock file is ever put on a volume: shared file systems break both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from forebay.errors import ConflictError, DamagedError, NotAllowedError, UnavailableError
+from forebay.fsio import Disk
+
+LAYOUT = 1
+MARK = "forebay-volume.json"
+RESERVED = ".forebay"
+COMPLETE = "complete.json"
+DAMAGED = "damaged.json"
+MANIFEST = "manifest.parquet"
+SEAL = "seal.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """What `complete.json` says: enough to rebuild the hub's knowledge of the replica from the volume alone."""
+
+    dataset: str
+    number: int
+    group: str
+    manifest_digest: str
+    seal_digest: str
+    origin: str
+    lake_url: str
+    profile: str
+    token: int
+    files: int
+    size_bytes: int
+    fill_seconds: float
+    completed_at: float
+
+    @property
+    def ref(self) -> str:
+        return f"{self.dataset}@v{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeLayout:
+    """Where things are on one volume."""
+
+    root: Path
+
+    @property
+    def mark(self) -> Path:
+        return self.root / MARK
+
+    @property
+    def roots(self) -> Path:
+        return self.root / "roots"
+
+    @property
+    def incoming(self) -> Path:
+        return self.root / "incoming"
+
+    @property
+    def trash(self) -> Path:
+        return self.root / "trash"
+
+    def blobs(self, group: str) -> Path:
+        return self.roots / group / "blobs"
+
+    def blob(self, group: str, digest: str) -> Path:
+        return self.roots / group / "blobs" / digest[:2] / digest
+
+    def trees(self, group: str) -> Path:
+        return self.roots / group / "trees"
+
+    def tree(self, group: str, dataset: str, number: int) -> Path:
+        return self.roots / group / "trees" / dataset / f"v{number}"
+
+    def fill(self, fill_id: str) -> Path:
+        return self.incoming / fill_id
+
+    def fill_of(self, fill_id: str, token: int) -> Path:
+        """Each holder of a fill has a folder of its own, so that two never write to one name."""
+        return self.incoming / fill_id / str(token)
+
+    def groups(self) -> list[str]:
+        return sorted(path.name for path in self.roots.iterdir() if path.is_dir()) if self.roots.is_dir() else []
+
+    def tree_paths(self) -> Iterator[tuple[str, Path]]:
+        """(access group, tree folder) of every tree, complete or not."""
+        for group in self.groups():
+            trees = self.trees(group)
+            for dataset in sorted(trees.iterdir()) if trees.is_dir() else ():
+                for tree in sorted(dataset.iterdir()) if dataset.is_dir() else ():
+                    if tree.is_dir():
+                        yield group, tree
+
+
+def open_volume(root: Path, owner: str, disk: Disk, *, now: float) -> tuple[VolumeLayout, str]:
+    """The layout and volume id of `root`; an empty or absent folder becomes a volume owned by `owner`.
+
+    ConflictError `volume-foreign`, `volume-newer`, `volume-not-empty`; NotAllowedError `volume-read-only`;
+    DamagedError `volume-mark`; UnavailableError `volume-away`.
+    """
+    layout = VolumeLayout(root.absolute())
+    if not layout.mark.exists():
+        _initialise(layout, owner, disk, now=now)
+    mark = read_mark(layout)
+    if mark["layout"] > LAYOUT:
+        raise ConflictError(
+            "volume-newer",
+            f"the volume {layout.root} has layout {mark['layout']}; this forebay knows up to {LAYOUT}",
+            todo="Install a newer forebay, or use another volume.",
+        )
+    if mark["owner"] != owner:
+        raise ConflictError(
+            "volume-foreign",
+            f"the volume {layout.root} is owned by another forebay ({mark['owner']})",
+            todo="Choose another folder with --volume, or take it over with: forebay cache recover --adopt",
+        )
+    return layout, str(mark["volume_id"])
+
+
+def read_mark(layout: VolumeLayout) -> dict[str, Any]:
+    """The volume's own record of itself."""
+    try:
+        value = json.loads(layout.mark.read_bytes())
+        if isinstance(value["layout"], int) and value["volume_id"] and value["owner"]:
+            return dict(value)
+    except OSError as error:
+        raise UnavailableError("volume-away", f"cannot read {layout.mark}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise DamagedError(
+        "volume-mark", f"{layout.mark} is not a volume's mark", todo="Restore it from a backup, or use another folder."
+    )
+
+
+def take_over(root: Path, owner: str, disk: Disk) -> None:
+    """Make a volume of another forebay ours (recover --adopt)."""
+    layout = VolumeLayout(root.absolute())
+    disk.write_json(layout.mark, {**read_mark(layout), "owner": owner})
+
+
+def _initialise(layout: VolumeLayout, owner: str, disk: Disk, *, now: float) -> None:
+    try:
+        disk.make_directories(layout.root)
+        foreign = [name for name in os.listdir(layout.root) if not _ours(name)]
+        if foreign:
+            raise ConflictError(
+                "volume-not-empty",
+                f"{layout.root} is not a forebay volume and holds other files ({sorted(foreign)[0]!r}, ...)",
+                todo="Name an empty folder with --volume.",
+            )
+        for folder in (layout.roots, layout.incoming, layout.trash):
+            disk.make_directories(folder)
+        _write_mark_once(layout, owner, disk, now=now)
+    except OSError as error:
+        raise NotAllowedError(
+            "volume-read-only",
+            f"cannot create a volume in {layout.root}: {error.strerror}",
+            todo="Give write permission there, or name another folder with --volume.",
+        ) from error
+
+
+def _write_mark_once(layout: VolumeLayout, owner: str, disk: Disk, *, now: float) -> None:
+    """Link the mark into place: of two processes that start at once, the first one's mark stays."""
+    candidate = layout.root / f".{MARK}.{uuid.uuid4().hex}"
+    disk.write_json(
+        candidate, {"layout": LAYOUT, "volume_id": uuid.uuid4().hex, "owner": owner, "created_at": round(now, 3)}
+    )
+    try:
+        os.link(candidate, layout.mark)
+    except FileExistsError:
+        pass
+    finally:
+        disk.unlink(candidate)
+    disk.sync_directory(layout.root)
+
+
+def _ours(name: str) -> bool:
+    return name in {"roots", "incoming", "trash", "lost+found", MARK} or name.startswith(f".{MARK}.")
+
+
+def write_completed(tree: Path, completed: Completed, disk: Disk) -> None:
+    """Write the marker, last of all: its presence is the replica's readiness."""
+    disk.write_json(tree / RESERVED / COMPLETE, {"layout": LAYOUT, **asdict(completed)})
+
+
+def read_completed(tree: Path) -> Completed | None:
+    """The marker of a tree; None when there is none or it cannot be read as one."""
+    try:
+        value = json.loads((tree / RESERVED / COMPLETE).read_bytes())
+        value.pop("layout")
+        return Completed(**value)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,193 @@
+"""The one module that changes a disk. Everything durable goes through a `Disk`, so that faults can be injected there.
+
+Rules: a name appears under its final path only by rename or link, after its bytes are durable; directories are synced
+when an entry in them must outlive a power cut. Never deletes through a symbolic link.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+import stat
+from collections.abc import Buffer, Mapping
+from pathlib import Path
+from typing import Any
+
+FILE_MODE = 0o444
+SEALED_DIRECTORY_MODE = 0o555
+OPEN_DIRECTORY_MODE = 0o755
+
+_LINK_REFUSED = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
+
+
+class Disk:
+    """The real disk. Every method is one effect; errors are plain OSErrors, translated by the caller who knows why."""
+
+    def create(self, path: Path) -> int:
+        """A new file, read-only for everybody but this descriptor. FileExistsError when the name is taken."""
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+
+    def append(self, path: Path) -> int:
+        return os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+
+    def write(self, descriptor: int, data: Buffer) -> None:
+        """All of `data` at the descriptor's position (a short write goes on where it stopped)."""
+        view = memoryview(data).cast("B")
+        while view.nbytes:
+            view = view[os.write(descriptor, view) :]
+
+    def write_at(self, descriptor: int, data: Buffer, offset: int) -> None:
+        """All of `data` at `offset`, the descriptor's position unchanged."""
+        view = memoryview(data).cast("B")
+        while view.nbytes:
+            count = os.pwrite(descriptor, view, offset)
+            view, offset = view[count:], offset + count
+
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+    def make_directories(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+
+    def rename(self, source: Path, target: Path) -> None:
+        os.rename(source, target)
+
+    def link(self, source: Path, target: Path) -> None:
+        """A hard link, or a copy where the file system refuses links (too many, or none at all)."""
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno not in _LINK_REFUSED:
+                raise
+            self._copy(source, target)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.copying")
+        shutil.copyfile(source, partial)
+        os.chmod(partial, FILE_MODE)
+        os.rename(partial, target)
+
+    def unlink(self, path: Path) -> None:
+        """Remove one name; absent is fine."""
+        path.unlink(missing_ok=True)
+
+    def set_mode(self, path: Path, mode: int) -> None:
+        os.chmod(path, mode)
+
+    def sync_directory(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def sync_file_system(self, path: Path) -> None:
+        """Make everything written so far to the file system of `path` durable, in one batch (Linux syncfs)."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if _libc is None or not hasattr(_libc, "syncfs"):
+                os.sync()
+            elif _libc.syncfs(descriptor) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), str(path))
+        finally:
+            os.close(descriptor)
+
+    def write_durable(self, path: Path, data: Buffer) -> None:
+        """Replace `path` by `data`: temp name, write, fsync, rename, fsync of the directory."""
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        try:
+            self.write(descriptor, data)
+            os.fchmod(descriptor, FILE_MODE)
+            os.fsync(descriptor)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        self.rename(partial, path)
+        self.sync_directory(path.parent)
+
+    def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
+        self.write_durable(path, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
+
+    def remove_tree(self, path: Path) -> list[Path]:
+        """Delete a directory with all below it; returns the names that could not be removed, and goes on past them."""
+        if path.is_symlink() or not path.is_dir():
+            return self._try_unlink(path)
+        stuck: list[Path] = []
+        try:
+            os.chmod(path, 0o700)
+            names = [Path(entry.path) for entry in os.scandir(path)]
+        except OSError:
+            return [path]
+        for name in names:
+            is_directory = name.is_dir() and not name.is_symlink()
+            stuck += self.remove_tree(name) if is_directory else self._try_unlink(name)
+        if not stuck:
+            try:
+                os.rmdir(path)
+            except OSError:
+                stuck.append(path)
+        return stuck
+
+    def _try_unlink(self, path: Path) -> list[Path]:
+        try:
+            self.unlink(path)
+        except OSError:
+            return [path]
+        return []
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes an ordinary user may still write to the file system of `path`."""
+    facts = os.statvfs(path)
+    return facts.f_bavail * facts.f_frsize
+
+
+def total_bytes(path: Path) -> int:
+    """Size of the file system of `path`."""
+    facts = os.statvfs(path)
+    return facts.f_blocks * facts.f_frsize
+
+
+def used_bytes_below(path: Path) -> int:
+    """Sum of file sizes below `path`, every inode counted once however many names it has; symbolic links not followed."""
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    pending = [path]
+    while pending:
+        try:
+            entries = list(os.scandir(pending.pop()))
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(Path(entry.path))
+                continue
+            try:
+                facts = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if not stat.S_ISREG(facts.st_mode):
+                continue
+            if facts.st_nlink > 1:
+                if (facts.st_dev, facts.st_ino) in seen:
+                    continue
+                seen.add((facts.st_dev, facts.st_ino))
+            total += facts.st_size
+    return total
+
+
+def _load_libc() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(None, use_errno=True)
+    except OSError:
+        return None
+
+
+_libc = _load_libc()

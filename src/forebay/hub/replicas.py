@@ -1,0 +1,133 @@
+"""What is on the volumes: `wire.hub.Replicas` on the database. Evictions and repairs are decided by the pure machine."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from forebay.cache.machine import HOLD_SECONDS, DamageFound, EvictFinished, EvictRequested, Verdict, step
+from forebay.catalog import schema as t
+from forebay.catalog.engine import reading, writing
+from forebay.clock import Clock
+from forebay.errors import ConflictError, NotFoundError
+from forebay.hub import rows
+from forebay.wire.cache import EvictGrant, Replica, ReplicaState
+from forebay.wire.catalog import Version
+
+
+class ReplicaStore:
+    """Implements `wire.hub.Replicas`."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def all(self, volume_id: str) -> list[Replica]:
+        with reading(self._engine) as connection:
+            found = rows.replicas(connection, volume_id, self._clock.now())
+        return [replica for replica in found if replica.state is not ReplicaState.ABSENT]
+
+    def get(self, volume_id: str, version: Version) -> Replica | None:
+        with reading(self._engine) as connection:
+            key = rows.version_id(connection, version)
+            found = rows.replicas(connection, volume_id, self._clock.now(), key)
+        return found[0] if found and found[0].state is not ReplicaState.ABSENT else None
+
+    def pin(self, volume_id: str, version: Version, by: str, reason: str, until: float) -> Replica:
+        return self._change(volume_id, version, pinned_by=by, pin_reason=reason, pin_until=until)
+
+    def unpin(self, volume_id: str, version: Version) -> Replica:
+        return self._change(volume_id, version, pinned_by="", pin_reason="", pin_until=0.0)
+
+    def confirm_lake(self, volume_id: str, version: Version) -> None:
+        self._change(volume_id, version, lake_confirmed_at=self._clock.now())
+
+    def begin_evict(self, volume_id: str, version: Version, reason: str) -> EvictGrant:
+        now = self._clock.now()
+        with writing(self._engine) as connection:
+            token = rows.lock_volume(connection, volume_id) + 1
+            key = rows.version_id(connection, version)
+            facts = rows.facts(connection, volume_id, key, now)
+            _, verdict = step(facts, EvictRequested(now=now, hold_seconds=HOLD_SECONDS, next_token=token))
+            if verdict is not Verdict.GRANTED:
+                raise _not_evictable(version.ref, verdict, facts.state)
+            rows.save_token(connection, volume_id, token)
+            # `since` is the holder's clock here, also when an abandoned eviction is taken up again.
+            values = {"token": token, "since": now}
+            rows.set_state(connection, volume_id, key, ReplicaState.EVICTING, reason, now, **values)
+            return EvictGrant(replica=rows.replicas(connection, volume_id, now, key)[0], token=token)
+
+    def finish_evict(self, volume_id: str, version: Version, token: int, freed_bytes: int) -> None:
+        now = self._clock.now()
+        with writing(self._engine) as connection:
+            rows.lock_volume(connection, volume_id)
+            key = rows.version_id(connection, version)
+            _, verdict = step(rows.facts(connection, volume_id, key, now), EvictFinished(token=token))
+            if verdict is Verdict.FENCED:
+                raise ConflictError("fenced", f"another process goes on evicting {version.ref}")
+            reason = rows.replicas(connection, volume_id, now, key)[0].reason
+            rows.clear(connection, volume_id, key)
+            used = t.volume.c.used_bytes - freed_bytes
+            least = sa.case((used < 0, 0), else_=used)
+            connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(used_bytes=least))
+            rows.record(connection, volume_id, version.ref, "evicted", reason, freed_bytes, now)
+
+    def mark_damaged(self, volume_id: str, version: Version, reason: str) -> Replica:
+        now = self._clock.now()
+        with writing(self._engine) as connection:
+            rows.lock_volume(connection, volume_id)
+            key = rows.version_id(connection, version)
+            facts = rows.facts(connection, volume_id, key, now)
+            _, verdict = step(facts, DamageFound())
+            if verdict is Verdict.NOT_READY:
+                raise ConflictError("not-ready", f"{version.ref} is {facts.state} here, not ready")
+            rows.set_state(connection, volume_id, key, ReplicaState.DAMAGED, reason, now)
+            rows.record(connection, volume_id, version.ref, "damaged", reason, 0, now)
+            return rows.replicas(connection, volume_id, now, key)[0]
+
+    def adopt(self, volume_id: str, version: Version, token: int, fill_seconds: float) -> Replica:
+        now = self._clock.now()
+        with writing(self._engine) as connection:
+            last = rows.lock_volume(connection, volume_id)
+            key = rows.version_id(connection, version)
+            facts = rows.facts(connection, volume_id, key, now)
+            if facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING) and facts.held_until > now:
+                raise ConflictError("in-use", f"{version.ref} is {facts.state} now", todo="Wait for it to end.")
+            rows.save_token(connection, volume_id, max(last, token))
+            reason = "found on the volume by recover"
+            values = {"token": token, "fill_seconds": fill_seconds}
+            rows.set_state(connection, volume_id, key, ReplicaState.READY, reason, now, **values)
+            rows.record(connection, volume_id, version.ref, "adopted", reason, version.size_bytes, now)
+            return rows.replicas(connection, volume_id, now, key)[0]
+
+    def forget(self, volume_id: str, version: Version, reason: str) -> None:
+        now = self._clock.now()
+        with writing(self._engine) as connection:
+            rows.lock_volume(connection, volume_id)
+            rows.clear(connection, volume_id, rows.version_id(connection, version))
+            rows.record(connection, volume_id, version.ref, "forgotten", reason, version.size_bytes, now)
+
+    def _change(self, volume_id: str, version: Version, **values: str | float) -> Replica:
+        with writing(self._engine) as connection:
+            rows.lock_volume(connection, volume_id)
+            key = rows.version_id(connection, version)
+            here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)
+            absent = t.replica.c.state == ReplicaState.ABSENT.value
+            changed = connection.execute(sa.update(t.replica).where(here, ~absent).values(values))
+            if changed.rowcount == 0:
+                raise NotFoundError(
+                    "not-cached",
+                    f"{version.ref} is not on this volume",
+                    todo=f"Bring it there with: forebay cache warm {version.ref}",
+                )
+            return rows.replicas(connection, volume_id, self._clock.now(), key)[0]
+
+
+def _not_evictable(ref: str, verdict: Verdict, state: ReplicaState) -> ConflictError:
+    match verdict:
+        case Verdict.IN_USE:
+            return ConflictError("in-use", f"{ref} is in use", todo="See who uses it: forebay cache why " + ref)
+        case Verdict.PINNED:
+            return ConflictError("pinned", f"{ref} is pinned", todo=f"Unpin it first: forebay cache unpin {ref}")
+        case _:
+            return ConflictError("not-ready", f"{ref} is {state} here", todo="See: forebay cache why " + ref)

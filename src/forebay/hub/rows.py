@@ -1,0 +1,235 @@
+"""Reads and writes the rows that describe replicas, as wire values and as the pure machine's facts.
+
+On PostgreSQL, whoever decides about a volume locks its row first (`lock_volume`), so decisions come one after another;
+on SQLite the write transaction itself is that lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from forebay.cache.machine import HOLD_SECONDS, Facts
+from forebay.catalog import schema as t
+from forebay.errors import NotFoundError
+from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState
+from forebay.wire.catalog import Version
+
+def lock_volume(connection: Connection, volume_id: str) -> int:
+    """Serialise decisions on this volume until the transaction ends; returns the last token granted there."""
+    query = sa.select(t.volume.c.last_token).where(t.volume.c.volume_id == volume_id).with_for_update()
+    token = connection.execute(query).scalar()
+    if token is None:
+        raise NotFoundError("volume-not-found", f"no volume {volume_id}")
+    return int(token)
+
+
+def save_token(connection: Connection, volume_id: str, token: int) -> None:
+    connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(last_token=token))
+
+
+def version_id(connection: Connection, version: Version) -> int:
+    query = (
+        sa.select(t.version.c.version_id)
+        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+        .where(t.dataset.c.name == version.dataset, t.version.c.number == version.number)
+    )
+    found = connection.execute(query).scalar()
+    if found is None:
+        raise NotFoundError("version-not-found", f"no version {version.ref}")
+    return int(found)
+
+
+def facts(connection: Connection, volume_id: str, version_key: int, now: float) -> Facts:
+    """The machine's view of one replica, at `now`."""
+    here = _here(t.replica, volume_id, version_key)
+    row = connection.execute(sa.select(t.replica).where(here)).mappings().first()
+    if row is None:
+        return Facts()
+    held_until = 0.0
+    if row["state"] == ReplicaState.FILLING:
+        query = sa.select(t.fill.c.expires_at).where(_here(t.fill, volume_id, version_key))
+        held_until = float(connection.execute(query).scalar() or 0.0)
+    elif row["state"] == ReplicaState.EVICTING:
+        held_until = row["since"] + HOLD_SECONDS
+    return Facts(
+        state=ReplicaState(row["state"]),
+        token=row["token"],
+        held_until=held_until,
+        live_leases=count_leases(connection, volume_id, version_key, now),
+        pinned=is_pinned(row, now),
+    )
+
+
+def count_leases(connection: Connection, volume_id: str, version_key: int, now: float) -> int:
+    query = (
+        sa.select(sa.func.count()).select_from(t.lease).where(_here(t.lease, volume_id, version_key), _live(now))
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def is_pinned(row: Any, now: float) -> bool:
+    return bool(row["pinned_by"]) and (row["pin_until"] == 0 or row["pin_until"] > now)
+
+
+def set_state(
+    connection: Connection, volume_id: str, version_key: int, state: ReplicaState, reason: str, now: float, **more: Any
+) -> None:
+    """Write the replica's state, making its row when it has none; `since` moves only when the state changes."""
+    here = _here(t.replica, volume_id, version_key)
+    row = connection.execute(sa.select(t.replica.c.state).where(here)).first()
+    values = {"state": state.value, "reason": reason, **more}
+    if row is None:
+        blank = {
+            "token": 0,
+            "fill_seconds": 0.0,
+            "last_used_at": now,
+            "lake_confirmed_at": 0.0,
+            "attempts": 0,
+            "pinned_by": "",
+            "pin_reason": "",
+            "pin_until": 0.0,
+        }
+        key = {"volume_id": volume_id, "version_id": version_key}
+        connection.execute(sa.insert(t.replica).values({**blank, **values, **key, "since": now}))
+    else:
+        if row[0] != state.value:
+            values["since"] = now
+        connection.execute(sa.update(t.replica).where(here).values(values))
+
+
+def clear(connection: Connection, volume_id: str, version_key: int) -> None:
+    """The replica is absent: its row and leases go; the history and the ledger stay."""
+    connection.execute(sa.delete(t.lease).where(_here(t.lease, volume_id, version_key)))
+    connection.execute(sa.delete(t.replica).where(_here(t.replica, volume_id, version_key)))
+
+
+def replicas(connection: Connection, volume_id: str, now: float, version_key: int | None = None) -> list[Replica]:
+    """The replicas on a volume (or the one of `version_key`), by dataset and number."""
+    leases = (
+        sa.select(t.lease.c.version_id, sa.func.count().label("leases"))
+        .where(t.lease.c.volume_id == volume_id, _live(now))
+        .group_by(t.lease.c.version_id)
+        .subquery()
+    )
+    query = (
+        sa.select(
+            t.replica,
+            t.dataset.c.name,
+            t.dataset.c.access_group,
+            t.version.c.number,
+            t.version.c.manifest_digest,
+            t.version.c.files,
+            t.version.c.size_bytes,
+            sa.func.coalesce(leases.c.leases, 0).label("leases"),
+        )
+        .join(t.version, t.version.c.version_id == t.replica.c.version_id)
+        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+        .outerjoin(leases, leases.c.version_id == t.replica.c.version_id)
+        .where(t.replica.c.volume_id == volume_id)
+        .order_by(t.dataset.c.name, t.version.c.number)
+    )
+    if version_key is not None:
+        query = query.where(t.replica.c.version_id == version_key)
+    return [_replica(row, now) for row in connection.execute(query).mappings()]
+
+
+def _replica(row: Any, now: float) -> Replica:
+    pinned = is_pinned(row, now)
+    return Replica(
+        volume_id=row["volume_id"],
+        dataset=row["name"],
+        number=row["number"],
+        group=row["access_group"],
+        manifest_digest=row["manifest_digest"],
+        state=ReplicaState(row["state"]),
+        reason=row["reason"],
+        since=row["since"],
+        token=row["token"],
+        files=row["files"],
+        size_bytes=row["size_bytes"],
+        fill_seconds=row["fill_seconds"],
+        last_used_at=row["last_used_at"],
+        lake_confirmed_at=row["lake_confirmed_at"],
+        attempts=row["attempts"],
+        leases=row["leases"],
+        pinned_by=row["pinned_by"] if pinned else "",
+        pin_reason=row["pin_reason"] if pinned else "",
+        pin_until=row["pin_until"] if pinned else 0.0,
+    )
+
+
+def holder(row: Any) -> Holder:
+    return Holder(
+        user=row["holder_user"], host=row["holder_host"], pid=row["holder_pid"], purpose=row["holder_purpose"]
+    )
+
+
+def holder_values(value: Holder) -> dict[str, Any]:
+    return {
+        "holder_user": value.user,
+        "holder_host": value.host,
+        "holder_pid": value.pid,
+        "holder_purpose": value.purpose,
+    }
+
+
+def progress(row: Any) -> Progress:
+    names = ("total_files", "total_bytes", "present_files", "present_bytes", "moved_files", "moved_bytes")
+    return Progress(**{name: row[name] for name in names})
+
+
+def lease(row: Any) -> Lease:
+    return Lease(
+        lease_id=row["lease_id"],
+        volume_id=row["volume_id"],
+        dataset=row["name"],
+        number=row["number"],
+        holder=holder(row),
+        token=row["token"],
+        granted_at=row["granted_at"],
+        expires_at=row["expires_at"],
+    )
+
+
+def record(
+    connection: Connection, volume_id: str, ref: str, event: str, reason: str, size_bytes: int, now: float
+) -> None:
+    values = {"at": now, "volume_id": volume_id, "ref": ref, "event": event, "reason": reason, "size_bytes": size_bytes}
+    connection.execute(sa.insert(t.event).values(values))
+
+
+def write_use(
+    connection: Connection, volume_id: str, ref: str, user: str, now: float, *, size_bytes: int = 0, moved_bytes: int = 0
+) -> None:
+    """A line of the ledger: a use of `size_bytes`, or `moved_bytes` that a fill brought."""
+    values = {
+        "at": now,
+        "volume_id": volume_id,
+        "ref": ref,
+        "user_name": user,
+        "size_bytes": size_bytes,
+        "moved_bytes": moved_bytes,
+    }
+    connection.execute(sa.insert(t.use).values(values))
+
+
+def cache_event(row: Any) -> CacheEvent:
+    return CacheEvent(
+        at=row["at"],
+        volume_id=row["volume_id"],
+        ref=row["ref"],
+        event=row["event"],
+        reason=row["reason"],
+        size_bytes=row["size_bytes"],
+    )
+
+
+def _here(table: sa.Table, volume_id: str, version_key: int) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.volume_id == volume_id, table.c.version_id == version_key)
+
+
+def _live(now: float) -> sa.ColumnElement[bool]:
+    return t.lease.c.expires_at > now

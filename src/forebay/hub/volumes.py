@@ -1,0 +1,96 @@
+"""Volumes, their accounts and history, and the ledger: `wire.hub.Volumes` on the database."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from forebay.catalog import schema as t
+from forebay.catalog.engine import reading, writing
+from forebay.clock import Clock
+from forebay.errors import NotFoundError
+from forebay.hub import rows
+from forebay.wire.cache import CacheEvent, Savings, Volume
+
+
+class VolumeStore:
+    """Implements `wire.hub.Volumes`."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def add(self, volume_id: str, path: str, limit_bytes: int) -> Volume:
+        with reading(self._engine) as connection:
+            known = _volume(connection, volume_id)
+        if known is not None and (known.path, known.limit_bytes) == (path, limit_bytes):
+            return known
+        with writing(self._engine) as connection:
+            here = t.volume.c.volume_id == volume_id
+            values = {"path": path, "limit_bytes": limit_bytes}
+            if connection.execute(sa.update(t.volume).where(here).values(values)).rowcount == 0:
+                # Of two that start at once on PostgreSQL, the second one is refused by the key and may ask again.
+                fresh = {"volume_id": volume_id, "used_bytes": 0, "last_token": 0, "created_at": self._clock.now()}
+                connection.execute(sa.insert(t.volume).values({**values, **fresh}))
+        return self.get(volume_id)
+
+    def get(self, volume_id: str) -> Volume:
+        with reading(self._engine) as connection:
+            volume = _volume(connection, volume_id)
+        if volume is None:
+            raise NotFoundError("volume-not-found", f"no volume {volume_id}")
+        return volume
+
+    def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
+        with writing(self._engine) as connection:
+            rows.lock_volume(connection, volume_id)
+            here = t.volume.c.volume_id == volume_id
+            connection.execute(sa.update(t.volume).where(here).values(used_bytes=used_bytes))
+
+    def record(self, volume_id: str, ref: str, event: str, reason: str, size_bytes: int) -> None:
+        with writing(self._engine) as connection:
+            rows.record(connection, volume_id, ref, event, reason, size_bytes, self._clock.now())
+
+    def events(self, volume_id: str, limit: int) -> list[CacheEvent]:
+        newest_first = t.event.c.event_id.desc()
+        query = sa.select(t.event).where(t.event.c.volume_id == volume_id).order_by(newest_first).limit(limit)
+        with reading(self._engine) as connection:
+            return [rows.cache_event(row) for row in connection.execute(query).mappings()]
+
+    def savings(self, volume_id: str) -> list[Savings]:
+        query = (
+            sa.select(
+                t.use.c.ref,
+                sa.func.sum(sa.case((t.use.c.moved_bytes > 0, 0), else_=1)).label("uses"),
+                sa.func.sum(t.use.c.size_bytes).label("conventional_bytes"),
+                sa.func.sum(t.use.c.moved_bytes).label("moved_bytes"),
+            )
+            .where(t.use.c.volume_id == volume_id)
+            .group_by(t.use.c.ref)
+            .order_by(t.use.c.ref)
+        )
+        with reading(self._engine) as connection:
+            found = connection.execute(query).all()
+        return [
+            Savings(
+                ref=row.ref,
+                uses=int(row.uses),
+                conventional_bytes=int(row.conventional_bytes),
+                moved_bytes=int(row.moved_bytes),
+            )
+            for row in found
+        ]
+
+
+def _volume(connection: Connection, volume_id: str) -> Volume | None:
+    row = connection.execute(sa.select(t.volume).where(t.volume.c.volume_id == volume_id)).mappings().first()
+    if row is None:
+        return None
+    reserved = sa.select(sa.func.coalesce(sa.func.sum(t.fill.c.reserved_bytes), 0))
+    return Volume(
+        volume_id=row["volume_id"],
+        path=row["path"],
+        limit_bytes=row["limit_bytes"],
+        used_bytes=row["used_bytes"],
+        reserved_bytes=int(connection.execute(reserved.where(t.fill.c.volume_id == volume_id)).scalar_one()),
+    )
