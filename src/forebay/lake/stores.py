@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import obstore.store as obstore_store
@@ -55,7 +55,7 @@ class LakeStore:
         create: bool = False,
         timeouts: Timeouts | None = None,
     ) -> LakeStore:
-        """Open the lake at `root_url` (a `Location.root_url`, or what a version's `lake_url` says); asks it nothing yet.
+        """Open the lake at `root_url` (of a `Location`, or a version's `lake_url`); asks it nothing yet.
 
         `create` makes the folder of a file:// lake. InputError `bad-profile` or `lake-config`, NotFoundError
         `lake-not-found`.
@@ -67,7 +67,7 @@ class LakeStore:
         except OBSTORE_ERRORS as error:
             failure = _not_opened(root_url, str(error))
         else:
-            return cls(root_url=root_url.rstrip("/"), scheme=scheme, handle=handle)
+            return cls(root_url=root_url.removesuffix("/"), scheme=scheme, handle=handle)
         raise failure
 
     def subject(self, key: str) -> str:
@@ -82,10 +82,10 @@ def _handle(scheme: str, root_url: str, options: dict[str, str], create: bool, c
     if scheme in ("https", "http"):
         return obstore_store.HTTPStore(root_url, **settings)
     if scheme == "gs":
-        return obstore_store.GCSStore.from_url(root_url, **settings, **options)
+        return obstore_store.GCSStore.from_url(root_url, config=cast(Any, options), **settings)
     if scheme == "s3":
         return _s3(root_url, options, settings)
-    return obstore_store.AzureStore.from_url(root_url, **settings, **options)
+    return obstore_store.AzureStore.from_url(root_url, config=cast(Any, options), **settings)
 
 
 def _s3(root_url: str, options: dict[str, str], settings: dict[str, Any]) -> ObjectStore:
@@ -102,7 +102,7 @@ def _s3(root_url: str, options: dict[str, str], settings: dict[str, Any]) -> Obj
             "expires_at": None,
         }
         settings["credential_provider"] = lambda: credential
-    return obstore_store.S3Store.from_url(root_url, **settings, **options)
+    return obstore_store.S3Store.from_url(root_url, config=cast(Any, options), **settings)
 
 
 def _client(scheme: str, options: Mapping[str, str], timeouts: Timeouts) -> ClientConfig:
