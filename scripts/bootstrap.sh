@@ -67,7 +67,8 @@ if command -v flock >/dev/null; then
     flock 9
     is_installed "$profile" && exit 0
 fi
-[ -n "${HOME:-}" ] || export UV_NO_CACHE=1
+# Without a home of one's own there is no place to keep downloads in.
+[ -n "${HOME:-}" ] && [ -w "$HOME" ] || export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1
 started=$SECONDS
 make_venv
 install_profile

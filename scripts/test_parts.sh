@@ -14,7 +14,8 @@ install_azurite() {
     say "Azurite from npm"
     rm -rf .venv/npm && mkdir -p .venv/npm
     cp tests/npm/package.json tests/npm/package-lock.json .venv/npm/
-    .venv/bin/npm ci --prefix .venv/npm --silent --no-audit --no-fund --ignore-scripts || return 1
+    .venv/bin/npm ci --prefix .venv/npm --cache .venv/npm/cache --silent --no-audit --no-fund --ignore-scripts || return 1
+    rm -rf .venv/npm/cache
     cp tests/npm/package-lock.json .venv/npm/installed.json
 }
 
