@@ -39,7 +39,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One file that is not unchanged. `path` is the newer path; `old_path` differs from it only when renamed."""
+    """One file that is not unchanged. `path` is where it is or, when removed, was.
+
+    `old_path` is None when added, and differs from `path` only when renamed; a size is None where there is no file.
+    """
 
     kind: ChangeKind
     path: str
@@ -71,7 +74,10 @@ class Diff:
 
 
 def diff(old: Manifest, new: Manifest) -> Diff:
-    """What leads from `old` to `new`; give both their seals where there are any."""
+    """What leads from `old` to `new`; give both their seals where there are any.
+
+    The same manifest is the same version by definition, so nothing in it is unknown.
+    """
     if old.manifest_digest == new.manifest_digest:
         return _diff(new.table.num_rows, new.size_bytes, [])
     at = _rows_in_old(old.table["path"], new.table["path"])

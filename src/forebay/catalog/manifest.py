@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from forebay.catalog.canonical import DIGEST_TYPE, encoded_digest
 from forebay.catalog.parquet import Claims, damaged, read_claims, read_parquet, write_parquet
 from forebay.catalog.paths import check_path, check_paths
-from forebay.errors import InputError, InternalError, NotFoundError
+from forebay.errors import InputError, NotFoundError
 from forebay.wire.catalog import VersionOrigin
 
 if TYPE_CHECKING:
@@ -119,6 +119,12 @@ class Manifest:
         facts = {"origin": self.origin, "files": str(len(self)), "size_bytes": str(self.size_bytes)}
         write_parquet(path, table, kind=_KIND, digest=self.manifest_digest, facts=facts)
 
+    def check(self) -> None:
+        """Look at rows that somebody else put together: InputError unless they are sorted and their paths safe."""
+        if not _in_order(self.table["path"]):
+            raise _bad_rows("the paths are not in order")
+        check_paths(self.table["path"])
+
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
@@ -151,9 +157,9 @@ class Manifest:
         return _entry(**self.table.slice(at, 1).to_pylist()[0])
 
     def with_seal(self, seal: Seal) -> Manifest:
-        """The same manifest with the seal's digests where it had none; its identity stays."""
+        """The same manifest with the seal's digests where it had none; its identity stays. InputError `wrong-seal`."""
         if seal.manifest_digest != self.manifest_digest or len(seal.digests) != len(self):
-            raise InternalError("wrong-seal", f"The seal {seal.seal_digest} is not one of {self.manifest_digest}.")
+            raise InputError("wrong-seal", f"The seal {seal.seal_digest} is not one of {self.manifest_digest}.")
         digests = pc.coalesce(self.table["digest"], seal.digests)
         return Manifest(
             origin=self.origin,
@@ -225,10 +231,11 @@ def _from_entries(entries: Iterable[Entry]) -> pa.Table:
 
 
 def _sorted(table: pa.Table) -> pa.Table:
-    paths = table["path"]
-    if len(paths) < 2 or pc.all(pc.less_equal(paths.slice(0, len(paths) - 1), paths.slice(1))).as_py():
-        return table
-    return table.take(pc.sort_indices(paths))
+    return table if _in_order(table["path"]) else table.take(pc.sort_indices(table["path"]))
+
+
+def _in_order(paths: pa.ChunkedArray) -> bool:
+    return len(paths) < 2 or bool(pc.all(pc.less_equal(paths.slice(0, len(paths) - 1), paths.slice(1))).as_py())
 
 
 def _without_digests(table: pa.Table) -> pa.Table:

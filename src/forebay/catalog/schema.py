@@ -41,6 +41,8 @@ dataset = Table(
     Column("description", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("last_number", Integer, nullable=False),  # numbers are never used twice, also after a removal
+    # 0 while it exists. The row of a removed dataset stays, so that one made again under its name counts on.
+    Column("removed_at", Float, nullable=False),
 )
 
 version = Table(

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from forebay.catalog.canonical import DIGEST_TYPE, encoded_nullable_digest
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.parquet import damaged, read_parquet, write_parquet
-from forebay.errors import ConflictError, InputError, InternalError
+from forebay.errors import ConflictError, InputError
 
 _KIND = "seal"
 _SCHEMA = pa.schema([pa.field("digest", DIGEST_TYPE)])
@@ -86,11 +86,14 @@ class Seal:
 
 
 def merge(manifest: Manifest, older: Seal, newer: Seal) -> Seal:
-    """All that both know; ConflictError `digest-mismatch` names the first file on which they differ."""
+    """All that both know; ConflictError `digest-mismatch` names the first file on which they differ.
+
+    InputError `wrong-seal` when one of them belongs to another manifest.
+    """
     if not {manifest.manifest_digest} == {older.manifest_digest, newer.manifest_digest}:
-        raise InternalError("wrong-seal", "Seals of different manifests cannot be merged.")
+        raise InputError("wrong-seal", "Seals of different manifests cannot be merged.")
     if not len(manifest) == len(older) == len(newer):
-        raise InternalError("wrong-seal", f"A seal of {manifest.manifest_digest} has not as many rows as it has files.")
+        raise InputError("wrong-seal", f"A seal of {manifest.manifest_digest} has not as many rows as it has files.")
     differ = pc.fill_null(pc.not_equal(older.digests, newer.digests), False)
     if pc.any(differ).as_py():
         at = pc.index(differ, True).as_py()

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("last_number", sa.Integer(), nullable=False),
+        sa.Column("removed_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("dataset_id", name=op.f("pk_dataset")),
         sa.UniqueConstraint("name", name=op.f("uq_dataset_name")),
     )

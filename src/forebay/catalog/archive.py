@@ -1,0 +1,143 @@
+"""Keeps manifest and seal files by their digest: `manifests/ab/<digest>.parquet`, `seals/ab/<digest>.parquet`.
+
+A file appears under its name only whole, checked and durable, and never changes afterwards.
+"""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from forebay.catalog.manifest import Manifest, ManifestFacts
+from forebay.catalog.seal import Seal
+from forebay.errors import CapacityError, ConflictError, DamagedError, NotFoundError, UnavailableError
+from forebay.fsio import Disk
+
+
+class Archive:
+    """The folder `files` of a catalog."""
+
+    def __init__(self, files: Path, disk: Disk | None = None) -> None:
+        self._files = files
+        self._disk = disk or Disk()
+
+    def add_manifest(self, parquet: Path) -> Manifest:
+        """Copy and check a manifest file.
+
+        DamagedError; InputError for unsafe paths; ConflictError `manifest-keys-differ` when the same committed
+        files are known under other keys.
+        """
+        with self._copied(parquet) as copy:
+            manifest = Manifest.read(copy)
+            manifest.check()
+            target = self.manifest_file(manifest.manifest_digest)
+            known = _whole(target)
+            if known is None:
+                self._publish(copy, target)
+            elif not known.table["key"].equals(manifest.table["key"]):
+                raise ConflictError(
+                    "manifest-keys-differ",
+                    f"The files of manifest {manifest.manifest_digest} are already kept under other object keys.",
+                    todo="Use the version that has them.",
+                )
+        return manifest
+
+    def add_seal(self, parquet: Path) -> Seal:
+        """Copy and check a seal file; DamagedError."""
+        with self._copied(parquet) as copy:
+            seal = Seal.read(copy)
+            self._publish(copy, self.seal_file(seal.seal_digest))
+        return seal
+
+    def keep_seal(self, seal: Seal) -> None:
+        """Keep a seal that was made here."""
+        if self.seal_file(seal.seal_digest).exists():
+            return
+        with self._scratch() as folder:
+            made = folder / "made.parquet"
+            seal.write(made)
+            self.add_seal(made)
+
+    def manifest(self, manifest_digest: str) -> Manifest:
+        """A kept manifest; NotFoundError `manifest-not-found`, DamagedError `manifest-damaged`."""
+        path = self.manifest_file(manifest_digest)
+        if not path.exists():
+            raise _no_manifest(manifest_digest)
+        manifest = Manifest.read(path)
+        if manifest.manifest_digest != manifest_digest:
+            raise DamagedError("manifest-damaged", f"{path} holds the manifest {manifest.manifest_digest}.")
+        return manifest
+
+    def facts(self, manifest_digest: str) -> ManifestFacts:
+        """What a kept manifest says of itself, quickly: it was checked when it came. NotFoundError, DamagedError."""
+        if not self.manifest_file(manifest_digest).exists():
+            raise _no_manifest(manifest_digest)
+        return Manifest.facts(self.manifest_file(manifest_digest))
+
+    def seal(self, seal_digest: str) -> Seal:
+        """A kept seal; NotFoundError `seal-not-found`, DamagedError `seal-damaged`."""
+        path = self.seal_file(seal_digest)
+        if not path.exists():
+            raise NotFoundError("seal-not-found", f"The catalog has no seal {seal_digest}.")
+        seal = Seal.read(path)
+        if seal.seal_digest != seal_digest:
+            raise DamagedError("seal-damaged", f"{path} holds the seal {seal.seal_digest}.")
+        return seal
+
+    def manifest_file(self, manifest_digest: str) -> Path:
+        return self._files / "manifests" / manifest_digest[:2] / f"{manifest_digest}.parquet"
+
+    def seal_file(self, seal_digest: str) -> Path:
+        return self._files / "seals" / seal_digest[:2] / f"{seal_digest}.parquet"
+
+    @contextmanager
+    def _copied(self, source: Path) -> Iterator[Path]:
+        """A durable copy that nobody else can change while it is being checked."""
+        with self._scratch() as folder:
+            copy = folder / "copy.parquet"
+            try:
+                data = source.read_bytes()
+            except FileNotFoundError as error:
+                raise NotFoundError("file-not-found", f"There is no file {source}.") from error
+            self._disk.write_durable(copy, data)
+            yield copy
+
+    def _publish(self, copy: Path, target: Path) -> None:
+        for folder in (target.parent.parent, target.parent):
+            if not folder.exists():
+                self._disk.make_directories(folder)
+                self._disk.sync_directory(folder.parent)
+        self._disk.rename(copy, target)
+        self._disk.sync_directory(target.parent)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        try:
+            self._disk.make_directories(self._files)
+            with tempfile.TemporaryDirectory(dir=self._files, prefix=".incoming-") as folder:
+                yield Path(folder)
+        except OSError as error:
+            raise _translated(error, self._files) from error
+
+
+def _no_manifest(manifest_digest: str) -> NotFoundError:
+    return NotFoundError("manifest-not-found", f"The catalog has no manifest {manifest_digest}.")
+
+
+def _whole(path: Path) -> Manifest | None:
+    """The manifest of a file; None when it is absent or damaged, and may be replaced."""
+    try:
+        return Manifest.read(path)
+    except (NotFoundError, DamagedError):
+        return None
+
+
+def _translated(error: OSError, files: Path) -> CapacityError | UnavailableError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return CapacityError("catalog-full", f"The disk of the catalog {files} is full.", todo="Free some space.")
+    return UnavailableError(
+        "catalog-unwritable", f"Cannot write to the catalog {files}: {error}.", todo="Check its permissions."
+    )

@@ -1,0 +1,226 @@
+"""Reads datasets and versions from the tables as the values of `wire.catalog`, and finds what a reference names.
+
+Every function works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+
+from forebay.catalog import schema as t
+from forebay.catalog.names import DigestRef, LatestRef, NumberRef, Ref, TagRef, check_dataset_name, did_you_mean
+from forebay.errors import InputError, InternalError, NotFoundError
+from forebay.wire.catalog import Dataset, MadeBy, ParentVersion, Version, VersionOrigin
+
+_EXISTS = t.dataset.c.removed_at == 0
+
+
+def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[Dataset]:
+    """Datasets by name, with the count of their versions and the size of the latest."""
+    counts = (
+        sa.select(
+            t.version.c.dataset_id,
+            sa.func.count().label("versions"),
+            sa.func.max(t.version.c.number).label("latest"),
+        )
+        .group_by(t.version.c.dataset_id)
+        .subquery()
+    )
+    latest = sa.and_(t.version.c.dataset_id == t.dataset.c.dataset_id, t.version.c.number == counts.c.latest)
+    rows = connection.execute(
+        sa.select(t.dataset, counts.c.versions, counts.c.latest, t.version.c.size_bytes)
+        .outerjoin(counts, counts.c.dataset_id == t.dataset.c.dataset_id)
+        .outerjoin(t.version, latest)
+        .where(_EXISTS, *where)
+        .order_by(t.dataset.c.name)
+    )
+    return [
+        Dataset(
+            name=row.name,
+            group=row.access_group,
+            owner=row.owner,
+            description=row.description,
+            created_at=row.created_at,
+            versions=row.versions or 0,
+            latest=row.latest or 0,
+            size_bytes=row.size_bytes or 0,
+        )
+        for row in rows
+    ]
+
+
+def dataset_id(connection: Connection, name: str, *, lock: bool = False) -> int:
+    """The row of an existing dataset, locked until the transaction ends where asked; NotFoundError, InputError."""
+    check_dataset_name(name)
+    query = sa.select(t.dataset.c.dataset_id).where(t.dataset.c.name == name, _EXISTS)
+    found = connection.execute(query.with_for_update() if lock else query).scalar()
+    if found is None:
+        known = connection.execute(sa.select(t.dataset.c.name).where(_EXISTS)).scalars()
+        raise NotFoundError(
+            "dataset-not-found",
+            f"There is no dataset {name!r}.",
+            todo=did_you_mean(name, known, otherwise="forebay dataset ls shows all of them."),
+        )
+    return int(found)
+
+
+def version_id(connection: Connection, dataset: str, number: int, *, lock: bool = False) -> int:
+    """The row of a version; NotFoundError `version-not-found`."""
+    query = sa.select(t.version.c.version_id).where(
+        t.version.c.dataset_id == dataset_id(connection, dataset), t.version.c.number == number
+    )
+    found = connection.execute(query.with_for_update() if lock else query).scalar()
+    if found is None:
+        raise NotFoundError(
+            "version-not-found",
+            f"There is no version {dataset}@v{number}.",
+            todo=f"forebay dataset show {dataset} lists its versions.",
+        )
+    return int(found)
+
+
+def find_version(connection: Connection, ref: Ref) -> Version:
+    """The version that a reference names; NotFoundError, InputError `ambiguous-ref`."""
+    return load_versions(connection, _named(connection, ref))[0]
+
+
+def load_versions(connection: Connection, *where: ColumnElement[bool]) -> list[Version]:
+    """Versions newest first, with their parents and tags."""
+    rows = connection.execute(
+        sa.select(t.version, t.dataset.c.name, t.dataset.c.access_group, t.seal.c.complete)
+        .join(t.dataset)
+        .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
+        .where(*where)
+        .order_by(t.version.c.dataset_id, t.version.c.number.desc())
+    ).all()
+    parents = _parents(connection, where)
+    tags = _tags(connection, where)
+    return [_version(row, parents[row.version_id], tags[row.version_id]) for row in rows]
+
+
+def _named(connection: Connection, ref: Ref) -> ColumnElement[bool]:
+    match ref:
+        case NumberRef():
+            return t.version.c.version_id == version_id(connection, ref.dataset, ref.number)
+        case LatestRef():
+            return _newest(connection, dataset_id(connection, ref.dataset), ref.dataset)
+        case TagRef():
+            return t.version.c.version_id == _tagged(connection, dataset_id(connection, ref.dataset), ref)
+        case DigestRef():
+            return _digested(connection, dataset_id(connection, ref.dataset), ref)
+
+
+def _newest(connection: Connection, dataset: int, name: str) -> ColumnElement[bool]:
+    number = connection.execute(
+        sa.select(sa.func.max(t.version.c.number)).where(t.version.c.dataset_id == dataset)
+    ).scalar()
+    if number is None:
+        raise NotFoundError(
+            "version-not-found",
+            f"The dataset {name!r} has no versions.",
+            todo=f"forebay dataset register {name} URL adds one.",
+        )
+    return sa.and_(t.version.c.dataset_id == dataset, t.version.c.number == number)
+
+
+def _tagged(connection: Connection, dataset: int, ref: TagRef) -> int:
+    found = connection.execute(
+        sa.select(t.tag.c.version_id).where(t.tag.c.dataset_id == dataset, t.tag.c.name == ref.tag)
+    ).scalar()
+    if found is None:
+        known = connection.execute(sa.select(t.tag.c.name).where(t.tag.c.dataset_id == dataset)).scalars()
+        raise NotFoundError(
+            "tag-not-found",
+            f"The dataset {ref.dataset!r} has no tag {ref.tag!r}.",
+            todo=did_you_mean(
+                ref.tag, known, otherwise=f"forebay dataset show {ref.dataset} lists its versions and tags."
+            ),
+        )
+    return int(found)
+
+
+def _digested(connection: Connection, dataset: int, ref: DigestRef) -> ColumnElement[bool]:
+    """The newest version of the one manifest whose digest begins so."""
+    matches = connection.execute(
+        sa.select(t.version.c.number, t.version.c.manifest_digest)
+        .where(t.version.c.dataset_id == dataset, t.version.c.manifest_digest.startswith(ref.prefix))
+        .order_by(t.version.c.number.desc())
+    ).all()
+    if not matches:
+        raise NotFoundError(
+            "version-not-found",
+            f"No version of {ref.dataset!r} has a manifest digest that begins with {ref.prefix}.",
+            todo=f"forebay dataset show {ref.dataset} lists its versions.",
+        )
+    if len({row.manifest_digest for row in matches}) > 1:
+        named = ", ".join(f"v{row.number} ({row.manifest_digest[:16]})" for row in matches)
+        raise InputError(
+            "ambiguous-ref",
+            f"Several versions of {ref.dataset!r} have a digest that begins with {ref.prefix}: {named}.",
+            todo="Give more of its digits, or the version number.",
+        )
+    return sa.and_(t.version.c.dataset_id == dataset, t.version.c.number == matches[0].number)
+
+
+def _parents(connection: Connection, where: Iterable[ColumnElement[bool]]) -> dict[int, list[ParentVersion]]:
+    origin, origin_dataset = t.version.alias(), t.dataset.alias()
+    rows = connection.execute(
+        sa.select(t.parent.c.child_id, origin_dataset.c.name, origin.c.number)
+        .select_from(t.version)
+        .join(t.parent, t.parent.c.child_id == t.version.c.version_id)
+        .join(origin, origin.c.version_id == t.parent.c.parent_id)
+        .join(origin_dataset, origin_dataset.c.dataset_id == origin.c.dataset_id)
+        .where(*where)
+        .order_by(origin_dataset.c.name, origin.c.number)
+    )
+    found: dict[int, list[ParentVersion]] = defaultdict(list)
+    for row in rows:
+        found[row.child_id].append(ParentVersion(dataset=row.name, number=row.number))
+    return found
+
+
+def _tags(connection: Connection, where: Iterable[ColumnElement[bool]]) -> dict[int, list[str]]:
+    rows = connection.execute(
+        sa.select(t.tag.c.version_id, t.tag.c.name)
+        .join(t.version, t.version.c.version_id == t.tag.c.version_id)
+        .where(*where)
+        .order_by(t.tag.c.name)
+    )
+    found: dict[int, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row.version_id].append(row.name)
+    return found
+
+
+def _version(row: Any, parents: list[ParentVersion], tags: list[str]) -> Version:
+    return Version(
+        dataset=row.name,
+        number=row.number,
+        group=row.access_group,
+        manifest_digest=row.manifest_digest,
+        origin=_origin(row.origin),
+        lake_url=row.lake_url,
+        profile=row.profile,
+        files=row.files,
+        size_bytes=row.size_bytes,
+        sealed=row.origin == "committed" or bool(row.complete),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        message=row.message,
+        parents=tuple(parents),
+        made_by=MadeBy(command=row.made_by_command, code=row.made_by_code, parameters=row.made_by_parameters),
+        tags=tuple(tags),
+    )
+
+
+def _origin(text: str) -> VersionOrigin:
+    if text == "committed":
+        return "committed"
+    if text == "registered":
+        return "registered"
+    raise InternalError("unknown-origin", f"The database has a version of origin {text!r}.")

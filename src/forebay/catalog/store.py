@@ -1,0 +1,204 @@
+"""The catalog on a database and a folder of content-addressed files: implements `wire.hub.Catalog`.
+
+Big files are read and written outside of transactions; the database only ever names files that are already durable.
+Invariant: IMMUTABLE.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from forebay.catalog import lineage, tags, versions
+from forebay.catalog import schema as t
+from forebay.catalog.archive import Archive
+from forebay.catalog.engine import reading, writing
+from forebay.catalog.lake_url import check_lake_url
+from forebay.catalog.manifest import Manifest, ManifestFacts
+from forebay.catalog.names import check_dataset_name, parse_ref
+from forebay.catalog.records import dataset_id, find_version, list_datasets, load_versions, version_id
+from forebay.catalog.seal import Seal, inherit, merge
+from forebay.clock import Clock
+from forebay.errors import DamagedError, InputError, NotFoundError
+from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewVersion, TagMove, Version
+
+
+class CatalogStore:
+    """A catalog. `engine` has been migrated; `files` is its folder; `group` is the access group of new datasets."""
+
+    def __init__(self, engine: Engine, files: Path, clock: Clock, group: str = "default") -> None:
+        self._engine = engine
+        self._archive = Archive(files)
+        self._clock = clock
+        self._group = group
+
+    def datasets(self) -> list[Dataset]:
+        with reading(self._engine) as connection:
+            return list_datasets(connection)
+
+    def dataset(self, name: str) -> Dataset:
+        with reading(self._engine) as connection:
+            return list_datasets(connection, t.dataset.c.dataset_id == dataset_id(connection, name))[0]
+
+    def versions(self, name: str) -> list[Version]:
+        with reading(self._engine) as connection:
+            return load_versions(connection, t.version.c.dataset_id == dataset_id(connection, name))
+
+    def resolve(self, ref: str) -> Version:
+        parsed = parse_ref(ref)
+        with reading(self._engine) as connection:
+            return find_version(connection, parsed)
+
+    def store_manifest(self, parquet: Path) -> str:
+        return self._archive.add_manifest(parquet).manifest_digest
+
+    def manifest_path(self, manifest_digest: str) -> Path:
+        self._archive.manifest(manifest_digest)
+        return self._archive.manifest_file(manifest_digest)
+
+    def store_seal(self, parquet: Path) -> str:
+        return self._archive.add_seal(parquet).seal_digest
+
+    def seal_path(self, manifest_digest: str) -> Path | None:
+        with reading(self._engine) as connection:
+            known = _recorded_seal(connection, manifest_digest)
+        if known is None:
+            return None
+        self._known_seal(known)
+        return self._archive.seal_file(known)
+
+    def seal(self, manifest_digest: str, seal_digest: str) -> None:
+        manifest = self._archive.manifest(manifest_digest)
+        newer = self._archive.seal(seal_digest)
+        while not self._try_seal(manifest, newer):
+            pass  # somebody else recorded one in between: merge with that
+
+    def add_version(self, new: NewVersion) -> AddedVersion:
+        facts = self._checked(new)
+        seal = self._inherited(new)
+        with writing(self._engine) as connection:
+            added = versions.add(connection, new, facts, group=self._group, now=self._clock.now())
+            if seal is None or not added.created or not self._record(connection, seal, None):
+                return added
+            return AddedVersion(version=_again(connection, added.version), created=True)
+
+    def restore_version(self, new: NewVersion, number: int) -> Version:
+        facts = self._checked(new)
+        if number < 1:
+            raise InputError("bad-ref", f"{new.dataset}@v{number}: versions are counted from v1.")
+        with writing(self._engine) as connection:
+            return versions.restore(connection, new, facts, number, group=self._group, now=self._clock.now())
+
+    def remove_version(self, dataset: str, number: int) -> None:
+        with writing(self._engine) as connection:
+            versions.remove(connection, dataset, number)
+
+    def remove_dataset(self, name: str) -> None:
+        with writing(self._engine) as connection:
+            versions.remove_dataset(connection, name, now=self._clock.now())
+
+    def tag(self, dataset: str, tag: str, number: int, moved_by: str) -> TagMove:
+        with writing(self._engine) as connection:
+            return tags.move_tag(connection, dataset, tag, number, moved_by=moved_by, moved_at=self._clock.now())
+
+    def untag(self, dataset: str, tag: str, moved_by: str) -> TagMove:
+        with writing(self._engine) as connection:
+            return tags.remove_tag(connection, dataset, tag, moved_by=moved_by, moved_at=self._clock.now())
+
+    def tag_history(self, dataset: str, tag: str | None = None) -> list[TagMove]:
+        with reading(self._engine) as connection:
+            return tags.tag_moves(connection, dataset, tag)
+
+    def lineage(self, dataset: str, number: int) -> Lineage:
+        with reading(self._engine) as connection:
+            of = version_id(connection, dataset, number)
+            return Lineage(
+                of=f"{dataset}@v{number}",
+                upstream=lineage.upstream(connection, of),
+                downstream=lineage.downstream(connection, of),
+            )
+
+    def _checked(self, new: NewVersion) -> ManifestFacts:
+        check_dataset_name(new.dataset)
+        check_lake_url(new.lake_url)
+        facts = self._archive.facts(new.manifest_digest)
+        if facts.origin != new.origin:
+            raise InputError(
+                "bad-origin", f"The manifest {new.manifest_digest} is {facts.origin}, the version says {new.origin}."
+            )
+        return facts
+
+    def _inherited(self, new: NewVersion) -> Seal | None:
+        """What the dataset's latest version tells about the objects of a new one, outside of the write transaction."""
+        with reading(self._engine) as connection:
+            latest = _latest(connection, new.dataset)
+            if latest is None or not _may_inherit(connection, latest, new):
+                return None
+            known = _recorded_seal(connection, latest.manifest_digest)
+        try:
+            old = self._archive.manifest(latest.manifest_digest)
+            if known is not None:
+                old = old.with_seal(self._archive.seal(known))
+            seal = inherit(old, self._archive.manifest(new.manifest_digest))
+        except (DamagedError, NotFoundError):
+            return None  # the older version is broken, which is no reason to refuse the newer one
+        if not seal.known:
+            return None
+        self._archive.keep_seal(seal)
+        return seal
+
+    def _try_seal(self, manifest: Manifest, newer: Seal) -> bool:
+        """Record all that is known together with `newer`; False when the record changed meanwhile."""
+        with reading(self._engine) as connection:
+            known = _recorded_seal(connection, manifest.manifest_digest)
+        older = Seal.of(manifest) if known is None else self._known_seal(known)
+        merged = merge(manifest, older, newer)
+        if merged.seal_digest == older.seal_digest:
+            return True
+        self._archive.keep_seal(merged)
+        with writing(self._engine) as connection:
+            return self._record(connection, merged, known)
+
+    def _record(self, connection: Connection, seal: Seal, expected: str | None) -> bool:
+        """Compare and swap the recorded seal; the caller has merged `seal` with the expected one."""
+        values = {"seal_digest": seal.seal_digest, "complete": seal.complete, "sealed_at": self._clock.now()}
+        if expected is None:
+            return versions.insert_if_absent(connection, t.seal, {"manifest_digest": seal.manifest_digest, **values})
+        here = sa.and_(t.seal.c.manifest_digest == seal.manifest_digest, t.seal.c.seal_digest == expected)
+        return connection.execute(sa.update(t.seal).where(here).values(**values)).rowcount == 1
+
+    def _known_seal(self, seal_digest: str) -> Seal:
+        """A recorded seal; when its file is gone that is damage: what was known may not be forgotten."""
+        try:
+            return self._archive.seal(seal_digest)
+        except NotFoundError as error:
+            raise DamagedError("seal-damaged", error.message, todo="Restore the file from a backup.") from error
+
+
+def _recorded_seal(connection: Connection, manifest_digest: str) -> str | None:
+    return connection.execute(
+        sa.select(t.seal.c.seal_digest).where(t.seal.c.manifest_digest == manifest_digest)
+    ).scalar()
+
+
+def _latest(connection: Connection, dataset: str) -> Version | None:
+    try:
+        return versions.latest_version(connection, dataset_id(connection, dataset))
+    except NotFoundError:
+        return None
+
+
+def _may_inherit(connection: Connection, latest: Version, new: NewVersion) -> bool:
+    return (
+        new.origin == "registered"
+        and latest.lake_url == new.lake_url
+        and latest.manifest_digest != new.manifest_digest
+        and _recorded_seal(connection, new.manifest_digest) is None
+    )
+
+
+def _again(connection: Connection, version: Version) -> Version:
+    target = version_id(connection, version.dataset, version.number)
+    return load_versions(connection, t.version.c.version_id == target)[0]

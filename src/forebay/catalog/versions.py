@@ -1,0 +1,194 @@
+"""Adds versions, removes them and whole datasets. Every function works inside the caller's write transaction.
+
+Numbers grow and are never used twice. Decisions about a dataset are taken with its row locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from forebay.catalog import schema as t
+from forebay.catalog.manifest import ManifestFacts
+from forebay.catalog.names import check_dataset_name
+from forebay.catalog.records import dataset_id, load_versions, version_id
+from forebay.errors import ConflictError, InputError
+from forebay.wire.catalog import AddedVersion, NewVersion, ParentVersion, Version
+
+_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_NAME_LENGTH = 128
+
+
+def add(connection: Connection, new: NewVersion, facts: ManifestFacts, *, group: str, now: float) -> AddedVersion:
+    """The next version of its dataset, or the latest one when that is the same content at the same place."""
+    owner, last_number = _open_dataset(connection, new, group=group, now=now)
+    latest = latest_version(connection, owner)
+    if latest is not None and _same(latest, new):
+        return AddedVersion(version=latest, created=False)
+    return AddedVersion(version=_insert(connection, owner, new, facts, number=last_number + 1, now=now), created=True)
+
+
+def restore(
+    connection: Connection, new: NewVersion, facts: ManifestFacts, number: int, *, group: str, now: float
+) -> Version:
+    """A version under its old number; ConflictError `number-taken` when other content holds that number."""
+    owner, last_number = _open_dataset(connection, new, group=group, now=now)
+    here = load_versions(connection, t.version.c.dataset_id == owner, t.version.c.number == number)
+    if not here:
+        return _insert(connection, owner, new, facts, number=number, now=now, last_number=max(number, last_number))
+    if here[0].manifest_digest != new.manifest_digest:
+        raise ConflictError(
+            "number-taken",
+            f"{here[0].ref} is another version: its manifest is {here[0].manifest_digest}, not {new.manifest_digest}.",
+            todo="A version never changes: register the found content as a new version instead.",
+        )
+    return here[0]
+
+
+def latest_version(connection: Connection, owner: int) -> Version | None:
+    """The version with the highest number in the dataset of this row."""
+    highest = sa.select(sa.func.max(t.version.c.number)).where(t.version.c.dataset_id == owner).scalar_subquery()
+    found = load_versions(connection, t.version.c.dataset_id == owner, t.version.c.number == highest)
+    return found[0] if found else None
+
+
+def insert_if_absent(connection: Connection, table: sa.Table, values: Mapping[str, object]) -> bool:
+    """Whether the row was inserted; False when one with its key was there."""
+    statement = _INSERTS[connection.dialect.name](table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1
+
+
+def remove(connection: Connection, dataset: str, number: int) -> None:
+    """Forget one version; ConflictError `tagged`, `has-children`, `has-replicas`."""
+    dataset_id(connection, dataset, lock=True)
+    target = version_id(connection, dataset, number, lock=True)
+    _refuse_while_held(connection, f"{dataset}@v{number}", t.version.c.version_id == target)
+    _delete(connection, t.version.c.version_id == target)
+
+
+def remove_dataset(connection: Connection, name: str, *, now: float) -> None:
+    """Forget a dataset with its versions; its row stays, so that a dataset made again counts on from its numbers."""
+    owner = dataset_id(connection, name, lock=True)
+    connection.execute(sa.select(t.version.c.version_id).where(t.version.c.dataset_id == owner).with_for_update())
+    _refuse_while_held(connection, name, t.version.c.dataset_id == owner)
+    _delete(connection, t.version.c.dataset_id == owner)
+    connection.execute(sa.update(t.dataset).where(t.dataset.c.dataset_id == owner).values(removed_at=now))
+
+
+def _open_dataset(connection: Connection, new: NewVersion, *, group: str, now: float) -> tuple[int, int]:
+    """The locked row of the version's dataset, made or brought back where needed; and its last number."""
+    facts = {
+        "access_group": group,
+        "owner": _text(new.created_by, _NAME_LENGTH),
+        "description": "",
+        "created_at": now,
+        "removed_at": 0.0,
+    }
+    insert_if_absent(connection, t.dataset, {"name": check_dataset_name(new.dataset), "last_number": 0, **facts})
+    row = connection.execute(sa.select(t.dataset).where(t.dataset.c.name == new.dataset).with_for_update()).one()
+    if row.removed_at:
+        connection.execute(sa.update(t.dataset).where(t.dataset.c.dataset_id == row.dataset_id).values(**facts))
+    return row.dataset_id, row.last_number
+
+
+def _same(latest: Version, new: NewVersion) -> bool:
+    # Another profile is asked for on purpose: the old one may lack the right to read.
+    return (latest.manifest_digest, latest.lake_url, latest.profile) == (new.manifest_digest, new.lake_url, new.profile)
+
+
+def _insert(
+    connection: Connection,
+    owner: int,
+    new: NewVersion,
+    facts: ManifestFacts,
+    *,
+    number: int,
+    now: float,
+    last_number: int | None = None,
+) -> Version:
+    parents = _parent_ids(connection, new.parents, ParentVersion(dataset=new.dataset, number=number))
+    added = connection.execute(
+        t.version.insert().values(
+            dataset_id=owner,
+            number=number,
+            manifest_digest=new.manifest_digest,
+            origin=new.origin,
+            lake_url=new.lake_url,
+            profile=new.profile,
+            files=facts.files,
+            size_bytes=facts.size_bytes,
+            created_at=now,
+            created_by=_text(new.created_by, _NAME_LENGTH),
+            message=_text(new.message),
+            made_by_command=_text(new.made_by.command),
+            made_by_code=_text(new.made_by.code),
+            made_by_parameters=_text(new.made_by.parameters),
+        )
+    ).inserted_primary_key
+    assert added is not None
+    if parents:
+        connection.execute(t.parent.insert(), [{"child_id": added[0], "parent_id": parent} for parent in parents])
+    moved = sa.update(t.dataset).where(t.dataset.c.dataset_id == owner)
+    connection.execute(moved.values(last_number=number if last_number is None else last_number))
+    return load_versions(connection, t.version.c.version_id == added[0])[0]
+
+
+def _parent_ids(connection: Connection, parents: tuple[ParentVersion, ...], child: ParentVersion) -> list[int]:
+    if child in parents:
+        raise InputError("bad-parent", f"{child.ref} cannot be its own parent.")
+    return sorted({version_id(connection, parent.dataset, parent.number) for parent in parents})
+
+
+def _refuse_while_held(connection: Connection, what: str, where: ColumnElement[bool]) -> None:
+    chosen = sa.select(t.version.c.version_id).where(where)
+    tags = sa.select(t.tag.c.name).where(t.tag.c.version_id.in_(chosen)).order_by(t.tag.c.name)
+    if found := list(connection.execute(tags).scalars()):
+        raise ConflictError(
+            "tagged", f"{what} has the tag {_some(found)}.", todo="Move or remove the tag first: forebay dataset untag."
+        )
+    children = load_versions(
+        connection,
+        t.version.c.version_id.in_(sa.select(t.parent.c.child_id).where(t.parent.c.parent_id.in_(chosen))),
+        t.version.c.version_id.not_in(chosen),
+    )
+    if children:
+        raise ConflictError(
+            "has-children",
+            f"{what} is what {_some([child.ref for child in children])} was made from.",
+            todo="Its lineage would be lost; remove those versions first.",
+        )
+    volumes = _volumes_with(connection, chosen)
+    if volumes:
+        raise ConflictError(
+            "has-replicas",
+            f"{what} is on the volume {_some(volumes)}.",
+            todo="Evict it there first (forebay cache evict), or clear what a fill left there (forebay cache recover).",
+        )
+
+
+def _volumes_with(connection: Connection, chosen: sa.Select[tuple[int]]) -> list[str]:
+    present = sa.select(t.replica.c.volume_id).where(t.replica.c.version_id.in_(chosen), t.replica.c.state != "absent")
+    filling = sa.select(t.fill.c.volume_id).where(t.fill.c.version_id.in_(chosen))
+    leased = sa.select(t.lease.c.volume_id).where(t.lease.c.version_id.in_(chosen))
+    return sorted(connection.execute(sa.union(present, filling, leased)).scalars())
+
+
+def _delete(connection: Connection, where: ColumnElement[bool]) -> None:
+    chosen = sa.select(t.version.c.version_id).where(where)
+    connection.execute(t.replica.delete().where(t.replica.c.version_id.in_(chosen)))
+    connection.execute(t.parent.delete().where(t.parent.c.child_id.in_(chosen)))
+    connection.execute(t.version.delete().where(where))
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _text(text: str, limit: int | None = None) -> str:
+    """Free text as both databases can hold it: PostgreSQL refuses NUL, and neither takes half a surrogate pair."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:limit]
