@@ -62,8 +62,7 @@ install_profile() {
 is_installed "$profile" && exit 0
 
 if command -v flock >/dev/null; then
-    mkdir -p .forebay
-    exec 9>.forebay/bootstrap.lock
+    exec 9<requirements/bootstrap.txt
     flock 9
     is_installed "$profile" && exit 0
 fi

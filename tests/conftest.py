@@ -87,4 +87,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if lost:
         terminalreporter.section("NOT EVERYTHING WAS TESTED: parts are missing", sep="!", red=True, bold=True)
     for reason, count in lost.items():
-        terminalreporter.line(f"{count} tests skipped: {reason}", red=True)
+        terminalreporter.line(f"skipped {count}: {reason}", red=True)
