@@ -8,7 +8,7 @@ say() { printf '%s\n' "forebay test parts: $*" >&2; }
 
 # The check of what is there already makes a later call instant.
 have_azurite() { cmp -s tests/npm/package-lock.json .venv/npm/installed.json; }
-have_postgres() { [ -x /usr/lib/postgresql/15/bin/initdb ]; }
+have_postgres() { [ -x /usr/lib/postgresql/15/bin/initdb ] || [ -e .venv/no-postgres-15 ]; }
 
 install_azurite() {
     say "Azurite from npm"
@@ -19,5 +19,12 @@ install_azurite() {
     cp tests/npm/package-lock.json .venv/npm/installed.json
 }
 
+# Asked for once in an environment's life: where it cannot be had, the next run shall not wait for apt again.
+install_postgres() {
+    scripts/system_packages.sh postgresql-15 && return
+    say "no PostgreSQL 15 from Debian; PyPI's newer one serves"
+    touch .venv/no-postgres-15
+}
+
 have_azurite || install_azurite || say "Azurite did not install from npm; its tests cannot run"
-have_postgres || scripts/system_packages.sh postgresql-15 || say "no PostgreSQL 15 from Debian; PyPI's newer one serves"
+have_postgres || install_postgres
