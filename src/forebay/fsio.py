@@ -12,9 +12,12 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Buffer, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # collections.abc has it from 3.12 on
 
 FILE_MODE = 0o444
 SEALED_DIRECTORY_MODE = 0o555

@@ -15,11 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
+from forebay.cache.contents import distinct_digests, load_manifest
 from forebay.cache.place import described_bytes, discard
 from forebay.cache.policy import Candidate, Decision, Policy, decide
 from forebay.cache.volume import VolumeLayout
-from forebay.catalog.manifest import Manifest
-from forebay.catalog.seal import Seal
 from forebay.clock import Clock
 from forebay.errors import ForebayError
 from forebay.fsio import Disk, used_bytes_below
@@ -136,7 +135,7 @@ class Evictor:
         self._disk.make_directories(trash)
         for digest, _ in going:
             self._drop_blob(version.group, digest, trash)
-        freed_bytes = sum(size_bytes for _, size_bytes in going) + self._described_bytes(version)
+        freed_bytes = sum(size_bytes for _, size_bytes in going) + described_bytes(trash)
         freed_bytes -= self._empty(trash, version)
         self._hub.replicas.finish_evict(self._volume_id, version, grant.token, max(0, freed_bytes))
         return max(0, freed_bytes)
@@ -174,18 +173,7 @@ class Evictor:
         return pa.concat_tables([table.select(["digest"]) for table in others])["digest"] if others else None
 
     def _digests(self, version: Version) -> pa.Table:
-        """The distinct known digests of a version with their sizes."""
-        catalog = self._hub.catalog
-        manifest = Manifest.read(catalog.manifest_path(version.manifest_digest))
-        seal = catalog.seal_path(version.manifest_digest)
-        if seal is not None:
-            manifest = manifest.with_seal(Seal.read(seal))
-        known = manifest.table.select(["digest", "size_bytes"]).filter(pc.is_valid(manifest.table["digest"]))
-        return known.group_by("digest").aggregate([("size_bytes", "min")]).rename_columns(["digest", "size_bytes"])
-
-    def _described_bytes(self, version: Version) -> int:
-        manifest = self._hub.catalog.manifest_path(version.manifest_digest)
-        return described_bytes(int(manifest.stat().st_size), version.files)
+        return distinct_digests(load_manifest(self._hub.catalog, version))
 
 
 def _not_in(own: pa.Table, kept: pa.Array | None) -> Iterable[tuple[str, int]]:

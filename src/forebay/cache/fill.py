@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from forebay import fsio
+from forebay.cache.contents import load_manifest
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.heart import Heart
 from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.meter import Meter
-from forebay.cache.place import Placer, described_bytes, discard
+from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
 from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
 from forebay.cache.transfer import Transfer, Wanted
 from forebay.cache.volume import Completed, VolumeLayout, read_completed
@@ -27,7 +28,7 @@ from forebay.clock import Clock
 from forebay.errors import CapacityError, ConflictError, ForebayError
 from forebay.fsio import Disk
 from forebay.lake.stores import LakeStore
-from forebay.wire.cache import FillDone, Granted, NoRoom, Progress, Replica
+from forebay.wire.cache import FillDone, Granted, NoRoom, Progress, Replica, Reserved
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
@@ -38,7 +39,7 @@ BEAT_SECONDS = 2.0
 _LEAST_PIECE_BYTES = 64 << 20
 
 OpenLake = Callable[[Version], LakeStore]
-MakeRoom = Callable[[int], None]
+MakeRoom = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ class _Fill:
         placed = self._already_placed()
         if placed is not None:
             return placed
-        manifest = self._manifest()
+        manifest = load_manifest(self._hub.catalog, self._version)
         incoming = Incoming(self._folder, self._granted.token, self._disk)
         try:
             return self._fill(manifest, incoming)
@@ -153,7 +154,7 @@ class _Fill:
         ranges = {index: left.ranges for index, left in leftovers.items()}
         plan = plan_fill(sizes, digests, on_volume, ranges)
         self._meter.begin(_starting(plan, sizes))
-        self._reserve(plan.need_bytes + self._described_bytes(len(sizes)))
+        self._reserve(plan.need_bytes + self._most_described_bytes(len(sizes)))
         for index in plan.finished:
             incoming.take_whole(index, leftovers[index], sizes[index])
             digests[index] = leftovers[index].digest
@@ -180,7 +181,7 @@ class _Fill:
         names = [digest.hex() for digest in digests if digest is not None]
         incoming.journal.flush()
         self._disk.sync_file_system(self._layout.root)
-        added_bytes = self._described_bytes(len(sizes))
+        added_bytes = 0
         for index in (*plan.finished, *(entry.index for entry in plan.missing)):
             added_bytes += sizes[index] * placer.keep(incoming.temp(index), names[index], paths[index])
         for index in plan.duplicates:
@@ -198,7 +199,7 @@ class _Fill:
         seconds = self._filler._clock.monotonic() - self._began
         tree = placer.publish(self._completed(seal_digest, seconds), f"replaced-{granted.fill_id}-{granted.token}")
         done = FillDone(
-            added_bytes=added_bytes,
+            added_bytes=added_bytes + described_bytes(tree),
             moved_bytes=progress.moved_bytes,
             present_bytes=progress.present_bytes,
             seconds=seconds,
@@ -228,7 +229,11 @@ class _Fill:
         if completed is None or completed.manifest_digest != self._version.manifest_digest:
             return None
         done = FillDone(
-            added_bytes=0, moved_bytes=0, present_bytes=completed.size_bytes, seconds=completed.fill_seconds, seal_digest=""
+            added_bytes=0,
+            moved_bytes=0,
+            present_bytes=completed.size_bytes,
+            seconds=completed.fill_seconds,
+            seal_digest="",
         )
         replica = self._hub.fills.finish(self._granted.fill_id, self._granted.token, done)
         self._disk.remove_tree(self._folder)
@@ -248,28 +253,23 @@ class _Fill:
         self._hub.catalog.seal(manifest.manifest_digest, seal_digest)
         return seal_digest
 
-    def _manifest(self) -> Manifest:
-        catalog = self._hub.catalog
-        manifest = Manifest.read(catalog.manifest_path(self._version.manifest_digest))
-        seal = catalog.seal_path(self._version.manifest_digest)
-        return manifest if seal is None else manifest.with_seal(Seal.read(seal))
-
     def _reserve(self, need_bytes: int) -> None:
-        granted = self._granted
-        for _ in range(3):
-            free_bytes = fsio.free_bytes(self._layout.root)
-            answer = self._hub.fills.reserve(granted.fill_id, granted.token, need_bytes, free_bytes)
-            if not isinstance(answer, NoRoom):
-                return
-            if answer.never:
+        answer = self._ask_room(need_bytes)
+        for _ in range(2):
+            if not isinstance(answer, NoRoom) or answer.never:
                 break
             self._make_room(answer.missing_bytes)
-        raise _no_room(self._version, need_bytes, answer)
+            answer = self._ask_room(need_bytes)
+        if isinstance(answer, NoRoom):
+            raise _no_room(self._version, need_bytes, answer)
 
-    def _described_bytes(self, files: int) -> int:
-        """About what the tree's own records take."""
+    def _ask_room(self, need_bytes: int) -> Reserved | NoRoom:
+        granted, free_bytes = self._granted, fsio.free_bytes(self._layout.root)
+        return self._hub.fills.reserve(granted.fill_id, granted.token, need_bytes, free_bytes)
+
+    def _most_described_bytes(self, files: int) -> int:
         manifest = self._hub.catalog.manifest_path(self._version.manifest_digest)
-        return described_bytes(int(manifest.stat().st_size), files)
+        return most_described_bytes(manifest.stat().st_size, files)
 
     def _completed(self, seal_digest: str, seconds: float) -> Completed:
         version = self._version
@@ -303,9 +303,7 @@ def _link_present(placer: Placer, paths: list[str], digests: list[bytes | None])
 def _usable(leftovers: dict[int, Leftover], digests: list[bytes | None]) -> dict[int, Leftover]:
     """Without whole leftovers that are not what the manifest says."""
     return {
-        index: left
-        for index, left in leftovers.items()
-        if left.digest is None or digests[index] in (None, left.digest)
+        index: left for index, left in leftovers.items() if left.digest is None or digests[index] in (None, left.digest)
     }
 
 

@@ -138,9 +138,7 @@ def _request_fill(facts: Facts, event: FillRequested) -> Step:
     if busy and facts.held_until > event.now:
         return facts, Verdict.WAIT
     taken_over = facts.state is ReplicaState.FILLING
-    held = replace(
-        facts, state=ReplicaState.FILLING, token=event.next_token, held_until=event.now + event.hold_seconds
-    )
+    held = replace(facts, state=ReplicaState.FILLING, token=event.next_token, held_until=event.now + event.hold_seconds)
     return held, Verdict.TAKEN_OVER if taken_over else Verdict.GRANTED
 
 

@@ -52,7 +52,9 @@ class Memo:
         """Replace the file in one step; a reader sees the old one or the new one."""
         rows = [(name, *seen, at) for name, (seen, at) in sorted(self._known.items())]
         columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
-        table = pa.table([pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA)
+        table = pa.table(
+            [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA
+        )
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}.partial")
         pq.write_table(table, partial)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from forebay.cache.volume import COMPLETE, MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, write_completed
-from forebay.fsio import SEALED_DIRECTORY_MODE, Disk
+from forebay.fsio import SEALED_DIRECTORY_MODE, Disk, used_bytes_below
 
 _TREE = "tree"
 _MARK_BYTES = 8192
@@ -130,6 +130,11 @@ def tree_files(tree: Path) -> Iterable[str]:
             yield str(relative)
 
 
-def described_bytes(manifest_bytes: int, files: int) -> int:
-    """Upper bound of what a tree's own records take: the manifest, the learned digests, the marker."""
+def described_bytes(tree: Path) -> int:
+    """What a tree's own records take: the manifest, the learned digests, the marker."""
+    return used_bytes_below(tree / RESERVED)
+
+
+def most_described_bytes(manifest_bytes: int, files: int) -> int:
+    """The most that `described_bytes` can be, for a reservation made before the tree exists."""
     return manifest_bytes + 40 * files + _MARK_BYTES

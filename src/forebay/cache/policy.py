@@ -92,7 +92,7 @@ def score(candidate: Candidate, policy: Policy, now: float) -> float:
     """Probability of reuse x seconds to refill / MiB it alone holds. The probability halves every quarter stale age."""
     idle_s = max(0.0, now - candidate.replica.last_used_at)
     half_life_s = (policy.stale_after_s or 28 * DAY_SECONDS) / 4
-    reuse = 2.0 ** -(idle_s / half_life_s)
+    reuse: float = 2.0 ** -(idle_s / half_life_s)
     return reuse * candidate.refill_seconds / (max(candidate.alone_bytes, 1) / 2**20)
 
 

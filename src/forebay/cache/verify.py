@@ -11,7 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from forebay.cache.contents import distinct_digests, load_manifest
 from forebay.cache.memo import Memo, fingerprint
+from forebay.cache.repair import BRAKE_SHARE
 from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, VolumeLayout
 from forebay.catalog.manifest import Manifest
 from forebay.clock import Clock
@@ -21,9 +23,6 @@ from forebay.fsio import Disk
 from forebay.wire.cache import Replica, ReplicaState
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
-
-BRAKE_SHARE = 0.05
-BRAKE_LEAST = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +73,16 @@ def verify_tree(
     return Verified(ref=ref, files=files, hashed_files=hashed_files, hashed_bytes=hashed_bytes, bad=tuple(bad))
 
 
-def brake(results: Sequence[Verified]) -> None:
-    """DamagedError `brake` when too much would be called damaged in one pass."""
+def brake(results: Sequence[Verified], files_on_volume: int) -> None:
+    """DamagedError `brake` when more than 5 % of the volume's files would be called damaged in one pass."""
     bad = sum(len(result.bad) for result in results)
-    files = sum(result.files for result in results)
-    if bad > max(BRAKE_LEAST, BRAKE_SHARE * files):
+    if bad > BRAKE_SHARE * files_on_volume:
         first = next(result for result in results if result.bad)
         raise DamagedError(
             "brake",
-            f"{bad} of {files} files look damaged, first {first.ref}: {first.bad[0].path} ({first.bad[0].why})",
-            todo="Is the volume mounted and healthy? If the files are really lost, run again with --force.",
+            f"{bad} of {files_on_volume} files on the volume look damaged,"
+            f" first {first.ref}: {first.bad[0].path} ({first.bad[0].why})",
+            todo="Is the volume mounted and healthy? If the files are really damaged, run again with --force.",
         )
 
 
@@ -139,14 +138,5 @@ def _wrong(path: Path, found_bytes: int, size_bytes: int, digest: str) -> str:
 
 
 def _lists_any(hub: Hub, version: Version, digests: set[str]) -> bool:
-    manifest = load_manifest(hub, version)
-    return any(entry.digest in digests for entry in manifest.entries())
-
-
-def load_manifest(hub: Hub, version: Version) -> Manifest:
-    """A version's manifest with all digests that were learned so far."""
-    from forebay.catalog.seal import Seal
-
-    manifest = Manifest.read(hub.catalog.manifest_path(version.manifest_digest))
-    seal = hub.catalog.seal_path(version.manifest_digest)
-    return manifest if seal is None else manifest.with_seal(Seal.read(seal))
+    known = distinct_digests(load_manifest(hub.catalog, version))["digest"].to_pylist()
+    return any(digest.hex() in digests for digest in known)

@@ -76,9 +76,9 @@ class FillStore:
     def reserve(self, fill_id: str, token: int, need_bytes: int, free_bytes: int) -> Reserved | NoRoom:
         with writing(self._engine) as connection:
             row = self._locked(connection, fill_id, token)
-            volume = connection.execute(
-                sa.select(t.volume).where(t.volume.c.volume_id == row["volume_id"])
-            ).mappings().one()
+            volume = (
+                connection.execute(sa.select(t.volume).where(t.volume.c.volume_id == row["volume_id"])).mappings().one()
+            )
             others = connection.execute(
                 sa.select(t.fill.c.reserved_bytes, t.fill.c.moved_bytes).where(
                     t.fill.c.volume_id == row["volume_id"], t.fill.c.fill_id != fill_id
@@ -217,9 +217,7 @@ class FillStore:
             raise InternalError("fill-row", f"the fill {fill_id} has {changed.rowcount} rows")
 
 
-def _write_moved(
-    connection: Connection, volume_id: str, ref: str, row: Any, moved_bytes: int, now: float
-) -> None:
+def _write_moved(connection: Connection, volume_id: str, ref: str, row: Any, moved_bytes: int, now: float) -> None:
     """Bytes that came from the lake, whether or not the fill came to its end."""
     if moved_bytes > 0:
         rows.write_use(connection, volume_id, ref, row["holder_user"], now, moved_bytes=moved_bytes)

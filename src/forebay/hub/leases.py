@@ -38,7 +38,9 @@ class LeaseStore:
             facts = rows.facts(connection, volume_id, key, now)
             _, verdict = step(facts, LeaseRequested())
             if verdict is not Verdict.DONE:
-                raise ConflictError("not-ready", f"{version.ref} is {facts.state} here, not ready", todo="Warm it first.")
+                raise ConflictError(
+                    "not-ready", f"{version.ref} is {facts.state} here, not ready", todo="Warm it first."
+                )
             lease_id = uuid.uuid4().hex
             values = {
                 "lease_id": lease_id,

@@ -17,6 +17,7 @@ from forebay.errors import NotFoundError
 from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState
 from forebay.wire.catalog import Version
 
+
 def lock_volume(connection: Connection, volume_id: str) -> int:
     """Serialise decisions on this volume until the transaction ends; returns the last token granted there."""
     query = sa.select(t.volume.c.last_token).where(t.volume.c.volume_id == volume_id).with_for_update()
@@ -64,9 +65,7 @@ def facts(connection: Connection, volume_id: str, version_key: int, now: float) 
 
 
 def count_leases(connection: Connection, volume_id: str, version_key: int, now: float) -> int:
-    query = (
-        sa.select(sa.func.count()).select_from(t.lease).where(_here(t.lease, volume_id, version_key), _live(now))
-    )
+    query = sa.select(sa.func.count()).select_from(t.lease).where(_here(t.lease, volume_id, version_key), _live(now))
     return int(connection.execute(query).scalar_one())
 
 
@@ -202,7 +201,14 @@ def record(
 
 
 def write_use(
-    connection: Connection, volume_id: str, ref: str, user: str, now: float, *, size_bytes: int = 0, moved_bytes: int = 0
+    connection: Connection,
+    volume_id: str,
+    ref: str,
+    user: str,
+    now: float,
+    *,
+    size_bytes: int = 0,
+    moved_bytes: int = 0,
 ) -> None:
     """A line of the ledger: a use of `size_bytes`, or `moved_bytes` that a fill brought."""
     values = {

@@ -41,6 +41,13 @@ class VolumeStore:
             raise NotFoundError("volume-not-found", f"no volume {volume_id}")
         return volume
 
+    def at(self, path: str) -> Volume | None:
+        newest_first = t.volume.c.created_at.desc()
+        query = sa.select(t.volume.c.volume_id).where(t.volume.c.path == path).order_by(newest_first).limit(1)
+        with reading(self._engine) as connection:
+            found = connection.execute(query).scalar()
+            return None if found is None else _volume(connection, found)
+
     def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
         with writing(self._engine) as connection:
             rows.lock_volume(connection, volume_id)

@@ -90,6 +90,9 @@ class Volumes(Protocol):
     def get(self, volume_id: str) -> Volume:
         """One volume with its account; NotFoundError `volume-not-found`."""
 
+    def at(self, path: str) -> Volume | None:
+        """The volume that was last seen at this path."""
+
     def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
         """Recover: replace the account by what was counted on the volume."""
 

@@ -1,0 +1,70 @@
+"""The embedded hub: the whole `wire.Hub` in this process, on a local database. No server is needed.
+
+Its folder holds the database, the manifests and the hub's own id.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from forebay.catalog.engine import migrate, open_engine
+from forebay.catalog.store import CatalogStore
+from forebay.clock import Clock
+from forebay.errors import NotAllowedError
+from forebay.hub.fills import FillStore
+from forebay.hub.leases import LeaseStore
+from forebay.hub.replicas import ReplicaStore
+from forebay.hub.volumes import VolumeStore
+
+_OWNER = "hub-id"
+
+
+class LocalHub:
+    """Implements `wire.Hub`."""
+
+    def __init__(self, engine: Engine, files: Path, owner: str, clock: Clock) -> None:
+        self._engine = engine
+        self.owner = owner
+        self.catalog = CatalogStore(engine, files, clock)
+        self.volumes = VolumeStore(engine, clock)
+        self.fills = FillStore(engine, clock)
+        self.leases = LeaseStore(engine, clock)
+        self.replicas = ReplicaStore(engine, clock)
+
+    @classmethod
+    def open(cls, home: Path, database_url: str, clock: Clock) -> LocalHub:
+        """The hub of a home folder, made and migrated when it is not there yet; NotAllowedError `home-read-only`."""
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            owner = _owner(home)
+        except OSError as error:
+            raise NotAllowedError(
+                "home-read-only",
+                f"cannot write to forebay's folder {home}: {error.strerror}",
+                todo="Give write permission there, or set FOREBAY_HOME to another folder.",
+            ) from error
+        engine = open_engine(database_url)
+        migrate(engine)
+        return cls(engine, home, owner, clock)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _owner(home: Path) -> str:
+    """This hub's id, made once: of two processes that start together, one's id stays."""
+    path = home / _OWNER
+    if not path.exists():
+        candidate = home / f".{_OWNER}.{os.getpid()}"
+        candidate.write_text(uuid.uuid4().hex + "\n")
+        try:
+            os.link(candidate, path)
+        except FileExistsError:
+            pass
+        finally:
+            candidate.unlink()
+    return path.read_text().strip()
