@@ -38,6 +38,7 @@ class FaultKind(StrEnum):
     EXISTS = "exists"
     UNSUPPORTED = "unsupported"
     REFUSED = "refused"
+    BAD_KEY = "bad-key"
     AWAY = "away"
 
 
@@ -47,6 +48,7 @@ _RETRIED_STATUSES = frozenset({408, 409, 425, 429})
 
 _STATUS = re.compile(r"status code: (\d{3})|status: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
+_BAD_KEY = re.compile(r'Path ("(?:[^"\\]|\\.)*")', re.DOTALL)
 _CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|MissingCredential")
 
 
@@ -81,7 +83,7 @@ def read_fault(error: BaseException) -> Fault:
     found = _STATUS.search(text)
     status = int(found.group(1) or found.group(2)) if found else 0
     code = _CODE.search(text)
-    kind, what = _by_type(error) or _by_status(status, text) or _by_text(text)
+    kind, what = _by_type(error) or _by_credentials(text) or _by_status(status) or _by_text(text)
     if status:
         what = f"{what} (status {status}{f', {code.group(1)}' if code else ''})"
     return Fault(kind=kind, what=what, status=status)
@@ -97,13 +99,17 @@ def _by_type(error: BaseException) -> tuple[FaultKind, str] | None:
     if isinstance(error, obstore_errors.AlreadyExistsError):
         return FaultKind.EXISTS, "the object exists already"
     if isinstance(error, ValueError | obstore_errors.InvalidPathError):
-        return FaultKind.REFUSED, "the key can't be addressed"
+        named = _BAD_KEY.search(str(error))
+        return FaultKind.BAD_KEY, f"the object key {named.group(1) if named else ''} can't be a path"
     return None
 
 
-def _by_status(status: int, text: str) -> tuple[FaultKind, str] | None:
-    if status and "169.254.169.254" in text:
-        return FaultKind.DENIED, "no credentials were found"
+def _by_credentials(text: str) -> tuple[FaultKind, str] | None:
+    """Where nothing is configured, obstore asks the cloud's metadata service, which is not there."""
+    return (FaultKind.DENIED, "no credentials were found") if _CREDENTIALS.search(text) else None
+
+
+def _by_status(status: int) -> tuple[FaultKind, str] | None:
     if status == 416:
         return FaultKind.CHANGED, "the object is shorter than registered"
     if status >= 500 or status in _RETRIED_STATUSES:
@@ -129,8 +135,6 @@ def _by_text(text: str) -> tuple[FaultKind, str]:
     for marks, kind, what in _TEXTS:
         if any(mark in text for mark in marks):
             return kind, what
-    if _CREDENTIALS.search(text):
-        return FaultKind.DENIED, "no usable credentials were found"
     return FaultKind.AWAY, "the connection failed"
 
 
@@ -170,6 +174,9 @@ _REPORTS = {
     FaultKind.UNSUPPORTED: _Report(category=InputError, kind="lake-unsupported", todo="Use another lake."),
     FaultKind.REFUSED: _Report(
         category=InputError, kind="lake-refused", todo="Check the URL, the region and the endpoint."
+    ),
+    FaultKind.BAD_KEY: _Report(
+        category=InputError, kind="bad-key", todo="Rename the object in the lake, or choose a folder without it."
     ),
     FaultKind.AWAY: _Report(
         category=UnavailableError, kind="lake-away", todo="Try again later; what was received is kept."

@@ -119,7 +119,7 @@ def _answer(store: LakeStore, transfer: _Transfer) -> tuple[GetResult, int]:
     if ranged:
         options["range"] = (transfer.position, part.end)
     try:
-        result = obstore.get(store.handle, part.key, options=options)
+        result = obstore.get(store.streams, part.key, options=options)
     except OBSTORE_ERRORS as error:
         raise LakeFault(read_fault(error)) from None
     transfer.answers += 1
@@ -162,7 +162,7 @@ def _check_unchanged(store: LakeStore, transfer: _Transfer) -> None:
     if store.scheme != "file":
         return
     try:
-        meta = obstore.head(store.handle, transfer.part.key)
+        meta = obstore.head(store.requests, transfer.part.key)
     except OBSTORE_ERRORS as error:
         raise LakeFault(read_fault(error)) from None
     _check_identity(transfer, meta)

@@ -38,6 +38,8 @@ _KEYS: dict[str, dict[str, str]] = {
     "https": {},
     "http": {},
 }
+SCHEMES = frozenset(_KEYS)
+
 _CONNECTION = {
     "accountname": "account_name",
     "accountkey": "account_key",

@@ -16,13 +16,11 @@ import obstore.store as obstore_store
 
 from forebay.errors import ForebayError, InputError, NotFoundError
 from forebay.lake.faults import OBSTORE_ERRORS
-from forebay.lake.profile import store_options
+from forebay.lake.profile import SCHEMES, store_options
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Credential
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-# Retries are ours: they are counted, shown, cancelled and resume in mid-object.
-_RETRIES: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
 _ENDPOINTS = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
@@ -31,20 +29,30 @@ _ENDPOINTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """`read_s` bounds every wait for the next byte; a whole transfer has no limit of its own."""
+class Manners:
+    """How a lake is spoken to. `read_s` bounds every wait for the next byte; a whole transfer has no limit.
+
+    `retries` with delays from `first_delay_s` on are for single requests (head, list, put); streams have `Patience`.
+    """
 
     connect_s: float = 10.0
     read_s: float = 60.0
+    retries: int = 5
+    first_delay_s: float = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LakeStore:
-    """A lake that is open for reading and writing. `handle` is the obstore store that keys are given to."""
+    """A lake that is open for reading and writing.
+
+    Two obstore stores on the same place: `streams` never retries (we do: counted, cancelled, resuming in mid-object),
+    `requests` does.
+    """
 
     root_url: str
     scheme: str
-    handle: ObjectStore = field(repr=False)
+    streams: ObjectStore = field(repr=False)
+    requests: ObjectStore = field(repr=False)
 
     @classmethod
     def open(
@@ -53,7 +61,7 @@ class LakeStore:
         profile: Mapping[str, str] | None = None,
         *,
         create: bool = False,
-        timeouts: Timeouts | None = None,
+        manners: Manners | None = None,
     ) -> LakeStore:
         """Open the lake at `root_url` (of a `Location`, or a version's `lake_url`); asks it nothing yet.
 
@@ -61,13 +69,22 @@ class LakeStore:
         `lake-not-found`.
         """
         scheme = root_url.partition("://")[0]
+        if scheme not in SCHEMES:
+            raise InputError("unknown-scheme", f"{root_url!r}: the scheme {scheme!r} is not a lake's.")
+        manners = manners or Manners()
         options = store_options(scheme, profile or {})
+        client = _client(scheme, options, manners)
+        if scheme == "s3":
+            client = client | _s3_credentials(options)
         try:
-            handle = _handle(scheme, root_url, options, create, _client(scheme, options, timeouts or Timeouts()))
+            streams, requests = (
+                _obstore(scheme, root_url, options, create, client | {"retry_config": retries})
+                for retries in (_retries(0, manners), _retries(manners.retries, manners))
+            )
         except OBSTORE_ERRORS as error:
             failure = _not_opened(root_url, str(error))
         else:
-            return cls(root_url=root_url.removesuffix("/"), scheme=scheme, handle=handle)
+            return cls(root_url=root_url.removesuffix("/"), scheme=scheme, streams=streams, requests=requests)
         raise failure
 
     def subject(self, key: str) -> str:
@@ -75,47 +92,52 @@ class LakeStore:
         return f"{self.root_url}/{key}"
 
 
-def _handle(scheme: str, root_url: str, options: dict[str, str], create: bool, client: ClientConfig) -> ObjectStore:
-    settings: dict[str, Any] = {"client_options": client, "retry_config": _RETRIES}
+def _obstore(scheme: str, root_url: str, options: dict[str, str], create: bool, client: dict[str, Any]) -> ObjectStore:
     if scheme == "file":
         return obstore_store.LocalStore(unquote(root_url.removeprefix("file://")) or "/", mkdir=create)
     if scheme in ("https", "http"):
-        return obstore_store.HTTPStore(root_url, **settings)
+        return obstore_store.HTTPStore(root_url, **client)
     if scheme == "gs":
-        return obstore_store.GCSStore.from_url(root_url, config=cast(Any, options), **settings)
+        return obstore_store.GCSStore.from_url(root_url, config=cast(Any, options), **client)
     if scheme == "s3":
-        return _s3(root_url, options, settings)
-    return obstore_store.AzureStore.from_url(root_url, config=cast(Any, options), **settings)
+        return obstore_store.S3Store.from_url(root_url, config=cast(Any, options), **client)
+    return obstore_store.AzureStore.from_url(root_url, config=cast(Any, options), **client)
 
 
-def _s3(root_url: str, options: dict[str, str], settings: dict[str, Any]) -> ObjectStore:
+def _s3_credentials(options: dict[str, str]) -> dict[str, Any]:
     """Keys from a profile come through a provider: the environment's session token must not be mixed with them."""
-    key_id, secret = options.pop("access_key_id", None), options.pop("secret_access_key", None)
-    token = options.pop("session_token", None)
+    key_id, secret = options.pop("access_key_id", ""), options.pop("secret_access_key", "")
+    token = options.pop("session_token", "") or None
     if bool(key_id) != bool(secret):
         raise InputError("bad-profile", "A profile needs both access_key_id and secret_access_key, or neither.")
-    if key_id and secret:
-        credential: S3Credential = {
-            "access_key_id": key_id,
-            "secret_access_key": secret,
-            "token": token,
-            "expires_at": None,
-        }
-        settings["credential_provider"] = lambda: credential
-    return obstore_store.S3Store.from_url(root_url, config=cast(Any, options), **settings)
+    if not key_id:
+        return {}
+    credential = {"access_key_id": key_id, "secret_access_key": secret, "token": token, "expires_at": None}
+    return {"credential_provider": lambda: credential}
 
 
-def _client(scheme: str, options: Mapping[str, str], timeouts: Timeouts) -> ClientConfig:
-    family = "az" if scheme.startswith("abfs") else scheme
+def _client(scheme: str, options: Mapping[str, str], manners: Manners) -> dict[str, Any]:
+    if scheme == "file":
+        return {}
     endpoint = options.get("endpoint") or options.get("base_url") or ""
-    for name in _ENDPOINTS.get(family, ()):
+    for name in _ENDPOINTS.get("az" if scheme.startswith("abfs") else scheme, ()):
         endpoint = endpoint or os.environ.get(name, "")
-    return {
+    config: ClientConfig = {
         "allow_http": scheme == "http" or endpoint.startswith("http://"),
-        "connect_timeout": timedelta(seconds=timeouts.connect_s),
-        "read_timeout": timedelta(seconds=timeouts.read_s),
+        "connect_timeout": timedelta(seconds=manners.connect_s),
+        "read_timeout": timedelta(seconds=manners.read_s),
         "timeout": timedelta(days=7),
         "user_agent": "forebay",
+    }
+    return {"client_options": config}
+
+
+def _retries(times: int, manners: Manners) -> RetryConfig:
+    first = timedelta(seconds=manners.first_delay_s)
+    return {
+        "max_retries": times,
+        "retry_timeout": timedelta(minutes=3),
+        "backoff": {"init_backoff": first, "max_backoff": first * 2**times, "base": 2},
     }
 
 
