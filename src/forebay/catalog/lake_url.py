@@ -29,8 +29,9 @@ def check_lake_url(url: str) -> str:
             f"The lake URL (its scheme is {parts.scheme or 'missing'!r}) carries credentials.",
             todo="Leave them out of the URL: give them in the environment, or name a profile that holds them.",
         )
-    if not parts.scheme or "://" not in url:
-        raise InputError("bad-lake-url", f"{url!r} is no lake URL: it has no scheme.", todo=_EXAMPLE)
+    if "://" not in url or not parts.scheme or not url.isprintable():
+        why = "it has control characters" if "://" in url and parts.scheme else "it has no scheme"
+        raise InputError("bad-lake-url", f"{url!r} is no lake URL: {why}.", todo=_EXAMPLE)
     return url
 
 

@@ -216,15 +216,15 @@ def _from_entries(entries: Iterable[Entry]) -> pa.Table:
     listed = list(entries)
     for entry in listed:
         check_path(entry.path)
-    values = {
-        "path": [entry.path for entry in listed],
-        "size_bytes": [entry.size_bytes for entry in listed],
-        "digest": [entry.digest and bytes.fromhex(entry.digest) for entry in listed],
-        "key": [entry.key or entry.path for entry in listed],
-        "etag": [entry.etag for entry in listed],
-        "version_id": [entry.version_id for entry in listed],
-    }
     try:
+        values = {
+            "path": [entry.path for entry in listed],
+            "size_bytes": [entry.size_bytes for entry in listed],
+            "digest": [entry.digest and bytes.fromhex(entry.digest) for entry in listed],
+            "key": [entry.key or entry.path for entry in listed],
+            "etag": [entry.etag for entry in listed],
+            "version_id": [entry.version_id for entry in listed],
+        }
         return pa.table({name: pa.array(column, SCHEMA.field(name).type) for name, column in values.items()})
     except (pa.ArrowException, ValueError, OverflowError) as error:
         raise _bad_rows(str(error)) from error

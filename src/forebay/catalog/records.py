@@ -103,6 +103,11 @@ def load_versions(connection: Connection, *where: ColumnElement[bool]) -> list[V
     return [_version(row, parents[row.version_id], tags[row.version_id]) for row in rows]
 
 
+def storable(text: str, limit: int | None = None) -> str:
+    """Free text as both databases can hold it: PostgreSQL refuses NUL, and neither takes half a surrogate pair."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:limit]
+
+
 def _named(connection: Connection, ref: Ref) -> ColumnElement[bool]:
     match ref:
         case NumberRef():

@@ -123,6 +123,8 @@ class CatalogStore:
     def _checked(self, new: NewVersion) -> ManifestFacts:
         check_dataset_name(new.dataset)
         check_lake_url(new.lake_url)
+        if len(new.profile) > t.NAME_LENGTH or not new.profile.isprintable():
+            raise InputError("bad-profile", f"{new.profile[: t.NAME_LENGTH]!r} cannot be the name of a profile.")
         facts = self._archive.facts(new.manifest_digest)
         if facts.origin != new.origin:
             raise InputError(

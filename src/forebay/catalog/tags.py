@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
 from forebay.catalog.names import check_tag_name, did_you_mean
-from forebay.catalog.records import dataset_id, version_id
+from forebay.catalog.records import dataset_id, storable, version_id
 from forebay.errors import NotFoundError
 from forebay.wire.catalog import TagMove
 
@@ -22,9 +22,7 @@ def move_tag(connection: Connection, dataset: str, tag: str, number: int, *, mov
         return history[0]
     _clear(connection, owner, tag)
     connection.execute(t.tag.insert().values(dataset_id=owner, name=tag, version_id=target))
-    return _record(
-        connection, owner, TagMove(dataset=dataset, tag=tag, number=number, moved_at=moved_at, moved_by=moved_by)
-    )
+    return _record(connection, owner, _move(dataset, tag, number, moved_by, moved_at))
 
 
 def remove_tag(connection: Connection, dataset: str, tag: str, *, moved_by: str, moved_at: float) -> TagMove:
@@ -35,7 +33,7 @@ def remove_tag(connection: Connection, dataset: str, tag: str, *, moved_by: str,
         raise NotFoundError(
             "tag-not-found", f"The dataset {dataset!r} has no tag {tag!r}.", todo=did_you_mean(tag, known)
         )
-    return _record(connection, owner, TagMove(dataset=dataset, tag=tag, number=0, moved_at=moved_at, moved_by=moved_by))
+    return _record(connection, owner, _move(dataset, tag, 0, moved_by, moved_at))
 
 
 def tag_moves(connection: Connection, dataset: str, tag: str | None) -> list[TagMove]:
@@ -50,6 +48,12 @@ def tag_moves(connection: Connection, dataset: str, tag: str | None) -> list[Tag
         TagMove(dataset=dataset, tag=row.name, number=row.number, moved_at=row.moved_at, moved_by=row.moved_by)
         for row in rows
     ]
+
+
+def _move(dataset: str, tag: str, number: int, moved_by: str, moved_at: float) -> TagMove:
+    return TagMove(
+        dataset=dataset, tag=tag, number=number, moved_at=moved_at, moved_by=storable(moved_by, t.NAME_LENGTH)
+    )
 
 
 def _clear(connection: Connection, owner: int, tag: str) -> bool:

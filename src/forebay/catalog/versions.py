@@ -15,12 +15,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from forebay.catalog import schema as t
 from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name
-from forebay.catalog.records import dataset_id, load_versions, version_id
+from forebay.catalog.records import dataset_id, load_versions, storable, version_id
 from forebay.errors import ConflictError, InputError
 from forebay.wire.catalog import AddedVersion, NewVersion, ParentVersion, Version
 
 _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_NAME_LENGTH = 128
 
 
 def add(connection: Connection, new: NewVersion, facts: ManifestFacts, *, group: str, now: float) -> AddedVersion:
@@ -83,7 +82,7 @@ def _open_dataset(connection: Connection, new: NewVersion, *, group: str, now: f
     """The locked row of the version's dataset, made or brought back where needed; and its last number."""
     facts = {
         "access_group": group,
-        "owner": _text(new.created_by, _NAME_LENGTH),
+        "owner": storable(new.created_by, t.NAME_LENGTH),
         "description": "",
         "created_at": now,
         "removed_at": 0.0,
@@ -122,11 +121,11 @@ def _insert(
             files=facts.files,
             size_bytes=facts.size_bytes,
             created_at=now,
-            created_by=_text(new.created_by, _NAME_LENGTH),
-            message=_text(new.message),
-            made_by_command=_text(new.made_by.command),
-            made_by_code=_text(new.made_by.code),
-            made_by_parameters=_text(new.made_by.parameters),
+            created_by=storable(new.created_by, t.NAME_LENGTH),
+            message=storable(new.message),
+            made_by_command=storable(new.made_by.command),
+            made_by_code=storable(new.made_by.code),
+            made_by_parameters=storable(new.made_by.parameters),
         )
     ).inserted_primary_key
     assert added is not None
@@ -187,8 +186,3 @@ def _delete(connection: Connection, where: ColumnElement[bool]) -> None:
 def _some(names: list[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
-
-
-def _text(text: str, limit: int | None = None) -> str:
-    """Free text as both databases can hold it: PostgreSQL refuses NUL, and neither takes half a surrogate pair."""
-    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:limit]
