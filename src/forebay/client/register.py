@@ -1,0 +1,87 @@
+"""Makes versions: from objects that lie in a lake (zero copy), or from a local directory that is sent there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from forebay.catalog.builder import ManifestBuilder
+from forebay.catalog.names import check_dataset_name
+from forebay.client.session import Session
+from forebay.errors import InputError
+from forebay.lake.listing import Listed, list_objects
+from forebay.lake.location import Location, parse_location
+from forebay.lake.stores import LakeStore
+from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion, Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """`created` is False when the latest version already was exactly this; `skipped_markers` are folder objects."""
+
+    version: Version
+    created: bool
+    skipped_markers: int
+
+
+def register(
+    session: Session,
+    dataset: str,
+    urls: Sequence[str],
+    *,
+    message: str = "",
+    profile: str | None = None,
+    allow_http: bool = False,
+    on_listed: Callable[[Listed], object] = bool,
+) -> Registered:
+    """Register what lies at the URLs as the dataset's next version. Lists; never reads an object.
+
+    All URLs must have one root (bucket, container, host). InputError for bad names, URLs and keys.
+    """
+    check_dataset_name(dataset)
+    locations = [parse_location(url, allow_http=allow_http) for url in urls]
+    root_url = _one_root(locations)
+    profile = session.settings.profile if profile is None else profile
+    store = LakeStore.open(root_url, session.settings.profile_options(profile))
+    listed = Listed()
+    builder = ManifestBuilder("registered")
+    for location in locations:
+        for batch in list_objects(location, store, listed=listed):
+            builder.add(batch)
+            on_listed(listed)
+    manifest = builder.build()
+    with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
+        path = Path(folder) / manifest.file_name
+        manifest.write(path)
+        digest = session.hub.catalog.store_manifest(path)
+    new = NewVersion(
+        dataset=dataset,
+        manifest_digest=digest,
+        origin="registered",
+        lake_url=root_url,
+        profile=profile,
+        created_by=session.settings.user,
+        message=message,
+        made_by=MadeBy(command=f"register {' '.join(urls)}"),
+    )
+    added = session.hub.catalog.add_version(new)
+    return Registered(version=added.version, created=added.created, skipped_markers=listed.markers)
+
+
+def parents_of(session: Session, refs: Sequence[str]) -> tuple[ParentVersion, ...]:
+    """The versions that refs name now, as parents."""
+    versions = [session.hub.catalog.resolve(ref) for ref in refs]
+    return tuple(ParentVersion(dataset=version.dataset, number=version.number) for version in versions)
+
+
+def _one_root(locations: Sequence[Location]) -> str:
+    roots = {location.root_url for location in locations}
+    if len(roots) != 1:
+        raise InputError(
+            "many-roots",
+            f"one version cannot lie in {len(roots)} places: {', '.join(sorted(roots))}",
+            todo="Register each of them as a dataset of its own.",
+        )
+    return roots.pop()

@@ -1,0 +1,130 @@
+"""One process's forebay: the settings, the hub, the cache on the volume, and the lakes, made when first asked for."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from forebay.cache.contents import load_manifest
+from forebay.cache.engine import Cache, default_limit
+from forebay.cache.fill import FillSettings
+from forebay.cache.policy import Policy
+from forebay.clock import SystemClock
+from forebay.errors import ConflictError
+from forebay.fsio import Disk
+from forebay.hub.local import LocalHub
+from forebay.lake.confirm import confirm
+from forebay.lake.stores import LakeStore
+from forebay.settings import Loaded, Settings, load, parse_duration, parse_limit
+from forebay.wire.cache import Holder
+
+if TYPE_CHECKING:
+    from forebay.wire.catalog import Version
+    from forebay.wire.hub import Hub
+
+
+class Session:
+    """Everything a command needs. Threads may share one; processes may not."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.clock = SystemClock()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def start(cls, flags: Mapping[str, Any] | None = None) -> Session:
+        """A session with the settings of all sources; `flags` are those of the command line."""
+        return cls(load(flags))
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.settings
+
+    @cached_property
+    def hub(self) -> Hub:
+        return LocalHub.open(self.settings.home, self.settings.database_url, self.clock)
+
+    @cached_property
+    def cache(self) -> Cache:
+        """The cache on the volume; the volume is made when it is not there yet."""
+        settings = self.settings
+        root = settings.volume_root
+        limit = parse_limit(settings.volume_limit)
+        return Cache(
+            self.hub,
+            root,
+            limit_bytes=limit if isinstance(limit, int) else default_limit(root, limit),
+            policy=self.policy,
+            open_lake=self.open_lake,
+            confirm_lake=self.confirm_lake,
+            disk=Disk(),
+            clock=self.clock,
+            fill_settings=FillSettings(streams=settings.streams),
+        )
+
+    @property
+    def policy(self) -> Policy:
+        settings = self.settings
+        return Policy(
+            stale_after_s=parse_duration(settings.stale_after),
+            grace_s=parse_duration(settings.grace) or 0.0,
+            high_mark=settings.high_mark,
+            low_mark=settings.low_mark,
+        )
+
+    @property
+    def memo_folder(self) -> Path:
+        return self.settings.home / "memo"
+
+    def holder(self, purpose: str) -> Holder:
+        """Who this process is, in fills and leases."""
+        return Holder(user=self.settings.user, host=socket.gethostname(), pid=os.getpid(), purpose=purpose)
+
+    def open_lake(self, version: Version) -> LakeStore:
+        """The lake a version lies in, with this user's own credentials."""
+        return LakeStore.open(version.lake_url, self.settings.profile_options(version.profile))
+
+    def confirm_lake(self, version: Version) -> None:
+        """See that the lake still has every object of a version (RECOVERABLE); ConflictError or UnavailableError."""
+        seen = confirm(load_manifest(self.hub.catalog, version), self.open_lake(version))
+        if not seen.complete:
+            lost = (*seen.missing, *seen.changed)
+            raise ConflictError(
+                "not-recoverable",
+                f"the lake no longer has {len(lost)} of {seen.checked} objects of {version.ref} (first: {lost[0]})",
+                todo="This copy may be the only one: keep it (forebay cache pin), or commit it as a new version.",
+            )
+        self.hub.replicas.confirm_lake(self.cache.volume_id, version)
+
+    def close(self) -> None:
+        """Give connections back. What was opened stays leased until it is closed itself."""
+        if "hub" in self.__dict__:
+            self.hub.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_shared: dict[tuple[int, str], Session] = {}
+_shared_lock = threading.Lock()
+
+
+def shared_session() -> Session:
+    """The session of `forebay.open` in this process, made anew after a fork or a change of folder or environment."""
+    relevant = sorted(item for item in os.environ.items() if item[0].startswith(("FOREBAY_", "XDG_", "HOME")))
+    key = (os.getpid(), f"{Path.cwd()}\n{relevant}")
+    with _shared_lock:
+        if key not in _shared:
+            _shared[key] = Session.start()
+        return _shared[key]
