@@ -18,6 +18,7 @@ from forebay.errors import (
     ForebayError,
     InputError,
     NotAllowedError,
+    NotFoundError,
     UnavailableError,
 )
 
@@ -110,6 +111,8 @@ def _by_credentials(text: str) -> tuple[FaultKind, str] | None:
 
 
 def _by_status(status: int) -> tuple[FaultKind, str] | None:
+    if status == 404:
+        return FaultKind.VANISHED, "the lake has no such bucket or object"
     if status == 416:
         return FaultKind.CHANGED, "the object is shorter than registered"
     if status >= 500 or status in _RETRIED_STATUSES:
@@ -189,3 +192,10 @@ def lake_error(fault: Fault, subject: str, *, tries: int = 1) -> ForebayError:
     report = _REPORTS[fault.kind]
     after = f", after {tries} tries" if tries > 1 else ""
     return report.category(report.kind, f"{subject}: {fault.what}{after}", todo=report.todo)
+
+
+def request_error(fault: Fault, root_url: str, key: str, *, tries: int = 1) -> ForebayError:
+    """Our error for a listing or a write: where these meet "no such", the bucket itself is missing."""
+    if fault.kind is FaultKind.VANISHED:
+        return NotFoundError("lake-not-found", f"{root_url}: {fault.what}", todo="Check its name.")
+    return lake_error(fault, f"{root_url}/{key}", tries=tries)

@@ -14,10 +14,10 @@ import obstore
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forebay.errors import ForebayError, InputError, NotFoundError
+from forebay.errors import InputError
 from forebay.lake.backoff import Attempts, Patience
 from forebay.lake.etag import etag_of
-from forebay.lake.faults import OBSTORE_ERRORS, Fault, FaultKind, LakeFault, lake_error, read_fault
+from forebay.lake.faults import OBSTORE_ERRORS, Fault, FaultKind, LakeFault, read_fault, request_error
 from forebay.lake.glob import pattern_regex
 from forebay.lake.location import Location
 from forebay.lake.look import look, look_many
@@ -124,7 +124,7 @@ def list_pages(store: LakeStore, folder: str, patience: Patience) -> Iterator[li
         else:
             return
         if not fault.retried or not attempts.wait(throttled=fault.throttled):
-            raise _listing_error(fault, store, folder, attempts.failed)
+            raise request_error(fault, store.root_url, folder, tries=attempts.failed)
 
 
 def _pages_after(store: LakeStore, folder: str, yielded: list[int]) -> Iterator[list[ObjectMeta]]:
@@ -166,12 +166,6 @@ def _is_marker(store: LakeStore, meta: ObjectMeta) -> bool:
     if meta["size"] or store.scheme not in _FOLDERS_ARE_OBJECTS:
         return False
     return any(list_pages(store, meta["path"], Patience()))
-
-
-def _listing_error(fault: Fault, store: LakeStore, folder: str, tries: int) -> ForebayError:
-    if fault.kind is FaultKind.VANISHED:
-        return NotFoundError("lake-not-found", f"{store.root_url}: {fault.what}.", todo="Check its name.")
-    return lake_error(fault, store.subject(folder), tries=tries)
 
 
 def _nothing_matched(location: Location, store: LakeStore, listed: Listed) -> InputError:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
@@ -87,6 +88,11 @@ class LakeStore:
             return cls(root_url=root_url.removesuffix("/"), scheme=scheme, streams=streams, requests=requests)
         raise failure
 
+    @property
+    def folder(self) -> Path | None:
+        """Where a file:// lake is on this machine; None for any other."""
+        return _folder(self.root_url) if self.scheme == "file" else None
+
     def subject(self, key: str) -> str:
         """How an object is named to people."""
         return f"{self.root_url}/{key}"
@@ -94,7 +100,7 @@ class LakeStore:
 
 def _obstore(scheme: str, root_url: str, options: dict[str, str], create: bool, client: dict[str, Any]) -> ObjectStore:
     if scheme == "file":
-        return obstore_store.LocalStore(unquote(root_url.removeprefix("file://")) or "/", mkdir=create)
+        return obstore_store.LocalStore(_folder(root_url), mkdir=create)
     if scheme in ("https", "http"):
         return obstore_store.HTTPStore(root_url, **client)
     if scheme == "gs":
@@ -102,6 +108,10 @@ def _obstore(scheme: str, root_url: str, options: dict[str, str], create: bool, 
     if scheme == "s3":
         return obstore_store.S3Store.from_url(root_url, config=cast(Any, options), **client)
     return obstore_store.AzureStore.from_url(root_url, config=cast(Any, options), **client)
+
+
+def _folder(root_url: str) -> Path:
+    return Path(unquote(root_url.removeprefix("file://")) or "/")
 
 
 def _s3_credentials(options: dict[str, str]) -> dict[str, Any]:
