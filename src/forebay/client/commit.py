@@ -1,0 +1,102 @@
+"""Makes a version from a local directory: what the lake lacks is sent there, then the version is added."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from forebay.catalog.names import check_dataset_name
+from forebay.client.register import parents_of
+from forebay.client.session import Session
+from forebay.lake import publish
+from forebay.lake.location import parse_location
+from forebay.lake.publish import OnProgress, Publication
+from forebay.lake.stores import LakeStore
+from forebay.wire.catalog import MadeBy, NewVersion, Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """`created` is False when the latest version already had exactly these files; `present_*` was not sent."""
+
+    version: Version
+    created: bool
+    sent_files: int
+    sent_bytes: int
+    present_files: int
+    present_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where a commit goes: the lake's root, the key prefix of the access group, and the credentials profile."""
+
+    store: LakeStore
+    root_url: str
+    prefix: str
+    profile: str
+
+
+def destination(session: Session, lake: str | None = None, profile: str | None = None) -> Destination:
+    """The lake of the settings, or another one by its URL; InputError for a bad URL or profile."""
+    settings = session.settings
+    location = parse_location(lake or settings.lake_url)
+    profile = settings.profile if profile is None else profile
+    store = LakeStore.open(location.root_url, settings.profile_options(profile), create=location.scheme == "file")
+    return Destination(
+        store=store, root_url=location.root_url, prefix=f"{location.base}forebay/default/", profile=profile
+    )
+
+
+def plan_commit(directory: Path, to: Destination, on_progress: OnProgress = lambda stage, size: None) -> Publication:
+    """Hash the directory and compare it with the lake; sends nothing."""
+    return publish.prepare(directory, to.store, prefix=to.prefix, on_progress=on_progress)
+
+
+def commit(
+    session: Session,
+    dataset: str,
+    directory: Path,
+    *,
+    parents: Sequence[str] = (),
+    message: str = "",
+    made_by: MadeBy | None = None,
+    lake: str | None = None,
+    profile: str | None = None,
+    on_progress: OnProgress = lambda stage, size: None,
+) -> Committed:
+    """Send what the lake lacks of `directory` and add it as the dataset's next version.
+
+    A commit that broke off goes on by being repeated. Raises a ForebayError for bad names, files and lakes.
+    """
+    check_dataset_name(dataset)
+    parent_versions = parents_of(session, parents)
+    to = destination(session, lake, profile)
+    sent = publish.send(plan_commit(directory, to, on_progress), to.store, dataset, on_progress=on_progress)
+    with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
+        path = Path(folder) / sent.manifest.file_name
+        sent.manifest.write(path)
+        digest = session.hub.catalog.store_manifest(path)
+    added = session.hub.catalog.add_version(
+        NewVersion(
+            dataset=dataset,
+            manifest_digest=digest,
+            origin="committed",
+            lake_url=to.root_url,
+            profile=to.profile,
+            created_by=session.settings.user,
+            message=message,
+            parents=parent_versions,
+            made_by=made_by or MadeBy(command=f"commit {directory.name}"),
+        )
+    )
+    return Committed(
+        version=added.version,
+        created=added.created,
+        sent_files=sent.sent_files,
+        sent_bytes=sent.sent_bytes,
+        present_files=sent.present_files,
+        present_bytes=sent.present_bytes,
+    )
