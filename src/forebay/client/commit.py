@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from forebay.catalog.names import check_dataset_name
 from forebay.client.register import parents_of
@@ -31,11 +32,13 @@ class Committed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where a commit goes: the lake's root, the key prefix of the access group, and the credentials profile."""
+    """Where a commit goes: the access group's own folder in a lake, and the credentials profile.
+
+    Keys are relative to that folder, so that the same content has the same manifest wherever it lies.
+    """
 
     store: LakeStore
-    root_url: str
-    prefix: str
+    lake_url: str
     profile: str
 
 
@@ -44,15 +47,14 @@ def destination(session: Session, lake: str | None = None, profile: str | None =
     settings = session.settings
     location = parse_location(lake or settings.lake_url)
     profile = settings.profile if profile is None else profile
-    store = LakeStore.open(location.root_url, settings.profile_options(profile), create=location.scheme == "file")
-    return Destination(
-        store=store, root_url=location.root_url, prefix=f"{location.base}forebay/default/", profile=profile
-    )
+    lake_url = f"{location.root_url.removesuffix('/')}/{quote(location.base)}forebay/default"
+    store = LakeStore.open(lake_url, settings.profile_options(profile), create=location.scheme == "file")
+    return Destination(store=store, lake_url=lake_url, profile=profile)
 
 
 def plan_commit(directory: Path, to: Destination, on_progress: OnProgress = lambda stage, size: None) -> Publication:
     """Hash the directory and compare it with the lake; sends nothing."""
-    return publish.prepare(directory, to.store, prefix=to.prefix, on_progress=on_progress)
+    return publish.prepare(directory, to.store, on_progress=on_progress)
 
 
 def commit(
@@ -74,7 +76,8 @@ def commit(
     check_dataset_name(dataset)
     parent_versions = parents_of(session, parents)
     to = destination(session, lake, profile)
-    sent = publish.send(plan_commit(directory, to, on_progress), to.store, dataset, on_progress=on_progress)
+    planned = plan_commit(directory, to, on_progress)
+    sent = publish.publish(planned, to.store, dataset=dataset, on_progress=on_progress)
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
         path = Path(folder) / sent.manifest.file_name
         sent.manifest.write(path)
@@ -84,7 +87,7 @@ def commit(
             dataset=dataset,
             manifest_digest=digest,
             origin="committed",
-            lake_url=to.root_url,
+            lake_url=to.lake_url,
             profile=to.profile,
             created_by=session.settings.user,
             message=message,
