@@ -34,7 +34,7 @@ class Archive:
             manifest = Manifest.read(copy)
             manifest.check()
             target = self.manifest_file(manifest.manifest_digest)
-            known = _whole(target)
+            known = self._whole(manifest.manifest_digest)
             if known is None:
                 self._publish(copy, target)
             elif not known.table["key"].equals(manifest.table["key"]):
@@ -70,6 +70,13 @@ class Archive:
         if manifest.manifest_digest != manifest_digest:
             raise DamagedError("manifest-damaged", f"{path} holds the manifest {manifest.manifest_digest}.")
         return manifest
+
+    def _whole(self, manifest_digest: str) -> Manifest | None:
+        """A kept manifest; None when its file is absent or damaged, and may be replaced."""
+        try:
+            return self.manifest(manifest_digest)
+        except (NotFoundError, DamagedError):
+            return None
 
     def facts(self, manifest_digest: str) -> ManifestFacts:
         """What a kept manifest says of itself, quickly: it was checked when it came. NotFoundError, DamagedError."""
@@ -125,14 +132,6 @@ class Archive:
 
 def _no_manifest(manifest_digest: str) -> NotFoundError:
     return NotFoundError("manifest-not-found", f"The catalog has no manifest {manifest_digest}.")
-
-
-def _whole(path: Path) -> Manifest | None:
-    """The manifest of a file; None when it is absent or damaged, and may be replaced."""
-    try:
-        return Manifest.read(path)
-    except (NotFoundError, DamagedError):
-        return None
 
 
 def _translated(error: OSError, files: Path) -> CapacityError | UnavailableError:

@@ -22,13 +22,13 @@ from forebay.catalog.records import dataset_id, find_version, list_datasets, loa
 from forebay.catalog.seal import Seal, inherit, merge
 from forebay.clock import Clock
 from forebay.errors import DamagedError, InputError, NotFoundError
-from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewVersion, TagMove, Version
+from forebay.wire.catalog import DEFAULT_GROUP, AddedVersion, Dataset, Lineage, NewVersion, TagMove, Version
 
 
 class CatalogStore:
     """A catalog. `engine` has been migrated; `files` is its folder; `group` is the access group of new datasets."""
 
-    def __init__(self, engine: Engine, files: Path, clock: Clock, group: str = "default") -> None:
+    def __init__(self, engine: Engine, files: Path, clock: Clock, group: str = DEFAULT_GROUP) -> None:
         self._engine = engine
         self._archive = Archive(files)
         self._clock = clock

@@ -58,7 +58,8 @@ def latest_version(connection: Connection, owner: int) -> Version | None:
 def insert_if_absent(connection: Connection, table: sa.Table, values: Mapping[str, object]) -> bool:
     """Whether the row was inserted; False when one with its key was there."""
     statement = _INSERTS[connection.dialect.name](table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # Without this option PostgreSQL's driver does not count inserted rows.
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def remove(connection: Connection, dataset: str, number: int) -> None:

@@ -1,0 +1,227 @@
+"""Opening, migrating and translating, on both databases."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from forebay.catalog import schema as t
+from forebay.catalog.engine import HEAD, REVISION_TABLE, migrate, open_engine, reading, revision, writing
+from forebay.catalog.migrations.upgrade import config
+from forebay.errors import (
+    CapacityError,
+    ConflictError,
+    DamagedError,
+    ForebayError,
+    InputError,
+    NotAllowedError,
+    UnavailableError,
+)
+
+
+def _add_dataset(connection: sa.Connection, name: str) -> None:
+    row = {"access_group": "", "owner": "", "description": "", "created_at": 0.0, "last_number": 0, "removed_at": 0.0}
+    connection.execute(t.dataset.insert().values(name=name, **row))
+
+
+def _add_datasets(connection: sa.Connection, count: int) -> None:
+    for number in range(count):
+        _add_dataset(connection, f"{number:0100d}")
+
+
+def _names(engine: Engine) -> list[str]:
+    with reading(engine) as connection:
+        return list(connection.execute(sa.select(t.dataset.c.name).order_by(t.dataset.c.name)).scalars())
+
+
+def test_head_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(config()).get_current_head() == HEAD
+
+
+def test_migrations_make_exactly_the_tables(engine: Engine) -> None:
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": REVISION_TABLE, "compare_type": True})
+        assert compare_metadata(context, t.metadata) == []
+        assert revision(connection) == HEAD
+
+
+def test_migrating_again_changes_nothing(engine: Engine) -> None:
+    with writing(engine) as connection:
+        _add_dataset(connection, "x")
+    migrate(engine)
+    assert _names(engine) == ["x"]
+
+
+def test_many_that_migrate_at_once(database_url: str) -> None:
+    ready = threading.Barrier(4)
+
+    def start() -> None:
+        engine = open_engine(database_url, busy_seconds=20)
+        ready.wait()
+        migrate(engine)
+        engine.dispose()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(start) for _ in range(4)]:
+            done.result()
+
+
+def test_a_newer_database_is_refused(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.text(f"UPDATE {REVISION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(ConflictError) as caught:
+        migrate(engine)
+    assert caught.value.kind == "database-newer"
+
+
+def test_a_database_of_something_else_is_left_alone(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with writing(engine) as connection:
+        connection.execute(sa.text("CREATE TABLE version (what text)"))
+    with pytest.raises(ConflictError) as caught:
+        migrate(engine)
+    assert caught.value.kind == "database-foreign"
+    with reading(engine) as connection:
+        assert sa.inspect(connection).get_table_names() == ["version"]
+    engine.dispose()
+
+
+def test_a_write_is_all_or_nothing(engine: Engine) -> None:
+    def fail_midway() -> None:
+        with writing(engine) as connection:
+            _add_dataset(connection, "x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_midway()
+    assert _names(engine) == []
+
+
+def test_reading_sees_one_snapshot(engine: Engine) -> None:
+    with reading(engine) as connection:
+        names = sa.select(t.dataset.c.name)
+        assert connection.execute(names).all() == []
+        with writing(engine) as other:
+            _add_dataset(other, "x")
+        assert connection.execute(names).all() == []
+    assert _names(engine) == ["x"]
+
+
+def test_rows_that_clash_are_a_conflict(engine: Engine) -> None:
+    def twice() -> None:
+        with writing(engine) as connection:
+            _add_dataset(connection, "x")
+            _add_dataset(connection, "x")
+
+    with pytest.raises(ConflictError) as caught:
+        twice()
+    assert caught.value.kind == "row-conflict"
+    with pytest.raises(ConflictError), writing(engine) as connection:
+        connection.execute(t.tag.insert().values(dataset_id=77, name="x", version_id=77))
+
+
+def test_a_child_process_gets_connections_of_its_own(engine: Engine) -> None:
+    with writing(engine) as connection:
+        _add_dataset(connection, "parent")
+
+    def child() -> None:
+        with writing(engine) as connection:
+            _add_dataset(connection, "child")
+        assert _names(engine) == ["child", "parent"]
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
+    assert _names(engine) == ["child", "parent"]
+
+
+def test_opening_an_up_to_date_database_imports_no_alembic(engine: Engine, database_url: str) -> None:
+    code = (
+        "import sys; from forebay.catalog.engine import *; engine = open_engine(sys.argv[1]); migrate(engine);"
+        "assert 'alembic' not in sys.modules; engine.dispose()"
+    )
+    subprocess.run([sys.executable, "-c", code, database_url], check=True)
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://h/d", "sqlite://", "sqlite:///:memory:", "x://u:s3cret@[h"])
+def test_urls_that_name_no_database(url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        open_engine(url)
+    assert caught.value.kind == "bad-database-url"
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_server_that_is_away_is_named_without_its_password() -> None:
+    engine = open_engine("postgresql://ada:s3cret@127.0.0.1:1/forebay", busy_seconds=2)
+    with pytest.raises(UnavailableError) as caught:
+        migrate(engine)
+    assert caught.value.kind == "database-away"
+    assert "127.0.0.1:1/forebay" in caught.value.message
+    assert "s3cret" not in f"{caught.value!r} {caught.value.__cause__!r} {engine!r}"
+
+
+def test_a_server_that_refuses(postgres_server: Any) -> None:
+    engine = open_engine(postgres_server.url("no_such_database"))
+    with pytest.raises(ForebayError) as caught:
+        migrate(engine)
+    assert caught.value.kind in {"database-missing", "database-away"}
+    assert "no_such_database" in caught.value.message
+
+
+def test_a_locked_file_is_busy(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/f.db"
+    holder, other = open_engine(url), open_engine(url, busy_seconds=0.05)
+    migrate(holder)
+    with writing(holder), pytest.raises(UnavailableError) as caught, writing(other):
+        pass
+    assert caught.value.kind == "database-busy"
+    with writing(other) as connection:
+        _add_dataset(connection, "x")
+    for engine in (holder, other):
+        engine.dispose()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "f.db").write_bytes(b"certainly not a database" * 100)
+    engine = open_engine(f"sqlite:///{tmp_path}/f.db")
+    with pytest.raises(DamagedError) as caught:
+        migrate(engine)
+    assert caught.value.kind == "database-damaged"
+
+
+def test_a_full_disk_and_a_read_only_file(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/f.db")
+    migrate(engine)
+    with engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(CapacityError) as full, writing(engine) as connection:
+        _add_datasets(connection, 2000)
+    assert full.value.kind == "database-full"
+    engine.dispose()
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with pytest.raises(NotAllowedError) as refused, writing(engine) as connection:
+        _add_dataset(connection, "x")
+    assert refused.value.kind == "database-read-only"
+    engine.dispose()
+
+
+def test_a_folder_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    with pytest.raises(NotAllowedError) as caught:
+        open_engine(f"sqlite:///{tmp_path}/a/f.db")
+    assert caught.value.kind == "database-folder"
