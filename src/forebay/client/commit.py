@@ -15,7 +15,7 @@ from forebay.lake import publish
 from forebay.lake.location import parse_location
 from forebay.lake.publish import OnProgress, Publication
 from forebay.lake.stores import LakeStore
-from forebay.wire.catalog import MadeBy, NewVersion, Version
+from forebay.wire.catalog import DEFAULT_GROUP, MadeBy, NewVersion, Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def destination(session: Session, lake: str | None = None, profile: str | None =
     settings = session.settings
     location = parse_location(lake or settings.lake_url)
     profile = settings.profile if profile is None else profile
-    lake_url = f"{location.root_url.removesuffix('/')}/{quote(location.base)}forebay/default"
+    lake_url = f"{location.root_url.removesuffix('/')}/{quote(location.base)}forebay/{DEFAULT_GROUP}"
     store = LakeStore.open(lake_url, settings.profile_options(profile), create=location.scheme == "file")
     return Destination(store=store, lake_url=lake_url, profile=profile)
 

@@ -11,6 +11,9 @@ from typing import Literal
 
 VersionOrigin = Literal["registered", "committed"]
 
+DEFAULT_GROUP = "default"
+"""The access group of datasets for which nobody named another."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:

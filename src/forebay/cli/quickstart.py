@@ -1,0 +1,143 @@
+"""`forebay quickstart`: the main job on this machine, shown stage by stage and as one table at the end.
+
+Imported only when the command runs; the work itself is `client.main_job`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import humanize
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from forebay.client.main_job import FEATURES, LOGS, MainJob, Quality, StageReport, Watch, run_main_job
+from forebay.client.session import Session
+from forebay.wire.cache import Savings
+
+
+def quickstart(*, rows: int, folder: Path, as_json: bool) -> None:
+    """Run the main job below `folder`, with a forebay of its own there; prints the result."""
+    folder = folder.absolute()
+    flags = {
+        "home": folder / "home",
+        "database": f"sqlite:///{folder / 'home' / 'hub.db'}",
+        "volume": folder / "volume",
+        "lake": (folder / "lake").as_uri(),
+    }
+    console = Console(stderr=as_json, highlight=False)
+    console.print(f"[bold]The main job[/bold], in {folder}")
+    with Session.start(flags) as session, _watching(console) as watch:
+        job = run_main_job(session, folder, rows=rows, watch=watch)
+    if as_json:
+        sys.stdout.write(json.dumps(dataclasses.asdict(job)) + "\n")
+    else:
+        _show(console, job)
+
+
+@contextmanager
+def _watching(console: Console) -> Iterator[Watch]:
+    """A line for each stage that ended, and one live bar below them for the stage under way."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.fields[done]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task("starting", total=None, done="")
+
+        def began(stage: str) -> None:
+            bars.reset(task, total=None, description=f"{stage:<11}", done="")
+
+        def progressed(done: int, total: int, unit: str) -> None:
+            bars.update(task, completed=done, total=total or None, done=_amount(done, total, unit))
+
+        def ended(report: StageReport) -> None:
+            console.print(_line(report))
+
+        yield Watch(began=began, progressed=progressed, ended=ended)
+
+
+def _amount(done: int, total: int, unit: str) -> str:
+    if unit == "bytes":
+        return f"{humanize.naturalsize(done)} of {humanize.naturalsize(total)}"
+    return f"{unit} {done:,} of {total:,}" if total else unit
+
+
+def _line(report: StageReport) -> str:
+    seconds = "[cyan]reused [/cyan]" if report.reused else f"{report.seconds:5.1f} s"
+    return f"  {report.stage:<11} {seconds}  {report.told}"
+
+
+def _show(console: Console, job: MainJob) -> None:
+    console.print()
+    console.print(_stages_table(job))
+    console.print(_quality_table(job))
+    console.print(_bytes_line(job.savings))
+    reused = [stage.stage for stage in job.stages if stage.reused]
+    if reused:
+        console.print(f"Reused from an earlier run: {', '.join(reused)}.")
+    console.print(
+        f"Next: [bold]forebay dataset lineage {FEATURES}@v1[/bold] with FOREBAY_HOME set to the folder's home."
+    )
+
+
+def _stages_table(job: MainJob) -> Table:
+    table = Table(title=f"Stages ({job.rows:,} rows)", title_justify="left")
+    table.add_column("stage")
+    for name in ("seconds", "rows", "rows/s", "from the lake"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for stage in job.stages:
+        rate = f"{stage.rows / stage.seconds:,.0f}" if stage.rows and stage.seconds else ""
+        table.add_row(
+            stage.stage,
+            f"{stage.seconds:.3f}" if stage.seconds < 0.1 else f"{stage.seconds:.1f}",
+            f"{stage.rows:,}" if stage.rows else "",
+            rate,
+            humanize.naturalsize(stage.moved_bytes) if stage.moved_bytes else "0",
+            "reused" if stage.reused else "",
+        )
+    return table
+
+
+def _quality_table(job: MainJob) -> Table:
+    table = Table(title="Quality on the held-out day", title_justify="left")
+    table.add_column("model")
+    for name in ("trained on", "AUC", "log loss", "norm. entropy", "calibration error", "seconds"):
+        table.add_column(name, justify="right")
+    for quality in job.quality:
+        table.add_row(*_quality_row(quality))
+    return table
+
+
+def _quality_row(quality: Quality) -> tuple[str, ...]:
+    return (
+        quality.name,
+        f"{quality.train_rows:,} rows" if quality.train_rows else "",
+        f"{quality.auc:.4f}",
+        f"{quality.log_loss:.5f}",
+        f"{quality.normalised_entropy:.4f}",
+        "" if quality.calibration_error is None else f"{quality.calibration_error:.5f}",
+        "" if quality.seconds is None else f"{quality.seconds:.1f}",
+    )
+
+
+def _bytes_line(savings: tuple[Savings, ...]) -> str:
+    moved = sum(item.moved_bytes for item in savings)
+    conventional = sum(item.conventional_bytes for item in savings)
+    uses = sum(item.uses for item in savings)
+    saved: Any = humanize.naturalsize(sum(item.saved_bytes for item in savings))
+    return (
+        f"Bytes: {humanize.naturalsize(moved)} moved from the lake for {uses} uses of {LOGS} and {FEATURES}; "
+        f"a download for each use would have moved {humanize.naturalsize(conventional)}: [bold]{saved} saved[/bold]."
+    )
