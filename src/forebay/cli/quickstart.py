@@ -8,18 +8,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import humanize
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from forebay.client.main_job import FEATURES, LOGS, MainJob, Quality, StageReport, Watch, run_main_job
 from forebay.client.session import Session
+from forebay.settings import PROJECT_FILE
 from forebay.wire.cache import Savings
 
 
@@ -32,6 +34,7 @@ def quickstart(*, rows: int, folder: Path, as_json: bool) -> None:
         "volume": folder / "volume",
         "lake": (folder / "lake").as_uri(),
     }
+    _write_project_file(folder, flags)
     console = Console(stderr=as_json, highlight=False)
     console.print(f"[bold]The main job[/bold], in {folder}")
     with Session.start(flags) as session, _watching(console) as watch:
@@ -39,7 +42,14 @@ def quickstart(*, rows: int, folder: Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(dataclasses.asdict(job)) + "\n")
     else:
-        _show(console, job)
+        _show(console, job, folder)
+
+
+def _write_project_file(folder: Path, flags: Mapping[str, Path | str]) -> None:
+    """Settings for whoever goes into the folder and looks around with the other commands."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"{name} = {json.dumps(str(value))}" for name, value in flags.items()]
+    (folder / PROJECT_FILE).write_text("# made by forebay quickstart\n" + "\n".join(lines) + "\n")
 
 
 @contextmanager
@@ -78,7 +88,7 @@ def _line(report: StageReport) -> str:
     return f"  {report.stage:<11} {seconds}  {report.told}"
 
 
-def _show(console: Console, job: MainJob) -> None:
+def _show(console: Console, job: MainJob, folder: Path) -> None:
     console.print()
     console.print(_stages_table(job))
     console.print(_quality_table(job))
@@ -87,33 +97,48 @@ def _show(console: Console, job: MainJob) -> None:
     if reused:
         console.print(f"Reused from an earlier run: {', '.join(reused)}.")
     console.print(
-        f"Next: [bold]forebay dataset lineage {FEATURES}@v1[/bold] with FOREBAY_HOME set to the folder's home."
+        f"Look around: [bold]cd {_shown(folder)}[/bold], then [bold]forebay status[/bold], "
+        f"[bold]forebay cache ls[/bold] or [bold]forebay dataset lineage {FEATURES}[/bold]."
     )
 
 
+def _shown(folder: Path) -> Path:
+    """A path as somebody in this folder would type it."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
 def _stages_table(job: MainJob) -> Table:
-    table = Table(title=f"Stages ({job.rows:,} rows)", title_justify="left")
+    table = _table(f"Stages ({job.rows:,} rows)")
     table.add_column("stage")
     for name in ("seconds", "rows", "rows/s", "from the lake"):
         table.add_column(name, justify="right")
-    table.add_column("")
     for stage in job.stages:
-        rate = f"{stage.rows / stage.seconds:,.0f}" if stage.rows and stage.seconds else ""
+        rate = f"{stage.rows / stage.seconds:,.0f}" if stage.rows and not stage.reused else ""
         table.add_row(
             stage.stage,
-            f"{stage.seconds:.3f}" if stage.seconds < 0.1 else f"{stage.seconds:.1f}",
+            _seconds(stage),
             f"{stage.rows:,}" if stage.rows else "",
             rate,
             humanize.naturalsize(stage.moved_bytes) if stage.moved_bytes else "0",
-            "reused" if stage.reused else "",
         )
     return table
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+
+
+def _seconds(stage: StageReport) -> str:
+    if stage.reused:
+        return "reused"
+    return f"{stage.seconds:.3f}" if stage.seconds < 0.1 else f"{stage.seconds:.1f}"
+
+
 def _quality_table(job: MainJob) -> Table:
-    table = Table(title="Quality on the held-out day", title_justify="left")
+    rows = max(quality.train_rows for quality in job.quality)
+    table = _table(f"Quality on the held-out day (trained on {rows:,} rows)")
     table.add_column("model")
-    for name in ("trained on", "AUC", "log loss", "norm. entropy", "calibration error", "seconds"):
+    for name in ("AUC", "log loss", "norm. entropy", "cal. error", "seconds"):
         table.add_column(name, justify="right")
     for quality in job.quality:
         table.add_row(*_quality_row(quality))
@@ -123,7 +148,6 @@ def _quality_table(job: MainJob) -> Table:
 def _quality_row(quality: Quality) -> tuple[str, ...]:
     return (
         quality.name,
-        f"{quality.train_rows:,} rows" if quality.train_rows else "",
         f"{quality.auc:.4f}",
         f"{quality.log_loss:.5f}",
         f"{quality.normalised_entropy:.4f}",

@@ -139,9 +139,9 @@ class _MainJob:
     def _fill(self, logs: Version) -> None:
         self._watch.began("fill")
         warmed = self._session.cache.warm(logs, self._session.holder("quickstart"), self._show_fill)
-        told = f"{_megabytes(warmed.moved_bytes)} moved once, to {warmed.path}"
+        told = f"{_megabytes(warmed.moved_bytes)} moved once, to the cache volume"
         if not warmed.moved_bytes:
-            told = f"{logs.ref} is at {warmed.path} already"
+            told = f"{logs.ref} is on the cache volume already"
         self._end("fill", warmed.seconds, told, reused=not warmed.moved_bytes, moved_bytes=warmed.moved_bytes)
 
     def _open_again(self, logs: Version) -> None:
@@ -199,7 +199,7 @@ class _MainJob:
         self._end("evaluate", seconds, told, rows=report.metrics.rows)
         trained = next(stage for stage in self._stages if stage.stage == "train")
         return Quality(
-            name="forebay: XGBoost on Dask",
+            name="forebay, XGBoost on Dask",
             train_rows=trained.rows,
             auc=report.metrics.auc,
             log_loss=report.metrics.log_loss,
@@ -226,7 +226,7 @@ class _MainJob:
         told = f"scikit-learn's random forest on the same {found['rows']:,} rows"
         self._end("baseline", found["seconds"], told, rows=found["rows"], reused=reused)
         return Quality(
-            name="scikit-learn: random forest",
+            name="scikit-learn random forest",
             train_rows=found["rows"],
             auc=found["auc"],
             log_loss=found["log_loss"],
@@ -238,7 +238,7 @@ class _MainJob:
     def _optimum(self, truth: Truth) -> Quality:
         day = truth.days[-1]
         return Quality(
-            name="best possible (the generator's own)",
+            name="best possible (generator's own)",
             train_rows=0,
             auc=day.best_auc or 0.5,
             log_loss=day.best_log_loss,
