@@ -1,0 +1,20 @@
+"""The whole reference workload as four calls on plain paths; the CLI and `quickstart` sit on these."""
+
+from forebay.ctr.baseline import BaselineReport, baseline
+from forebay.ctr.evaluate import EvaluationReport, evaluate
+from forebay.ctr.generate import GenerateReport, generate
+from forebay.ctr.prepare import PrepareReport, prepare
+from forebay.ctr.train import TrainReport, train
+
+__all__ = [
+    "BaselineReport",
+    "EvaluationReport",
+    "GenerateReport",
+    "PrepareReport",
+    "TrainReport",
+    "baseline",
+    "evaluate",
+    "generate",
+    "prepare",
+    "train",
+]

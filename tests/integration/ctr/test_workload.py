@@ -1,0 +1,144 @@
+"""The whole workload on small days: real numba, Arrow, Dask workers and XGBoost.
+
+Two traps guard honesty: clicks that depend on nothing must give an AUC of about one half, and nothing may beat the
+generator's own optimum beyond noise.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forebay.ctr.evaluate import EvaluationReport
+from forebay.ctr.feature_set import read_feature_set
+from forebay.ctr.law import LawOptions
+from forebay.ctr.model import BoostingOptions, load_model
+from forebay.ctr.truth import read_truth
+from forebay.ctr.workload import TrainReport, baseline, evaluate, generate, prepare, train
+from forebay.errors import DamagedError, InputError, NotFoundError
+
+ROWS = 15_000
+FAST = BoostingOptions(rounds=60, max_depth=3)
+
+
+def noise(clicks: int) -> float:
+    """Four standard errors of an AUC: each is at most sqrt(AUC (1 - AUC) / rarer class) <= 0.5 / sqrt(clicks)."""
+    return 4 * 0.5 / math.sqrt(clicks)
+
+
+@pytest.fixture(scope="module")
+def clicks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two days of 15,000 rows, CTR 10 %, so that few rows hold many clicks."""
+    out = tmp_path_factory.mktemp("clicks")
+    generate(out, rows_per_day=ROWS, options=LawOptions(ctr=0.1, cardinality_scale=0.01))
+    return out
+
+
+@pytest.fixture(scope="module")
+def features(clicks: Path) -> Path:
+    out = clicks.with_name(f"{clicks.name}-features")
+    prepare(clicks, out, parents=["clicks@v1"], range_bytes=1_000_000)
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(features: Path) -> TrainReport:
+    return train(features, features.with_name(f"{features.name}-model"), options=FAST, workers=2, threads_per_worker=1)
+
+
+@pytest.fixture(scope="module")
+def evaluation(features: Path, model: TrainReport) -> EvaluationReport:
+    return evaluate(features, model.model)
+
+
+def test_the_model_is_good_and_not_better_than_the_optimum(clicks: Path, evaluation: EvaluationReport) -> None:
+    best = read_truth(clicks).days[1]
+    assert best.best_auc is not None
+    assert evaluation.metrics.rows == best.rows
+    assert evaluation.metrics.clicks == best.clicks
+    assert best.best_auc - 0.08 < evaluation.metrics.auc < best.best_auc + noise(best.clicks)
+    assert evaluation.metrics.log_loss > best.best_log_loss - 0.005
+    assert evaluation.metrics.normalised_entropy < 0.95
+    assert 0.9 < evaluation.metrics.calibration < 1.1
+
+
+def test_the_model_beats_the_reports_forest_on_the_same_rows(clicks: Path, evaluation: EvaluationReport) -> None:
+    forest = baseline(clicks)
+    assert forest.train_rows == ROWS
+    assert (forest.metrics.rows, forest.metrics.clicks) == (evaluation.metrics.rows, evaluation.metrics.clicks)
+    assert 0.55 < forest.metrics.auc < evaluation.metrics.auc
+    assert list(forest.seconds) == ["read", "fit", "predict"]
+
+
+def test_clicks_that_depend_on_nothing_give_one_half(tmp_path: Path) -> None:
+    generate(tmp_path / "c", rows_per_day=ROWS, options=LawOptions(ctr=0.1, signal=0.0, seed=2))
+    prepare(tmp_path / "c", tmp_path / "f")
+    train(tmp_path / "f", tmp_path / "m", options=FAST)
+    metrics = evaluate(tmp_path / "f", tmp_path / "m").metrics
+    assert abs(metrics.auc - 0.5) < noise(metrics.clicks)
+    assert metrics.normalised_entropy > 0.99
+
+
+def test_the_model_tells_what_made_it(features: Path, model: TrainReport) -> None:
+    booster, description = load_model(model.model)
+    feature_set = read_feature_set(features)
+    assert description == model.description
+    assert description.features_digest == feature_set.digest
+    assert (description.train_days, description.train_rows, model.rows) == ((0,), ROWS, ROWS)
+    assert (description.workers, description.threads_per_worker) == (2, 1)
+    assert booster.num_boosted_rounds() == FAST.rounds
+    assert tuple(booster.feature_names or ()) == feature_set.features
+    assert list(model.seconds) == ["cluster", "load", "fit", "save"]
+
+
+def test_training_again_gives_the_same_model_and_leaves_no_process(features: Path, tmp_path: Path) -> None:
+    rounds: list[tuple[str, int, int]] = []
+    options = BoostingOptions(rounds=10, seed=7)
+    for name in ("a", "b"):
+        train(features, tmp_path / name, options=options, progress=lambda *step: rounds.append(step))
+    first, second = ((tmp_path / name / "model.ubj").read_bytes() for name in ("a", "b"))
+    assert first == second
+    assert multiprocessing.active_children() == []
+    assert ("fit", 1, 10) in rounds
+
+
+def test_training_never_opens_the_evaluation_day(features: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "f"
+    copy.mkdir()
+    for path in features.rglob("*"):
+        if path.is_file() and path.parent.name != "day_1":
+            (copy / path.relative_to(features)).parent.mkdir(parents=True, exist_ok=True)
+            (copy / path.relative_to(features)).write_bytes(path.read_bytes())
+    report = train(copy, tmp_path / "m", options=BoostingOptions(rounds=2))
+    assert report.rows == ROWS
+    with pytest.raises(DamagedError):
+        evaluate(copy, tmp_path / "m")
+
+
+def test_features_of_another_encoder_are_refused(clicks: Path, model: TrainReport, tmp_path: Path) -> None:
+    prepare(clicks, tmp_path / "f", parents=["clicks@v2"])
+    with pytest.raises(InputError) as caught:
+        evaluate(tmp_path / "f", model.model)
+    assert caught.value.kind == "features-mismatch"
+
+
+def test_what_is_missing_is_said(features: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"features\.json"):
+        train(tmp_path, tmp_path / "m")
+    with pytest.raises(NotFoundError, match=r"model\.json"):
+        evaluate(features, tmp_path)
+
+
+def test_a_missing_part_is_said_before_a_cluster_starts(features: Path, tmp_path: Path) -> None:
+    (tmp_path / "features.json").write_bytes((features / "features.json").read_bytes())
+    with pytest.raises(DamagedError, match=r"part-00000\.parquet"):
+        train(tmp_path, tmp_path / "m")
+
+
+def test_predictions_are_probabilities_of_every_row(evaluation: EvaluationReport) -> None:
+    assert sum(each.rows for each in evaluation.metrics.bins) == ROWS
+    assert np.all(np.diff([each.mean_prediction for each in evaluation.metrics.bins]) >= 0)
