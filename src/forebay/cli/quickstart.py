@@ -28,7 +28,7 @@ from forebay.wire.cache import Savings
 def quickstart(*, rows: int, folder: Path, as_json: bool) -> None:
     """Run the main job below `folder`, with a forebay of its own there; prints the result."""
     folder = folder.absolute()
-    flags = {
+    flags: dict[str, Path | str] = {
         "home": folder / "home",
         "database": f"sqlite:///{folder / 'home' / 'hub.db'}",
         "volume": folder / "volume",
@@ -125,7 +125,7 @@ def _stages_table(job: MainJob) -> Table:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    return Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD)
 
 
 def _seconds(stage: StageReport) -> str:
@@ -137,8 +137,9 @@ def _seconds(stage: StageReport) -> str:
 def _quality_table(job: MainJob) -> Table:
     rows = max(quality.train_rows for quality in job.quality)
     table = _table(f"Quality on the held-out day (trained on {rows:,} rows)")
-    table.add_column("model")
-    for name in ("AUC", "log loss", "norm. entropy", "cal. error", "seconds"):
+    table.caption = "NE: log loss / entropy of the click rate. ECE: expected calibration error."
+    table.add_column("model", no_wrap=True)
+    for name in ("AUC", "log loss", "NE", "ECE", "seconds"):
         table.add_column(name, justify="right")
     for quality in job.quality:
         table.add_row(*_quality_row(quality))
