@@ -24,26 +24,23 @@ class Archive:
         self._files = files
         self._disk = disk or Disk()
 
-    def add_manifest(self, parquet: Path) -> Manifest:
+    def add_manifest(self, parquet: Path) -> ManifestFacts:
         """Copy and check a manifest file.
 
         DamagedError; InputError for unsafe paths; ConflictError `manifest-keys-differ` when the same committed
         files are known under other keys.
         """
         with self._copied(parquet) as copy:
-            manifest = Manifest.read(copy)
-            manifest.check()
-            target = self.manifest_file(manifest.manifest_digest)
-            known = self._whole(manifest.manifest_digest)
-            if known is None:
-                self._publish(copy, target)
-            elif not known.table["key"].equals(manifest.table["key"]):
+            facts = Manifest.verify(copy)
+            if not self._kept_whole(facts.manifest_digest):
+                self._publish(copy, self.manifest_file(facts.manifest_digest))
+            elif facts.origin == "committed" and not self._same_keys(copy, facts.manifest_digest):
                 raise ConflictError(
                     "manifest-keys-differ",
-                    f"The files of manifest {manifest.manifest_digest} are already kept under other object keys.",
+                    f"The files of manifest {facts.manifest_digest} are already kept under other object keys.",
                     todo="Use the version that has them.",
                 )
-        return manifest
+        return facts
 
     def add_seal(self, parquet: Path) -> Seal:
         """Copy and check a seal file; DamagedError."""
@@ -63,26 +60,35 @@ class Archive:
 
     def manifest(self, manifest_digest: str) -> Manifest:
         """A kept manifest; NotFoundError `manifest-not-found`, DamagedError `manifest-damaged`."""
-        path = self.manifest_file(manifest_digest)
-        if not path.exists():
-            raise _no_manifest(manifest_digest)
-        manifest = Manifest.read(path)
-        if manifest.manifest_digest != manifest_digest:
-            raise DamagedError("manifest-damaged", f"{path} holds the manifest {manifest.manifest_digest}.")
-        return manifest
+        self.facts(manifest_digest)
+        return Manifest.read(self.manifest_file(manifest_digest))
 
-    def _whole(self, manifest_digest: str) -> Manifest | None:
-        """A kept manifest; None when its file is absent or damaged, and may be replaced."""
-        try:
-            return self.manifest(manifest_digest)
-        except (NotFoundError, DamagedError):
-            return None
+    def verify_manifest(self, manifest_digest: str) -> Path:
+        """The file of a kept manifest, recomputed; errors as from `manifest`."""
+        self.facts(manifest_digest)
+        Manifest.verify(self.manifest_file(manifest_digest))
+        return self.manifest_file(manifest_digest)
 
     def facts(self, manifest_digest: str) -> ManifestFacts:
         """What a kept manifest says of itself, quickly: it was checked when it came. NotFoundError, DamagedError."""
-        if not self.manifest_file(manifest_digest).exists():
-            raise _no_manifest(manifest_digest)
-        return Manifest.facts(self.manifest_file(manifest_digest))
+        path = self.manifest_file(manifest_digest)
+        if not path.exists():
+            raise NotFoundError("manifest-not-found", f"The catalog has no manifest {manifest_digest}.")
+        facts = Manifest.facts(path)
+        if facts.manifest_digest != manifest_digest:
+            raise DamagedError("manifest-damaged", f"{path} holds the manifest {facts.manifest_digest}.")
+        return facts
+
+    def _kept_whole(self, manifest_digest: str) -> bool:
+        """Whether this manifest is kept and whole; if not, its file may be replaced."""
+        try:
+            self.verify_manifest(manifest_digest)
+        except (NotFoundError, DamagedError):
+            return False
+        return True
+
+    def _same_keys(self, copy: Path, manifest_digest: str) -> bool:
+        return bool(Manifest.read(copy).table["key"].equals(self.manifest(manifest_digest).table["key"]))
 
     def seal(self, seal_digest: str) -> Seal:
         """A kept seal; NotFoundError `seal-not-found`, DamagedError `seal-damaged`."""
@@ -128,10 +134,6 @@ class Archive:
                 yield Path(folder)
         except OSError as error:
             raise _translated(error, self._files) from error
-
-
-def _no_manifest(manifest_digest: str) -> NotFoundError:
-    return NotFoundError("manifest-not-found", f"The catalog has no manifest {manifest_digest}.")
 
 
 def _translated(error: OSError, files: Path) -> CapacityError | UnavailableError:

@@ -7,7 +7,7 @@ Its identity, the manifest digest, covers what was registered (path, size, key, 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forebay.catalog.canonical import DIGEST_TYPE, encoded_digest
-from forebay.catalog.parquet import Claims, damaged, read_claims, read_parquet, write_parquet
+from forebay.catalog.parquet import Claims, damaged, open_parquet, write_parquet
 from forebay.catalog.paths import check_path, check_paths
 from forebay.errors import InputError, NotFoundError
 from forebay.wire.catalog import VersionOrigin
@@ -96,34 +96,40 @@ class Manifest:
     @classmethod
     def read(cls, path: Path) -> Manifest:
         """A manifest file, recomputed and compared; DamagedError `manifest-damaged`, NotFoundError, ConflictError."""
-        table, claims = read_parquet(path, SCHEMA, kind=_KIND)
-        facts = _facts(path, claims)
-        try:
-            made = cls(origin=facts.origin, manifest_digest=_digest(facts.origin, table), table=table)
-        except (ValueError, pa.ArrowException) as error:
-            raise damaged(path, _KIND, str(error)) from error
-        if made.manifest_digest != facts.manifest_digest:
-            raise damaged(path, _KIND, f"its rows have digest {made.manifest_digest}, not {facts.manifest_digest}")
-        if (len(made), made.size_bytes) != (facts.files, facts.size_bytes):
-            raise damaged(path, _KIND, "its counts are not those of its rows")
-        return made
+        with open_parquet(path, SCHEMA, kind=_KIND) as file:
+            facts, table = _facts(path, file.claims), file.table()
+            _compare(path, facts, lambda name: table[name])
+        kept = table if facts.origin == "committed" else _without_digests(table)
+        return cls(origin=facts.origin, manifest_digest=facts.manifest_digest, table=kept)
+
+    @classmethod
+    def verify(cls, path: Path) -> ManifestFacts:
+        """Check a manifest file that somebody else wrote, also its paths, holding a column or two at a time.
+
+        Errors as from `read`, and InputError as from `check_paths`, or `bad-rows` when it is not in order.
+        """
+        with open_parquet(path, SCHEMA, kind=_KIND) as file:
+            facts = _facts(path, file.claims)
+            _compare(path, facts, file.column)
+            if facts.origin == "registered" and file.column("digest").null_count != facts.files:
+                raise damaged(path, _KIND, "a registered file has a digest, which belongs into a seal")
+            paths = file.column("path")
+            if not _in_order(paths):
+                raise _bad_rows("the paths are not in order")
+            check_paths(paths)
+        return facts
 
     @classmethod
     def facts(cls, path: Path) -> ManifestFacts:
         """What a manifest file says of itself, quickly and unchecked."""
-        return _facts(path, read_claims(path, kind=_KIND))
+        with open_parquet(path, SCHEMA, kind=_KIND) as file:
+            return _facts(path, file.claims)
 
     def write(self, path: Path) -> None:
         """Write the manifest file. Learned digests are left out: they are the seal's."""
         table = self.table if self.origin == "committed" else _without_digests(self.table)
         facts = {"origin": self.origin, "files": str(len(self)), "size_bytes": str(self.size_bytes)}
         write_parquet(path, table, kind=_KIND, digest=self.manifest_digest, facts=facts)
-
-    def check(self) -> None:
-        """Look at rows that somebody else put together: InputError unless they are sorted and their paths safe."""
-        if not _in_order(self.table["path"]):
-            raise _bad_rows("the paths are not in order")
-        check_paths(self.table["path"])
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -175,7 +181,7 @@ class Manifest:
         elif table["digest"].null_count:
             raise _bad_rows("a committed file has no digest")
         check_paths(table["path"])
-        return cls(origin=origin, manifest_digest=_digest(origin, table), table=table)
+        return cls(origin=origin, manifest_digest=_digest(origin, table.column), table=table)
 
 
 def normalised(rows: pa.Table | pa.RecordBatch | Iterable[Entry]) -> pa.Table:
@@ -244,8 +250,20 @@ def _without_digests(table: pa.Table) -> pa.Table:
     return table.set_column(2, SCHEMA.field("digest"), pa.nulls(len(table), DIGEST_TYPE))
 
 
-def _digest(origin: VersionOrigin, table: pa.Table) -> str:
-    return encoded_digest(f"forebay manifest 1 {origin}\n".encode(), (table[name] for name in _IDENTITY[origin]))
+def _digest(origin: VersionOrigin, column: Callable[[str], pa.ChunkedArray]) -> str:
+    return encoded_digest(f"forebay manifest 1 {origin}\n".encode(), map(column, _IDENTITY[origin]))
+
+
+def _compare(path: Path, facts: ManifestFacts, column: Callable[[str], pa.ChunkedArray]) -> None:
+    """Recompute what a file claims; DamagedError."""
+    try:
+        digest = _digest(facts.origin, column)
+    except ValueError as error:
+        raise damaged(path, _KIND, str(error)) from error
+    if digest != facts.manifest_digest:
+        raise damaged(path, _KIND, f"its rows have the digest {digest}, not {facts.manifest_digest}")
+    if (pc.sum(column("size_bytes")).as_py() or 0) != facts.size_bytes:
+        raise damaged(path, _KIND, "its size is not that of its rows")
 
 
 def _facts(path: Path, claims: Claims) -> ManifestFacts:

@@ -5,14 +5,15 @@ Reading gives back the columns and the claims; whoever reads must recompute the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from forebay.errors import ConflictError, DamagedError, NotFoundError, UnavailableError
+from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundError, UnavailableError
 
 LAYOUT = 1
 _PREFIX = "forebay."
@@ -26,6 +27,22 @@ class Claims:
     digest: str
     rows: int
     facts: Mapping[str, str]
+
+
+class OpenParquet:
+    """An open file: its claims, and its rows as far as they are asked for."""
+
+    def __init__(self, file: pq.ParquetFile, claims: Claims) -> None:
+        self._file = file
+        self.claims = claims
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column, in memory of its own: what the columns before it left in Arrow's pool is given back first."""
+        pa.default_memory_pool().release_unused()
+        return self._file.read(columns=[name])[name]
+
+    def table(self) -> pa.Table:
+        return self._file.read().replace_schema_metadata(None)
 
 
 def write_parquet(path: Path, table: pa.Table, *, kind: str, digest: str, facts: Mapping[str, str]) -> None:
@@ -43,23 +60,21 @@ def write_parquet(path: Path, table: pa.Table, *, kind: str, digest: str, facts:
     )
 
 
-def read_claims(path: Path, *, kind: str) -> Claims:
-    """Only the metadata of a file, in a time that does not depend on its rows."""
-    with _Opened(path, kind) as file:
-        return _claims(file.parquet, path, kind)
+@contextmanager
+def open_parquet(path: Path, schema: pa.Schema, *, kind: str) -> Iterator[OpenParquet]:
+    """A file of this kind whose columns are those of the schema; its rows are read when asked for.
 
-
-def read_parquet(path: Path, schema: pa.Schema, *, kind: str) -> tuple[pa.Table, Claims]:
-    """The rows and claims of a file.
-
-    NotFoundError `<kind>-not-found`, DamagedError `<kind>-damaged`, ConflictError `<kind>-newer`.
+    NotFoundError `<kind>-not-found`, DamagedError `<kind>-damaged`, ConflictError `<kind>-newer`; read errors within
+    the block become these, too.
     """
-    with _Opened(path, kind) as file:
-        claims = _claims(file.parquet, path, kind)
-        table = file.parquet.read().replace_schema_metadata(None)
-    if not table.schema.equals(schema):
-        raise damaged(path, kind, "its columns are not those of this layout")
-    return table, claims
+    try:
+        with pq.ParquetFile(path) as file:
+            claims = _claims(file, path, kind)
+            if not file.schema_arrow.remove_metadata().equals(schema):
+                raise damaged(path, kind, "its columns are not those of this layout")
+            yield OpenParquet(file, claims)
+    except (OSError, pa.ArrowException) as error:
+        raise _translated(error, path, kind) from error
 
 
 def damaged(path: Path, kind: str, why: str) -> DamagedError:
@@ -69,32 +84,13 @@ def damaged(path: Path, kind: str, why: str) -> DamagedError:
     )
 
 
-class _Opened:
-    """An open Parquet file whose every read error becomes forebay's."""
-
-    def __init__(self, path: Path, kind: str) -> None:
-        self._path = path
-        self._kind = kind
-
-    def __enter__(self) -> _Opened:
-        try:
-            self.parquet = pq.ParquetFile(self._path)
-        except (OSError, pa.ArrowException) as error:
-            raise self._translated(error) from error
-        return self
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        self.parquet.close(force=True)
-        if isinstance(error, (OSError, pa.ArrowException)):
-            raise self._translated(error) from error
-
-    def _translated(self, error: BaseException) -> Exception:
-        if isinstance(error, FileNotFoundError):
-            return NotFoundError(f"{self._kind}-not-found", f"There is no {self._kind} file {self._path}.")
-        # Arrow reports torn pages as plain OSErrors; only those with an errno come from the system.
-        if isinstance(error, OSError) and error.errno is not None:
-            return UnavailableError(f"{self._kind}-unreadable", f"Cannot read the {self._kind} {self._path}: {error}.")
-        return damaged(self._path, self._kind, f"it is no whole Parquet file ({str(error).splitlines()[0]})")
+def _translated(error: OSError | pa.ArrowException, path: Path, kind: str) -> ForebayError:
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(f"{kind}-not-found", f"There is no {kind} file {path}.")
+    # Arrow reports torn pages as plain OSErrors; only those with an errno come from the system.
+    if isinstance(error, OSError) and error.errno is not None:
+        return UnavailableError(f"{kind}-unreadable", f"Cannot read the {kind} file {path}: {error}.")
+    return damaged(path, kind, f"it is no whole Parquet file ({str(error).splitlines()[0]})")
 
 
 def _claims(file: pq.ParquetFile, path: Path, kind: str) -> Claims:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from forebay.catalog.canonical import DIGEST_TYPE, encoded_nullable_digest
 from forebay.catalog.manifest import Manifest
-from forebay.catalog.parquet import damaged, read_parquet, write_parquet
+from forebay.catalog.parquet import damaged, open_parquet, write_parquet
 from forebay.errors import ConflictError, InputError
 
 _KIND = "seal"
@@ -47,9 +47,10 @@ class Seal:
     @classmethod
     def read(cls, path: Path) -> Seal:
         """A seal file, recomputed and compared; DamagedError `seal-damaged`, NotFoundError, ConflictError."""
-        table, claims = read_parquet(path, _SCHEMA, kind=_KIND)
+        with open_parquet(path, _SCHEMA, kind=_KIND) as file:
+            digests, claims = file.column("digest"), file.claims
         try:
-            made = cls._made(claims.facts.get("manifest", ""), table["digest"])
+            made = cls._made(claims.facts.get("manifest", ""), digests)
         except ValueError as error:
             raise damaged(path, _KIND, "its metadata is incomplete") from error
         if made.seal_digest != claims.digest:

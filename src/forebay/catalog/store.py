@@ -55,8 +55,7 @@ class CatalogStore:
         return self._archive.add_manifest(parquet).manifest_digest
 
     def manifest_path(self, manifest_digest: str) -> Path:
-        self._archive.manifest(manifest_digest)
-        return self._archive.manifest_file(manifest_digest)
+        return self._archive.verify_manifest(manifest_digest)
 
     def store_seal(self, parquet: Path) -> str:
         return self._archive.add_seal(parquet).seal_digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forebay.catalog.builder import ManifestBuilder
-from forebay.catalog.manifest import SCHEMA, Entry, Manifest
+from forebay.catalog.manifest import SCHEMA, Entry, Manifest, _digest
 from forebay.catalog.parquet import write_parquet
 from forebay.errors import ConflictError, DamagedError, InputError, NotFoundError
 from tests.unit.catalog.rows import digests, entry_lists, reference_manifest_digest
@@ -151,6 +152,8 @@ def test_every_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
         try:
             read = Manifest.read(file)
         except (DamagedError, ConflictError):
+            with pytest.raises((DamagedError, ConflictError)):
+                Manifest.verify(file)
             continue
         assert list(read.entries()) == list(manifest.entries())
 
@@ -178,9 +181,28 @@ def test_a_newer_layout_is_not_guessed_at(tmp_path: Path) -> None:
     assert caught.value.kind == "manifest-newer"
 
 
-def test_rows_of_others_are_checked() -> None:
+def test_files_of_others_are_checked(tmp_path: Path) -> None:
     manifest = Manifest.registered(TWO)
-    manifest.check()
-    backwards = Manifest(origin="registered", manifest_digest="", table=manifest.table.take([1, 0]))
-    with pytest.raises(InputError):
-        backwards.check()
+    file = tmp_path / "m.parquet"
+    manifest.write(file)
+    assert Manifest.verify(file) == Manifest.facts(file)
+    backwards = [entry.path for entry in TWO]
+    unsafe = ["../a", "b"]
+    for paths, kind in ((backwards, "bad-rows"), (unsafe, "path-dots")):
+        table = manifest.table.set_column(0, SCHEMA.field("path"), pa.array(paths))
+        other = replace(manifest, table=table, manifest_digest=_digest("registered", table.column))
+        other.write(file)
+        with pytest.raises(InputError) as caught:
+            Manifest.verify(file)
+        assert caught.value.kind == kind
+
+
+def test_learned_digests_do_not_travel_in_a_manifest_file(tmp_path: Path) -> None:
+    manifest = Manifest.registered(TWO)
+    table = manifest.table.set_column(2, SCHEMA.field("digest"), pa.array([bytes(32)] * 2, pa.binary(32)))
+    file = tmp_path / "m.parquet"
+    facts = {"origin": "registered", "size_bytes": "3"}
+    write_parquet(file, table, kind="manifest", digest=manifest.manifest_digest, facts=facts)
+    assert [entry.digest for entry in Manifest.read(file).entries()] == [None, None]
+    with pytest.raises(DamagedError):
+        Manifest.verify(file)
