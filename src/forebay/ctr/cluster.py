@@ -47,8 +47,9 @@ def local_client(*, workers: int, threads_per_worker: int) -> Iterator[Client]:
 
 
 def worker_addresses(client: Client) -> tuple[str, ...]:
-    """The workers that are there now, sorted."""
-    return tuple(sorted(client.nthreads()))  # type: ignore[no-untyped-call]
+    """The workers that are there now, in the order of their names, which do not vary from run to run as ports do."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return tuple(sorted(workers, key=lambda address: str(workers[address]["name"])))
 
 
 def _mute() -> None:

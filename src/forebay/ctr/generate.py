@@ -17,7 +17,7 @@ from forebay.ctr.files import new_file
 from forebay.ctr.law import LAW_VERSION, Law, LawOptions, build_law, draw
 from forebay.ctr.render import MAX_ROW_BYTES, render
 from forebay.ctr.stages import Stages
-from forebay.ctr.truth import TRUTH_FILE, Truth, TruthDay, TruthTally, write_truth
+from forebay.ctr.truth import TRUTH_FILE, Truth, TruthDay, TruthTally, read_truth, write_truth
 from forebay.errors import InputError
 
 CHUNK_ROWS: Final = 1 << 15
@@ -65,8 +65,26 @@ def generate(
             days=written,
         )
         write_truth(out, truth)
-    size = sum((out / day.file).stat().st_size for day in written)
-    return GenerateReport(truth=truth, rows=days * rows_per_day, size_bytes=size, seconds=stages.seconds["generate"])
+    return GenerateReport(
+        truth=truth,
+        rows=days * rows_per_day,
+        size_bytes=sum(day.size_bytes for day in written),
+        seconds=stages.seconds["generate"],
+    )
+
+
+def find_generated(
+    out: Path, *, days: int = 2, rows_per_day: int = 500_000, options: LawOptions | None = None
+) -> Truth | None:
+    """The truth in `out` if just these days are there, complete, as this version would write them; else None."""
+    if not (out / TRUTH_FILE).is_file():
+        return None
+    truth = read_truth(out)
+    asked = (LAW_VERSION, options or LawOptions(), rows_per_day, days)
+    if (truth.law_version, truth.options, truth.rows_per_day, len(truth.days)) != asked:
+        return None
+    there = {path.name: path.stat().st_size for path in out.glob("day_*")}
+    return truth if there == {day.file: day.size_bytes for day in truth.days} else None
 
 
 def _clear(out: Path, *, overwrite: bool) -> None:
@@ -112,4 +130,5 @@ class _Writer:
                 if probabilities is not None:
                     probabilities.write(drawn.probability.astype("<f4").tobytes())
                 self._on_progress(day * self._rows_per_day + first + drawn.label.size)
-        return tally.day(day, name)
+            size = file.tell()
+        return tally.day(day, name, size)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebay.ctr.files import read_json, write_json
-from forebay.ctr.law import LAW_VERSION, LawOptions
+from forebay.ctr.law import LawOptions
 from forebay.ctr.metrics import auc_of_histograms, binary_entropy
 from forebay.errors import DamagedError
 
@@ -34,6 +34,7 @@ class TruthDay:
 
     day: int
     file: str
+    size_bytes: int
     rows: int
     clicks: int
     ctr: float
@@ -79,7 +80,7 @@ class TruthTally:
         for clicked in (0, 1):
             self._by_class[clicked] += np.bincount(place[label == clicked], minlength=_BINS)
 
-    def day(self, number: int, file: str) -> TruthDay:
+    def day(self, number: int, file: str, size_bytes: int) -> TruthDay:
         """The optimum of everything added so far (at least one row)."""
         negatives, clicks = (int(count) for count in self._by_class.sum(axis=1))
         rows = negatives + clicks
@@ -89,6 +90,7 @@ class TruthTally:
         return TruthDay(
             day=number,
             file=file,
+            size_bytes=size_bytes,
             rows=rows,
             clicks=clicks,
             ctr=clicks / rows,
@@ -119,8 +121,3 @@ def read_truth(directory: Path) -> Truth:
         )
     except (KeyError, TypeError) as error:
         raise DamagedError("bad-truth", f"{path} lacks or has unknown fields: {error}") from error
-
-
-def is_current(truth: Truth) -> bool:
-    """Whether this version of forebay would draw the same rows again."""
-    return truth.law_version == LAW_VERSION

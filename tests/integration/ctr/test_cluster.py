@@ -22,10 +22,15 @@ def client() -> Iterator[Client]:
     assert multiprocessing.active_children() == []
 
 
-def test_the_result_and_the_error_of_a_job_come_back(client: Client) -> None:
+def test_results_errors_and_patience(client: Client) -> None:
     assert watched(client, lambda: 42, limit_s=60) == 42
     with pytest.raises(ZeroDivisionError):
         watched(client, lambda: 1 // 0, limit_s=60)
+    released = threading.Event()
+    with pytest.raises(UnavailableError) as caught:
+        watched(client, lambda: released.wait(60), limit_s=0.1)
+    released.set()
+    assert caught.value.kind == "job-too-long"
 
 
 def test_a_lost_worker_ends_the_wait(client: Client) -> None:
@@ -41,11 +46,3 @@ def test_a_lost_worker_ends_the_wait(client: Client) -> None:
         watched(client, job, limit_s=60)
     released.set()
     assert caught.value.kind == "worker-lost"
-
-
-def test_a_job_that_takes_too_long_is_given_up(client: Client) -> None:
-    released = threading.Event()
-    with pytest.raises(UnavailableError) as caught:
-        watched(client, lambda: released.wait(60), limit_s=0.1)
-    released.set()
-    assert caught.value.kind == "job-too-long"

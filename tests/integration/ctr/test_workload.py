@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +75,22 @@ def test_the_model_beats_the_reports_forest_on_the_same_rows(clicks: Path, evalu
     assert list(forest.seconds) == ["read", "fit", "predict"]
 
 
+def test_the_baseline_refuses_what_pandas_cannot_read(clicks: Path, tmp_path: Path) -> None:
+    for day in (0, 1):
+        (tmp_path / f"day_{day}").write_bytes((clicks / f"day_{day}").read_bytes()[:10_000] + b"\nx\ty\n")
+    with pytest.raises(InputError, match="day_0") as caught:
+        baseline(tmp_path)
+    assert caught.value.kind == "bad-row"
+    (tmp_path / "day_0").unlink()
+    with pytest.raises(InputError) as caught:
+        baseline(tmp_path)
+    assert caught.value.kind == "too-few-days"
+
+
 def test_clicks_that_depend_on_nothing_give_one_half(tmp_path: Path) -> None:
     generate(tmp_path / "c", rows_per_day=ROWS, options=LawOptions(ctr=0.1, signal=0.0, seed=2))
     prepare(tmp_path / "c", tmp_path / "f")
-    train(tmp_path / "f", tmp_path / "m", options=FAST)
+    train(tmp_path / "f", tmp_path / "m", options=FAST, threads_per_worker=1)
     metrics = evaluate(tmp_path / "f", tmp_path / "m").metrics
     assert abs(metrics.auc - 0.5) < noise(metrics.clicks)
     assert metrics.normalised_entropy > 0.99
@@ -95,28 +108,22 @@ def test_the_model_tells_what_made_it(features: Path, model: TrainReport) -> Non
     assert list(model.seconds) == ["cluster", "load", "fit", "save"]
 
 
-def test_training_again_gives_the_same_model_and_leaves_no_process(features: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_model_also_where_the_evaluation_day_is_absent(
+    features: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "f"
+    shutil.copytree(features, copy)
+    shutil.rmtree(copy / "day_1")
     rounds: list[tuple[str, int, int]] = []
     options = BoostingOptions(rounds=10, seed=7)
-    for name in ("a", "b"):
-        train(features, tmp_path / name, options=options, progress=lambda *step: rounds.append(step))
-    first, second = ((tmp_path / name / "model.ubj").read_bytes() for name in ("a", "b"))
+    for source, out in ((features, "a"), (copy, "b")):
+        train(source, tmp_path / out, options=options, threads_per_worker=1, progress=lambda *step: rounds.append(step))
+    first, second = ((tmp_path / out / "model.ubj").read_bytes() for out in ("a", "b"))
     assert first == second
     assert multiprocessing.active_children() == []
     assert ("fit", 1, 10) in rounds
-
-
-def test_training_never_opens_the_evaluation_day(features: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "f"
-    copy.mkdir()
-    for path in features.rglob("*"):
-        if path.is_file() and path.parent.name != "day_1":
-            (copy / path.relative_to(features)).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path.relative_to(features)).write_bytes(path.read_bytes())
-    report = train(copy, tmp_path / "m", options=BoostingOptions(rounds=2))
-    assert report.rows == ROWS
     with pytest.raises(DamagedError):
-        evaluate(copy, tmp_path / "m")
+        evaluate(copy, tmp_path / "b")
 
 
 def test_features_of_another_encoder_are_refused(clicks: Path, model: TrainReport, tmp_path: Path) -> None:

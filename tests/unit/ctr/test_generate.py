@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from forebay.ctr.generate import generate
+from forebay.ctr.generate import find_generated, generate
 from forebay.ctr.law import LawOptions
 from forebay.ctr.source import find_days
-from forebay.ctr.truth import is_current, read_truth
+from forebay.ctr.truth import read_truth
 from forebay.errors import DamagedError, InputError, NotFoundError
 
 ROW = re.compile(rb"[01](\t(-?[0-9]+)?){13}(\t([0-9a-f]{8})?){26}\n")
@@ -66,7 +66,6 @@ def test_truth_of_one_class_has_no_auc(tmp_path: Path) -> None:
 def test_truth_is_read_back_as_written(tmp_path: Path) -> None:
     report = generate(tmp_path, days=2, rows_per_day=100, options=LawOptions(seed=4, signal=0.7))
     assert read_truth(tmp_path) == report.truth
-    assert is_current(report.truth)
 
 
 def test_truth_that_is_missing_or_damaged_is_said(tmp_path: Path) -> None:
@@ -101,6 +100,19 @@ def test_an_interrupted_day_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         generate(tmp_path, rows_per_day=1_000, chunk_rows=100, on_progress=interrupt)
     assert set(contents(tmp_path)) == {"day_0"}
+
+
+def test_what_is_there_already_is_found_only_when_it_is_just_that(tmp_path: Path) -> None:
+    def found(days: int = 2, rows_per_day: int = 50, seed: int = 3) -> bool:
+        options = LawOptions(seed=seed)
+        return find_generated(tmp_path, days=days, rows_per_day=rows_per_day, options=options) is not None
+
+    assert not found()
+    generate(tmp_path, days=2, rows_per_day=50, options=LawOptions(seed=3))
+    assert found()
+    assert not any([found(days=1), found(rows_per_day=51), found(seed=4)])
+    (tmp_path / "day_1").write_bytes(b"")
+    assert not found()
 
 
 def test_progress_counts_the_rows_of_all_days(tmp_path: Path) -> None:
