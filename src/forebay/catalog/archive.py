@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
+
 from forebay.catalog.manifest import Manifest, ManifestFacts
-from forebay.catalog.seal import Seal
+from forebay.catalog.seal import Seal, inherit
 from forebay.errors import CapacityError, ConflictError, DamagedError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
 
@@ -99,6 +101,19 @@ class Archive:
         if seal.seal_digest != seal_digest:
             raise DamagedError("seal-damaged", f"{path} holds the seal {seal.seal_digest}.")
         return seal
+
+    def inherited_seal(self, old_digest: str, known: Seal | None, new_digest: str) -> Seal:
+        """What one kept manifest, with what was learned about it, tells about another; see `seal.inherit`.
+
+        Reads a few columns at a time; both files were checked when they came.
+        """
+        files = (self.manifest_file(old_digest), self.manifest_file(new_digest))
+        with Manifest.opened(files[0]) as old, Manifest.opened(files[1]) as new:
+
+            def old_column(name: str) -> pa.ChunkedArray:
+                return known.digests if name == "digest" and known is not None else old.column(name)
+
+            return inherit(new_digest, old_column, new.column)
 
     def manifest_file(self, manifest_digest: str) -> Path:
         return self._files / "manifests" / manifest_digest[:2] / f"{manifest_digest}.parquet"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forebay.catalog.canonical import DIGEST_TYPE, encoded_digest
-from forebay.catalog.parquet import Claims, damaged, open_parquet, write_parquet
+from forebay.catalog.parquet import Claims, OpenParquet, damaged, open_parquet, write_parquet
 from forebay.catalog.paths import check_path, check_paths
 from forebay.errors import InputError, NotFoundError
 from forebay.wire.catalog import VersionOrigin
@@ -96,7 +97,7 @@ class Manifest:
     @classmethod
     def read(cls, path: Path) -> Manifest:
         """A manifest file, recomputed and compared; DamagedError `manifest-damaged`, NotFoundError, ConflictError."""
-        with open_parquet(path, SCHEMA, kind=_KIND) as file:
+        with cls.opened(path) as file:
             facts, table = _facts(path, file.claims), file.table()
             _compare(path, facts, lambda name: table[name])
         kept = table if facts.origin == "committed" else _without_digests(table)
@@ -108,7 +109,7 @@ class Manifest:
 
         Errors as from `read`, and InputError as from `check_paths`, or `bad-rows` when it is not in order.
         """
-        with open_parquet(path, SCHEMA, kind=_KIND) as file:
+        with cls.opened(path) as file:
             facts = _facts(path, file.claims)
             _compare(path, facts, file.column)
             if facts.origin == "registered" and file.column("digest").null_count != facts.files:
@@ -120,15 +121,20 @@ class Manifest:
         return facts
 
     @classmethod
+    def opened(cls, path: Path) -> AbstractContextManager[OpenParquet]:
+        """A manifest file for who needs some columns only; unchecked."""
+        return open_parquet(path, SCHEMA, kind=_KIND)
+
+    @classmethod
     def facts(cls, path: Path) -> ManifestFacts:
         """What a manifest file says of itself, quickly and unchecked."""
-        with open_parquet(path, SCHEMA, kind=_KIND) as file:
+        with cls.opened(path) as file:
             return _facts(path, file.claims)
 
     def write(self, path: Path) -> None:
         """Write the manifest file. Learned digests are left out: they are the seal's."""
         table = self.table if self.origin == "committed" else _without_digests(self.table)
-        facts = {"origin": self.origin, "files": str(len(self)), "size_bytes": str(self.size_bytes)}
+        facts = {"origin": self.origin, "size_bytes": str(self.size_bytes)}
         write_parquet(path, table, kind=_KIND, digest=self.manifest_digest, facts=facts)
 
     def __len__(self) -> int:

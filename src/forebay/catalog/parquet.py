@@ -56,6 +56,7 @@ def write_parquet(path: Path, table: pa.Table, *, kind: str, digest: str, facts:
         row_group_size=_ROW_GROUP_ROWS,
         # Only what repeats is worth a dictionary; paths and etags of a million objects do not.
         use_dictionary=[name for name in ("etag", "version_id") if name in table.column_names],
+        write_page_checksum=True,
         write_statistics=["path"] if "path" in table.column_names else False,
     )
 
@@ -68,7 +69,7 @@ def open_parquet(path: Path, schema: pa.Schema, *, kind: str) -> Iterator[OpenPa
     the block become these, too.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             claims = _claims(file, path, kind)
             if not file.schema_arrow.remove_metadata().equals(schema):
                 raise damaged(path, kind, "its columns are not those of this layout")

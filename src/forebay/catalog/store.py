@@ -19,7 +19,7 @@ from forebay.catalog.lake_url import check_lake_url
 from forebay.catalog.manifest import Manifest, ManifestFacts
 from forebay.catalog.names import check_dataset_name, parse_ref
 from forebay.catalog.records import dataset_id, find_version, list_datasets, load_versions, version_id
-from forebay.catalog.seal import Seal, inherit, merge
+from forebay.catalog.seal import Seal, merge
 from forebay.clock import Clock
 from forebay.errors import DamagedError, InputError, NotFoundError
 from forebay.wire.catalog import DEFAULT_GROUP, AddedVersion, Dataset, Lineage, NewVersion, TagMove, Version
@@ -138,11 +138,11 @@ class CatalogStore:
             if latest is None or not _may_inherit(connection, latest, new):
                 return None
             known = _recorded_seal(connection, latest.manifest_digest)
+        if known is None and latest.origin == "registered":
+            return None
         try:
-            old = self._archive.manifest(latest.manifest_digest)
-            if known is not None:
-                old = old.with_seal(self._archive.seal(known))
-            seal = inherit(old, self._archive.manifest(new.manifest_digest))
+            learned = None if known is None else self._archive.seal(known)
+            seal = self._archive.inherited_seal(latest.manifest_digest, learned, new.manifest_digest)
         except (DamagedError, NotFoundError):
             return None  # the older version is broken, which is no reason to refuse the newer one
         if not seal.known:

@@ -135,7 +135,7 @@ def test_IMMUTABLE_manifest_file_with_other_rows_is_refused(tmp_path: Path) -> N
     manifest = Manifest.registered(TWO)
     other = Manifest.registered([*TWO, Entry(path="c", size_bytes=0)])
     file = tmp_path / "m.parquet"
-    facts = {"origin": "registered", "files": "3", "size_bytes": "3"}
+    facts = {"origin": "registered", "size_bytes": "3"}
     write_parquet(file, other.table, kind="manifest", digest=manifest.manifest_digest, facts=facts)
     with pytest.raises(DamagedError) as caught:
         Manifest.read(file)
