@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,19 +60,13 @@ class Disk:
         os.rename(source, target)
 
     def link(self, source: Path, target: Path) -> None:
-        """A hard link, or a copy where the file system refuses links (too many, or none at all)."""
-        try:
-            os.link(source, target)
-        except OSError as error:
-            if error.errno not in _LINK_REFUSED:
-                raise
-            self._copy(source, target)
+        """A hard link."""
+        os.link(source, target)
 
-    def _copy(self, source: Path, target: Path) -> None:
-        partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.copying")
-        shutil.copyfile(source, partial)
-        os.chmod(partial, FILE_MODE)
-        os.rename(partial, target)
+    def copy(self, source: Path, target: Path) -> None:
+        """A read-only copy."""
+        shutil.copyfile(source, target)
+        os.chmod(target, FILE_MODE)
 
     def unlink(self, path: Path) -> None:
         """Remove one name; absent is fine."""
@@ -126,6 +121,8 @@ class Disk:
         try:
             os.chmod(path, 0o700)
             names = [Path(entry.path) for entry in os.scandir(path)]
+        except FileNotFoundError:
+            return []
         except OSError:
             return [path]
         for name in names:
@@ -158,11 +155,30 @@ def total_bytes(path: Path) -> int:
     return facts.f_blocks * facts.f_frsize
 
 
-def used_bytes_below(path: Path) -> int:
-    """Sum of file sizes below `path`, every inode counted once however many names it has; symbolic links not followed."""
-    seen: set[tuple[int, int]] = set()
-    total = 0
-    pending = [path]
+def links_refused(error: OSError) -> bool:
+    """Whether the file system will not make this hard link (too many, or none at all): a copy must do."""
+    return error.errno in _LINK_REFUSED
+
+
+def used_bytes_below(*paths: Path) -> int:
+    """Sum of file sizes below `paths`, every inode counted once however many names it has."""
+    sizes = {(facts.st_dev, facts.st_ino): facts.st_size for path in paths for facts in _files_below(path)}
+    return sum(sizes.values())
+
+
+def freed_bytes_below(path: Path) -> int:
+    """The bytes that deleting `path` would free: of files that have no name anywhere else."""
+    names: Counter[tuple[int, int]] = Counter()
+    held: dict[tuple[int, int], os.stat_result] = {}
+    for facts in _files_below(path):
+        names[facts.st_dev, facts.st_ino] += 1
+        held[facts.st_dev, facts.st_ino] = facts
+    return sum(facts.st_size for inode, facts in held.items() if names[inode] >= facts.st_nlink)
+
+
+def _files_below(path: Path) -> Iterator[os.stat_result]:
+    """Every name of a regular file below `path`; what vanishes meanwhile and symbolic links are passed over."""
+    pending = [str(path)]
     while pending:
         try:
             entries = list(os.scandir(pending.pop()))
@@ -170,20 +186,14 @@ def used_bytes_below(path: Path) -> int:
             continue
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                pending.append(Path(entry.path))
+                pending.append(entry.path)
                 continue
             try:
                 facts = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if not stat.S_ISREG(facts.st_mode):
-                continue
-            if facts.st_nlink > 1:
-                if (facts.st_dev, facts.st_ino) in seen:
-                    continue
-                seen.add((facts.st_dev, facts.st_ino))
-            total += facts.st_size
-    return total
+            if stat.S_ISREG(facts.st_mode):
+                yield facts
 
 
 def _load_libc() -> ctypes.CDLL | None:

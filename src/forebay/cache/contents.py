@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forebay.cache.volume import MANIFEST, RESERVED, SEAL
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
+from forebay.errors import DamagedError, ForebayError
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Catalog
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """A manifest, and the file that it was read from."""
+
+    manifest: Manifest
+    file: Path
+
+
 def load_manifest(catalog: Catalog, version: Version) -> Manifest:
     """A version's manifest with its learned digests; DamagedError when a file of the catalog is not what it says."""
-    return read_manifest(catalog.manifest_path(version.manifest_digest), catalog.seal_path(version.manifest_digest))
+    return load_contents(catalog, version).manifest
+
+
+def load_contents(catalog: Catalog, version: Version) -> Contents:
+    """The same with the manifest's file; each of the catalog's files is asked for once, which verifies it."""
+    file = catalog.manifest_path(version.manifest_digest)
+    return Contents(manifest=read_manifest(file, catalog.seal_path(version.manifest_digest)), file=file)
 
 
 def read_manifest(manifest: Path, seal: Path | None) -> Manifest:
     """A manifest file, with the digests of a seal file where there is one."""
     read = Manifest.read(manifest)
     return read if seal is None else read.with_seal(Seal.read(seal))
+
+
+def tree_manifest(tree: Path, manifest_digest: str) -> Manifest:
+    """What a tree's own records say it holds; DamagedError when they can't be read or are another manifest's."""
+    seal = tree / RESERVED / SEAL
+    found = read_manifest(tree / RESERVED / MANIFEST, seal if seal.exists() else None)
+    if found.manifest_digest != manifest_digest:
+        raise DamagedError("manifest-damaged", f"{tree} holds the manifest {found.manifest_digest}")
+    return found
+
+
+def replica_manifest(catalog: Catalog, version: Version, tree: Path) -> Manifest:
+    """What a replica holds, from the tree itself, which needs no catalog; from the catalog where that fails."""
+    try:
+        return tree_manifest(tree, version.manifest_digest)
+    except (ForebayError, OSError):
+        return load_manifest(catalog, version)
 
 
 def distinct_digests(manifest: Manifest) -> pa.Table:

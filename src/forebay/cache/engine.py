@@ -7,20 +7,24 @@ the number of files.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from forebay import fsio
-from forebay.cache.contents import load_manifest
+from forebay.cache.contents import replica_manifest
 from forebay.cache.evict import ConfirmLake, Evicted, Evictor
 from forebay.cache.fill import Filled, Filler, FillSettings, OpenLake
 from forebay.cache.heart import Heart
-from forebay.cache.machine import LEASE_SECONDS
+from forebay.cache.leased import Leased, Warmed
+from forebay.cache.look import account_bytes
+from forebay.cache.machine import Terms
 from forebay.cache.memo import Memo
 from forebay.cache.meter import Meter
-from forebay.cache.place import is_complete
+from forebay.cache.place import holds
 from forebay.cache.policy import Decision, Policy
 from forebay.cache.recover import Recovered, recover
+from forebay.cache.room import Room
 from forebay.cache.verify import Verified, brake, take_out, verify_tree
 from forebay.cache.volume import VolumeLayout, open_volume
 from forebay.clock import Clock
@@ -30,22 +34,12 @@ from forebay.wire.cache import Granted, Holder, Lease, Progress, Ready, Replica,
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
+__all__ = ["Cache", "Leased", "OnProgress", "Warmed", "default_limit"]
+
 _LOOK_SECONDS = 0.2
 
 OnProgress = Callable[[Progress, str], object]
 """Called with the progress and, when somebody else fills, with who that is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warmed:
-    """A ready replica at `path`. `moved_bytes` came from the lake in this call; `waited` for somebody else's fill."""
-
-    replica: Replica
-    path: Path
-    moved_bytes: int
-    present_bytes: int
-    seconds: float
-    waited: bool
 
 
 class Cache:
@@ -63,25 +57,40 @@ class Cache:
         disk: Disk,
         clock: Clock,
         fill_settings: FillSettings,
+        terms: Terms | None = None,
+        rebuild: bool = False,
     ) -> None:
+        """Open the volume at `root`; an empty or absent folder becomes one.
+
+        `rebuild` takes an empty folder for a known volume that was really lost (recover --force). Errors: `open_volume`
+        and UnavailableError `volume-away`.
+        """
         self._hub = hub
         self._disk = disk
         self._clock = clock
-        _refuse_vanished(hub, root)
-        self.layout, self.volume_id = open_volume(root, hub.owner, disk, now=clock.now())
-        hub.volumes.add(self.volume_id, str(self.layout.root), limit_bytes)
+        self._terms = terms or Terms()
         self.policy = policy
-        self._filler = Filler(
+        self.layout, self.volume_id = _open(hub, root, disk, clock, rebuild=rebuild)
+        self._make_known(limit_bytes)
+        self.evictor = Evictor(
             hub,
             self.layout,
             self.volume_id,
+            policy=policy,
+            confirm_lake=confirm_lake,
+            disk=disk,
+            clock=clock,
+            terms=self._terms,
+        )
+        self._filler = Filler(
+            hub,
+            self.layout,
             open_lake=open_lake,
+            room=Room(hub, self.layout, self.volume_id, disk, self.evictor.make_room),
             disk=disk,
             clock=clock,
             settings=fill_settings,
-        )
-        self.evictor = Evictor(
-            hub, self.layout, self.volume_id, policy=policy, confirm_lake=confirm_lake, disk=disk, clock=clock
+            terms=self._terms,
         )
 
     def path(self, version: Version) -> Path:
@@ -93,28 +102,20 @@ class Cache:
         began = self._clock.monotonic()
         waited = False
         while True:
-            claim = self._hub.fills.look(self.volume_id, version) or self._hub.fills.claim(
-                self.volume_id, version, holder
-            )
+            fills = self._hub.fills
+            claim = fills.look(self.volume_id, version) or fills.claim(self.volume_id, version, holder)
             match claim:
                 case Ready():
-                    if self._really_there(version):
-                        seconds = self._clock.monotonic() - began
-                        return Warmed(
-                            replica=claim.replica,
-                            path=self.path(version),
-                            moved_bytes=0,
-                            present_bytes=version.size_bytes,
-                            seconds=seconds,
-                            waited=waited,
-                        )
+                    if self._really_there(claim.replica, version):
+                        return self._warmed(claim.replica, version, began, waited=waited)
                 case Granted():
                     filled = self._fill(claim, version, on_progress)
                     if filled is not None:
-                        return self._warmed(filled, version, began, waited)
+                        return self._warmed(filled.replica, version, began, filled=filled, waited=waited)
                 case Waiting():
                     waited = True
                     on_progress(claim.progress, claim.holder)
+                    self._end_dead_eviction(claim.replica)
                     Meter().wait(_LOOK_SECONDS)
 
     def lease(
@@ -126,21 +127,17 @@ class Cache:
         on_lost: Callable[[ConflictError], object] = bool,
     ) -> Leased:
         """Make the version ready and use it until `close`; a heartbeat keeps the lease meanwhile."""
-        warmed: Warmed | None = None
-        lease: Lease | None = None
         began = self._clock.monotonic()
-        while lease is None:
-            if warmed is None and not is_complete(self.path(version)):
-                warmed = self.warm(version, holder, on_progress)
-            try:
-                lease = self._hub.leases.take(self.volume_id, version, holder)
-            except ConflictError as error:
-                if error.kind != "not-ready":
-                    raise
-                warmed = self.warm(version, holder, on_progress)
+        warmed: Warmed | None = None
+        if not holds(self.path(version), version.manifest_digest):
+            warmed = self.warm(version, holder, on_progress)
+        while (lease := self._take(version, holder)) is None:
+            # It was evicted or found damaged since, or its tree is there and the hub does not know it.
+            warmed = self.warm(version, holder, on_progress)
         seconds = self._clock.monotonic() - began
-        warmed = warmed or self._was_ready(version, seconds)
-        return Leased(self._hub, lease, replace(warmed, seconds=seconds), on_lost)
+        if warmed is None:
+            warmed = self._warmed(self._ready(version), version, began, waited=False)
+        return Leased(self._hub, lease, replace(warmed, seconds=seconds), on_lost, self._terms)
 
     def verify(
         self, versions: list[Version], memo_folder: Path, *, force: bool, on_file: Callable[[int], object] = bool
@@ -148,21 +145,28 @@ class Cache:
         """Hash what changed or was not hashed lately; damaged replicas are marked and returned second."""
         results: list[Verified] = []
         for version in versions:
+            replica = self._ready(version)
             memo = Memo(memo_folder / self.volume_id / f"{version.dataset}@v{version.number}.parquet")
-            manifest = load_manifest(self._hub.catalog, version)
             tree = self.path(version)
-            results.append(verify_tree(tree, version.ref, manifest, memo, now=self._clock.now(), on_file=on_file))
+            manifest = replica_manifest(self._hub.catalog, version, tree)
+            results.append(verify_tree(tree, replica, manifest, memo, now=self._clock.now(), on_file=on_file))
             memo.save()
         if not force:
             brake(results, sum(replica.files for replica in self.replicas()))
-        if not any(result.bad for result in results):
-            return results, []
         return results, take_out(self._hub, self.layout, self.volume_id, results, self._disk, self._clock)
 
     def recover(self, *, force: bool = False, dry_run: bool = False) -> Recovered:
         """Mend the records from the volume; see `recover`."""
         return recover(
-            self._hub, self.layout, self.volume_id, disk=self._disk, clock=self._clock, force=force, dry_run=dry_run
+            self._hub,
+            self.layout,
+            self.volume_id,
+            evictor=self.evictor,
+            disk=self._disk,
+            clock=self._clock,
+            terms=self._terms,
+            force=force,
+            dry_run=dry_run,
         )
 
     def replicas(self) -> list[Replica]:
@@ -184,7 +188,7 @@ class Cache:
         meter = Meter()
         with Heart("progress", _LOOK_SECONDS, lambda: on_progress(meter.progress, ""), bool):
             try:
-                filled = self._filler.fill(granted, version, meter=meter, make_room=self.evictor.make_room)
+                filled = self._filler.fill(granted, version, meter=meter)
             except ConflictError as error:
                 if error.kind == "fenced":
                     return None
@@ -192,63 +196,64 @@ class Cache:
         on_progress(meter.progress, "")
         return filled
 
-    def _really_there(self, version: Version) -> bool:
-        """A record that says `ready` is believed only beside the marker; without it the replica is damaged."""
-        if is_complete(self.path(version)):
-            return True
-        _refuse_vanished(self._hub, self.layout.root)
-        self._hub.replicas.mark_damaged(self.volume_id, version, "its files are not on the volume")
-        return False
-
-    def _was_ready(self, version: Version, seconds: float) -> Warmed:
+    def _ready(self, version: Version) -> Replica:
         replica = self._hub.replicas.get(self.volume_id, version)
         if replica is None or replica.state is not ReplicaState.READY:
-            raise ConflictError("not-ready", f"{version.ref} went away while it was opened", todo="Open it again.")
+            raise ConflictError("not-ready", f"{version.ref} is not ready here", todo="Warm it first.")
+        return replica
+
+    def _take(self, version: Version, holder: Holder) -> Lease | None:
+        try:
+            return self._hub.leases.take(self.volume_id, version, holder)
+        except ConflictError as error:
+            if error.kind != "not-ready":
+                raise
+            return None
+
+    def _end_dead_eviction(self, replica: Replica) -> None:
+        """Who waits for an eviction ends it when its process is gone; only then may a fill begin."""
+        silent_s = self._clock.now() - replica.since
+        if replica.state is ReplicaState.EVICTING and silent_s >= self._terms.hold_seconds:
+            self.evictor.evict(replica, replica.reason)
+
+    def _really_there(self, replica: Replica, version: Version) -> bool:
+        """A record that says `ready` is believed only beside the marker; without it the replica is damaged."""
+        if holds(self.path(version), version.manifest_digest):
+            return True
+        _refuse_vanished(self._hub, self.layout.root)
+        with suppress(ConflictError):
+            why = "its files are not on the volume"
+            self._hub.replicas.mark_damaged(self.volume_id, version, why, token=replica.token)
+        return False
+
+    def _warmed(
+        self, replica: Replica, version: Version, began: float, *, waited: bool, filled: Filled | None = None
+    ) -> Warmed:
         return Warmed(
             replica=replica,
             path=self.path(version),
-            moved_bytes=0,
-            present_bytes=version.size_bytes,
-            seconds=seconds,
-            waited=False,
-        )
-
-    def _warmed(self, filled: Filled, version: Version, began: float, waited: bool) -> Warmed:
-        return Warmed(
-            replica=filled.replica,
-            path=self.path(version),
-            moved_bytes=filled.moved_bytes,
-            present_bytes=filled.present_bytes,
+            moved_bytes=filled.moved_bytes if filled else 0,
+            present_bytes=filled.present_bytes if filled else version.size_bytes,
             seconds=self._clock.monotonic() - began,
             waited=waited,
         )
 
+    def _make_known(self, limit_bytes: int) -> None:
+        """Tell the hub of the volume; one that it does not know (any more) may hold bytes that count."""
+        known = self._hub.volumes.at(str(self.layout.root))
+        volume = self._hub.volumes.add(self.volume_id, str(self.layout.root), limit_bytes)
+        if (known is None or known.volume_id != self.volume_id) and volume.used_bytes == 0:
+            used_bytes = account_bytes(self.layout, ())
+            if used_bytes:
+                self._hub.volumes.set_used_bytes(self.volume_id, used_bytes)
 
-class Leased:
-    """A lease with its heartbeat. `close` ends it; `lost` is set when it was taken away."""
 
-    def __init__(self, hub: Hub, lease: Lease, warmed: Warmed, on_lost: Callable[[ConflictError], object]) -> None:
-        self._hub = hub
-        self._on_lost = on_lost
-        self.lease = lease
-        self.warmed = warmed
-        self.lost: ConflictError | None = None
-        self._heart = Heart("lease-heart", LEASE_SECONDS / 4, self._beat, self._lose).start()
-        self._closed = False
-
-    def close(self) -> None:
-        """End the lease. Idempotent."""
-        if not self._closed:
-            self._closed = True
-            self._heart.stop()
-            self._hub.leases.release(self.lease.lease_id)
-
-    def _beat(self) -> None:
-        self._hub.leases.renew(self.lease.lease_id)
-
-    def _lose(self, error: ConflictError) -> None:
-        self.lost = error
-        self._on_lost(error)
+def _open(hub: Hub, root: Path, disk: Disk, clock: Clock, *, rebuild: bool) -> tuple[VolumeLayout, str]:
+    if not rebuild:
+        _refuse_vanished(hub, root)
+    known = hub.volumes.at(str(root.absolute()))
+    volume_id = known.volume_id if known and rebuild else None
+    return open_volume(root, hub.owner, disk, now=clock.now(), volume_id=volume_id)
 
 
 def _refuse_vanished(hub: Hub, root: Path) -> None:

@@ -1,33 +1,33 @@
 """Carries out evictions: mark at the hub, rename into the trash, delete, report.
 
-Killed in between, the replica stays `evicting` until somebody takes the eviction up again: every step can be done twice.
-Blobs that another replica of the access group still lists are never touched.
+Killed in between, the replica stays `evicting` until somebody takes the eviction up: every step can be done twice.
+Blobs that another replica of the access group still lists are never touched, nor is a tree that came after the mark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from forebay.cache.contents import distinct_digests, load_manifest
-from forebay.cache.place import described_bytes, discard
+from forebay.cache.contents import distinct_digests, replica_manifest
+from forebay.cache.disk_errors import disk_error
+from forebay.cache.grip import Grip
+from forebay.cache.machine import Terms
+from forebay.cache.place import discard, is_complete
 from forebay.cache.policy import Candidate, Decision, Policy, decide
 from forebay.cache.volume import VolumeLayout
 from forebay.clock import Clock
-from forebay.errors import ForebayError
-from forebay.fsio import Disk, used_bytes_below
-from forebay.wire.cache import Replica, ReplicaState
+from forebay.errors import ConflictError, ForebayError
+from forebay.fsio import Disk, freed_bytes_below
+from forebay.wire.cache import EvictGrant, Replica, ReplicaState
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _log = structlog.get_logger("forebay.evict")
 
@@ -58,6 +58,7 @@ class Evictor:
         confirm_lake: ConfirmLake,
         disk: Disk,
         clock: Clock,
+        terms: Terms,
     ) -> None:
         self._hub = hub
         self._layout = layout
@@ -66,6 +67,9 @@ class Evictor:
         self._confirm_lake = confirm_lake
         self._disk = disk
         self._clock = clock
+        self._terms = terms
+        # What a sealed manifest lists never changes.
+        self._known: dict[str, pa.Table] = {}
 
     def decisions(self, missing_bytes: int = 0) -> list[Decision]:
         """What would go now and what stays, each with its reason; changes nothing."""
@@ -77,6 +81,7 @@ class Evictor:
             limit_bytes=volume.limit_bytes,
             missing_bytes=missing_bytes,
             now=self._clock.now(),
+            hold_seconds=self._terms.hold_seconds,
         )
 
     def candidates(self) -> list[Candidate]:
@@ -97,6 +102,7 @@ class Evictor:
         freed_bytes = 0
         tried: set[str] = set()
         while freed_bytes < missing_bytes:
+            # Asked again after each one: what it shared with others is theirs alone now.
             going = [item for item in self.decisions(missing_bytes - freed_bytes) if item.evict]
             going = [item for item in going if item.candidate.replica.ref not in tried]
             if not going:
@@ -123,66 +129,112 @@ class Evictor:
 
     def _evict(self, version: Version, reason: str) -> int:
         grant = self._hub.replicas.begin_evict(self._volume_id, version, reason)
-        # A fill that links one of these blobs meanwhile gives it its name again when it publishes.
-        kept = self._digests_of_others(grant.replica)
-        going = list(_not_in(self._digests(version), kept))
-        tree = self._layout.tree(version.group, version.dataset, version.number)
+
+        def renew() -> None:
+            self._hub.replicas.renew_evict(self._volume_id, version, grant.token)
+
+        with Grip("evict-heart", renew, bool, terms=self._terms, clock=self._clock) as grip:
+            try:
+                trash = self._take_away(version, grant, grip)
+                freed_bytes = self._empty(trash, version)
+            except OSError as error:
+                self._put_back(version, grant, error)
+                raise disk_error(error, self._layout.root) from error
+        self._hub.replicas.finish_evict(self._volume_id, version, grant.token, freed_bytes)
+        return freed_bytes
+
+    def _take_away(self, version: Version, grant: EvictGrant, grip: Grip) -> Path:
+        """Rename the tree, then the blobs that nobody else lists, into a folder of the trash."""
+        tree = self._tree(version)
+        going = self._going(version, grant.replica)
         # One name per version: an eviction that is taken up again finds what the killed one left.
         trash = self._layout.trash / f"evicted-{version.group}-{version.dataset}-v{version.number}"
-        stuck_before = self._disk.remove_tree(trash) if trash.exists() else []
-        if tree.exists() and not stuck_before:
-            discard(self._layout, tree, trash.name, self._disk)
         self._disk.make_directories(trash)
-        for digest, _ in going:
-            self._drop_blob(version.group, digest, trash)
-        freed_bytes = sum(size_bytes for _, size_bytes in going) + described_bytes(trash)
-        freed_bytes -= self._empty(trash, version)
-        self._hub.replicas.finish_evict(self._volume_id, version, grant.token, max(0, freed_bytes))
-        return max(0, freed_bytes)
+        grip.check()
+        if (
+            tree.exists()
+            and discard(self._layout, tree, f"{trash.name}/tree-{grant.token}", self._disk, before=grant.token) is None
+        ):
+            raise ConflictError("fenced", f"{version.ref} was filled again while its eviction was paused")
+        for digest in going:
+            grip.check()
+            with suppress(FileNotFoundError):
+                self._disk.rename(self._layout.blob(version.group, digest), trash / digest)
+        return trash
+
+    def _put_back(self, version: Version, grant: EvictGrant, error: OSError) -> None:
+        """The volume refused: when the tree is still in its place, nothing has happened to the replica."""
+        tree = self._tree(version)
+        if tree.exists():
+            reason = f"its eviction failed: {error.strerror}"
+            with suppress(ForebayError):
+                self._hub.replicas.cancel_evict(
+                    self._volume_id, version, grant.token, reason, damaged=not is_complete(tree)
+                )
 
     def _empty(self, trash: Path, version: Version) -> int:
-        """Delete what was put into the trash; the bytes that could not be removed (they go on counting)."""
+        """Delete what was put into the trash; the bytes that came free (what could not be removed goes on counting)."""
+        before = freed_bytes_below(trash)
         stuck = self._disk.remove_tree(trash)
         if not stuck:
-            return 0
+            return before
         _log.warning("trash-stuck", ref=version.ref, files=len(stuck), first=str(stuck[0]))
-        return used_bytes_below(trash)
+        return before - freed_bytes_below(trash)
 
-    def _drop_blob(self, group: str, digest: str, trash: Path) -> None:
-        with suppress(FileNotFoundError):
-            self._disk.rename(self._layout.blob(group, digest), trash / digest)
-
-    def _alone_bytes(self, replicas: Sequence[Replica]) -> dict[str, int]:
-        """Per replica, the bytes of blobs that no other replica of its access group holds."""
-        alone: dict[str, int] = {}
-        for group in {replica.group for replica in replicas}:
-            members = [replica for replica in replicas if replica.group == group]
-            tables = [self._digests(self._hub.catalog.resolve(replica.ref)) for replica in members]
-            counts = _holders(tables)
-            for replica, table in zip(members, tables, strict=True):
-                only = pc.is_in(table["digest"], value_set=counts)
-                alone[replica.ref] = int(pc.sum(table.filter(only)["size_bytes"]).as_py() or 0)
-        return alone
-
-    def _digests_of_others(self, replica: Replica) -> pa.Array:
+    def _going(self, version: Version, replica: Replica) -> list[str]:
+        """The blobs that go with a replica: those that no other one lists, none while another one can't be read."""
         others = [
-            self._digests(self._hub.catalog.resolve(other.ref))
+            other
             for other in self._hub.replicas.all(self._volume_id)
             if other.group == replica.group and other.ref != replica.ref
         ]
-        return pa.concat_tables([table.select(["digest"]) for table in others])["digest"] if others else None
+        try:
+            kept = [self._digests(other) for other in others]
+            own = self._digests(replica)
+        except ForebayError as error:
+            _log.warning("blobs-kept", ref=version.ref, kind=error.kind, why=error.message)
+            return []
+        # A fill that links one of these blobs meanwhile gives it its name again when it publishes.
+        return [digest.hex() for digest in _not_in(own, kept)["digest"].to_pylist()]
 
-    def _digests(self, version: Version) -> pa.Table:
-        return distinct_digests(load_manifest(self._hub.catalog, version))
+    def _alone_bytes(self, replicas: Sequence[Replica]) -> dict[str, int]:
+        """Per replica, the bytes of blobs that no other replica of its access group holds; 0 for an unreadable one."""
+        alone = dict.fromkeys((replica.ref for replica in replicas), 0)
+        for group in {replica.group for replica in replicas}:
+            tables: dict[str, pa.Table] = {}
+            for replica in replicas:
+                with suppress(ForebayError):
+                    if replica.group == group:
+                        tables[replica.ref] = self._digests(replica)
+            if tables:
+                only = _held_once(list(tables.values()))
+                for ref, table in tables.items():
+                    mine = table.filter(pc.is_in(table["digest"], value_set=only))
+                    alone[ref] = int(pc.sum(mine["size_bytes"]).as_py() or 0)
+        return alone
+
+    def _digests(self, replica: Replica) -> pa.Table:
+        known = self._known.get(replica.manifest_digest)
+        if known is not None:
+            return known
+        version = self._hub.catalog.resolve(replica.ref)
+        manifest = replica_manifest(self._hub.catalog, version, self._tree(version))
+        digests = distinct_digests(manifest)
+        if manifest.sealed:
+            self._known[replica.manifest_digest] = digests
+        return digests
+
+    def _tree(self, version: Version) -> Path:
+        return self._layout.tree(version.group, version.dataset, version.number)
 
 
-def _not_in(own: pa.Table, kept: pa.Array | None) -> Iterable[tuple[str, int]]:
-    going = own if kept is None else own.filter(pc.invert(pc.is_in(own["digest"], value_set=kept)))
-    for digest, size_bytes in zip(going["digest"].to_pylist(), going["size_bytes"].to_pylist(), strict=True):
-        yield digest.hex(), size_bytes
+def _not_in(own: pa.Table, others: Sequence[pa.Table]) -> pa.Table:
+    for other in others:
+        own = own.filter(pc.invert(pc.is_in(own["digest"], value_set=other["digest"])))
+    return own
 
 
-def _holders(tables: Sequence[pa.Table]) -> pa.Array:
+def _held_once(tables: Sequence[pa.Table]) -> pa.ChunkedArray:
     """The digests that only one of the tables holds."""
     every = pa.concat_tables(tables).group_by("digest").aggregate([("size_bytes", "count")])
     return every.filter(pc.equal(every["size_bytes_count"], 1))["digest"]

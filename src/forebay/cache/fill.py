@@ -6,21 +6,24 @@ A holder that was replaced learns it at its next heartbeat, stops, and leaves th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from forebay import fsio
-from forebay.cache.contents import load_manifest
+from forebay.cache.contents import Contents, load_contents
 from forebay.cache.disk_errors import disk_error
-from forebay.cache.heart import Heart
-from forebay.cache.incoming import Incoming, Leftover
+from forebay.cache.grip import Grip
+from forebay.cache.incoming import Incoming, Leftover, held_bytes, placed_bytes
+from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
+from forebay.cache.listing import Listing, link_present, starting, usable, wanted
+from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
-from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
+from forebay.cache.place import Placer, described_bytes, is_complete, most_described_bytes
 from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
-from forebay.cache.transfer import Transfer, Wanted
+from forebay.cache.room import Room
+from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
 from forebay.cache.volume import Completed, VolumeLayout, read_completed
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
@@ -28,18 +31,13 @@ from forebay.clock import Clock
 from forebay.errors import CapacityError, ConflictError, ForebayError
 from forebay.fsio import Disk
 from forebay.lake.stores import LakeStore
-from forebay.wire.cache import FillDone, Granted, NoRoom, Progress, Replica, Reserved
+from forebay.wire.cache import FillDone, Granted, Progress, Replica
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-BEAT_SECONDS = 2.0
 _LEAST_PIECE_BYTES = 64 << 20
 
 OpenLake = Callable[[Version], LakeStore]
-MakeRoom = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +57,6 @@ class FillSettings:
     streams: int = 8
 
 
-def account_bytes(layout: VolumeLayout) -> int:
-    """What a volume's account should say: all but incoming/, which the fills' reservations cover."""
-    return fsio.used_bytes_below(layout.roots) + fsio.used_bytes_below(layout.trash)
-
-
 class Filler:
     """Fills replicas on one volume."""
 
@@ -71,34 +64,37 @@ class Filler:
         self,
         hub: Hub,
         layout: VolumeLayout,
-        volume_id: str,
         *,
         open_lake: OpenLake,
+        room: Room,
         disk: Disk,
         clock: Clock,
         settings: FillSettings,
+        terms: Terms,
     ) -> None:
-        self._hub = hub
-        self._layout = layout
-        self._volume_id = volume_id
-        self._open_lake = open_lake
-        self._disk = disk
-        self._clock = clock
-        self._settings = settings
+        self.hub = hub
+        self.layout = layout
+        self.open_lake = open_lake
+        self.room = room
+        self.disk = disk
+        self.clock = clock
+        self.settings = settings
+        self.terms = terms
 
-    def fill(self, granted: Granted, version: Version, *, meter: Meter, make_room: MakeRoom) -> Filled:
-        """Bring the version to `ready` under the grant. `make_room(bytes)` evicts, and may fail to free enough."""
-        work = _Fill(self, granted, version, meter, make_room)
+    def fill(self, granted: Granted, version: Version, *, meter: Meter) -> Filled:
+        """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over."""
 
-        def beat() -> None:
-            self._hub.fills.renew(granted.fill_id, granted.token, meter.progress)
+        def renew() -> None:
+            self.hub.fills.renew(granted.fill_id, granted.token, meter.progress)
 
-        with Heart("fill-heart", BEAT_SECONDS, beat, meter.cancel):
+        with Grip("fill-heart", renew, meter.cancel, terms=self.terms, clock=self.clock) as grip:
+            work = _Fill(self, granted, version, meter, grip)
             try:
                 return work.run()
             except OSError as error:
-                work.give_up(disk_error(error, self._layout.root))
-                raise disk_error(error, self._layout.root) from error
+                told = disk_error(error, self.layout.root)
+                work.give_up(told)
+                raise told from error
             except BaseException as error:
                 work.give_up(error)
                 raise
@@ -107,138 +103,145 @@ class Filler:
 class _Fill:
     """One run of one holder."""
 
-    def __init__(self, filler: Filler, granted: Granted, version: Version, meter: Meter, make_room: MakeRoom) -> None:
+    def __init__(self, filler: Filler, granted: Granted, version: Version, meter: Meter, grip: Grip) -> None:
         self._filler = filler
-        self._hub = filler._hub
-        self._layout = filler._layout
-        self._disk = filler._disk
+        self._hub = filler.hub
+        self._disk = filler.disk
         self._granted = granted
         self._version = version
         self._meter = meter
-        self._make_room = make_room
-        self._began = filler._clock.monotonic()
-        self._folder = filler._layout.fill(granted.fill_id)
+        self._grip = grip
+        self._began = filler.clock.monotonic()
+        self._folder = filler.layout.fill(granted.fill_id)
+        self._tree = filler.layout.tree(version.group, version.dataset, version.number)
 
     def run(self) -> Filled:
-        placed = self._already_placed()
-        if placed is not None:
-            return placed
-        manifest = load_manifest(self._hub.catalog, self._version)
+        completed = read_completed(self._tree)
+        if completed is not None and completed.manifest_digest == self._version.manifest_digest:
+            return self._report_placed(completed)
+        self._filler.room.clear_strays()
+        contents = load_contents(self._hub.catalog, self._version)
         incoming = Incoming(self._folder, self._granted.token, self._disk)
         try:
-            return self._fill(manifest, incoming)
+            return self._fill(contents, incoming)
         finally:
             incoming.close()
 
     def give_up(self, error: BaseException) -> None:
-        """Tell the hub; keep verified leftovers for the next try unless the disk is full. Never hides `error`."""
-        if isinstance(error, ConflictError) and error.kind == "fenced":
-            return
-        if isinstance(error, CapacityError):
-            self._disk.remove_tree(self._folder)
-        kept_bytes = fsio.used_bytes_below(self._folder)
+        """Tell the hub what stays for the next try: verified bytes, unless the disk is full.
+
+        Never hides `error`, save by the news that another holder has taken over.
+        """
+        granted, fills = self._granted, self._hub.fills
+        damaged = self._tree.exists() and not is_complete(self._tree)
         reason = error.message if isinstance(error, ForebayError) else type(error).__name__
         try:
-            self._hub.fills.fail(self._granted.fill_id, self._granted.token, reason, kept_bytes)
-        except ForebayError as second:
+            kept_bytes = self._leave_behind(error)
+            fills.fail(granted.fill_id, granted.token, reason, kept_bytes, damaged=damaged)
+        except ConflictError as fenced:
+            if isinstance(error, Exception) and fenced.kind == "fenced":
+                raise fenced from error
+        except (ForebayError, OSError) as second:
             error.add_note(f"and the hub could not be told: {second}")
 
-    def _fill(self, manifest: Manifest, incoming: Incoming) -> Filled:
-        sizes: list[int] = manifest.table["size_bytes"].to_pylist()
-        paths: list[str] = manifest.table["path"].to_pylist()
-        digests: list[bytes | None] = manifest.table["digest"].to_pylist()
-        placer = Placer(self._layout, self._version.group, incoming.folder, self._disk)
-        placer.begin()
-        on_volume = _link_present(placer, paths, digests)
-        leftovers = _usable(incoming.leftovers(sizes, self._meter.cancelled), digests)
-        ranges = {index: left.ranges for index, left in leftovers.items()}
-        plan = plan_fill(sizes, digests, on_volume, ranges)
-        self._meter.begin(_starting(plan, sizes))
-        self._reserve(plan.need_bytes + self._most_described_bytes(len(sizes)))
-        for index in plan.finished:
-            incoming.take_whole(index, leftovers[index], sizes[index])
-            digests[index] = leftovers[index].digest
-        store = self._filler._open_lake(self._version)
-        streams = self._filler._settings.streams
-        transfer = Transfer(store, incoming, self._disk, self._meter, streams=streams)
-        wanted = _wanted(manifest, plan, digests, leftovers)
-        transfer.run(wanted, piece_bytes(plan.missing, streams, _LEAST_PIECE_BYTES))
-        for index, digest in transfer.digests.items():
-            digests[index] = digest
-        return self._place(manifest, placer, incoming, plan, sizes, paths, digests)
+    def _leave_behind(self, error: BaseException) -> int:
+        """The bytes that this fill's reservation has to go on covering."""
+        placed = placed_bytes(self._folder)
+        if isinstance(error, CapacityError) and error.kind == "disk-full" and not placed:
+            self._disk.remove_tree(self._folder)
+        return placed + held_bytes(self._folder)
 
-    def _place(
+    def _fill(self, contents: Contents, incoming: Incoming) -> Filled:
+        listing = Listing.of(contents.manifest)
+        layout, version = self._filler.layout, self._version
+        placer = Placer(layout, version.group, self._tree, incoming.folder, self._disk)
+        placer.begin()
+        links = placer.links()
+        there = link_present(placer, listing)
+        leftovers = usable(incoming.leftovers(listing.sizes, self._meter.cancelled), listing.digests)
+        ranges = {index: left.ranges for index, left in leftovers.items()}
+        plan = plan_fill(listing.sizes, listing.digests, there.keys(), ranges)
+        self._meter.begin(starting(plan, listing.sizes))
+        earlier_bytes = incoming.drop_earlier(leftovers.values())
+        need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
+        self._filler.room.reserve(self._granted, need_bytes)
+        for index in plan.finished:
+            incoming.take_whole(index, leftovers[index], listing.sizes[index])
+            listing.digests[index] = leftovers[index].digest
+        self._move(contents.manifest, incoming, plan, listing, leftovers)
+        return self._place(contents, placer, incoming, plan, listing)
+
+    def _move(
         self,
         manifest: Manifest,
-        placer: Placer,
         incoming: Incoming,
         plan: FillPlan,
-        sizes: list[int],
-        paths: list[str],
-        digests: list[bytes | None],
-    ) -> Filled:
-        seal = self._record_digests(manifest, digests)
-        names = [digest.hex() for digest in digests if digest is not None]
-        incoming.journal.flush()
-        self._disk.sync_file_system(self._layout.root)
-        added_bytes = 0
-        for index in (*plan.finished, *(entry.index for entry in plan.missing)):
-            added_bytes += sizes[index] * placer.keep(incoming.temp(index), names[index], paths[index])
-        for index in plan.duplicates:
-            placer.link(names[index], paths[index])
-        for index in plan.present:
-            added_bytes += sizes[index] * placer.restore_blob(names[index], paths[index])
-        seal_path = self._hub.catalog.seal_path(self._version.manifest_digest)
-        placer.describe(self._hub.catalog.manifest_path(self._version.manifest_digest), seal_path)
-        self._disk.sync_file_system(self._layout.root)
-        return self._publish(placer, seal, added_bytes)
+        listing: Listing,
+        leftovers: dict[int, Leftover],
+    ) -> None:
+        if not plan.missing:
+            return
+        transfer = Transfer(
+            self._filler.open_lake(self._version),
+            incoming,
+            self._disk,
+            self._meter,
+            streams=self._filler.settings.streams,
+            still_held=self._grip.check,
+        )
+        moves = wanted(manifest, plan, listing.digests, leftovers)
+        transfer.run(moves, piece_bytes(plan.missing, self._filler.settings.streams, _LEAST_PIECE_BYTES))
+        for index, digest in transfer.digests.items():
+            listing.digests[index] = digest
 
-    def _publish(self, placer: Placer, seal_digest: str, added_bytes: int) -> Filled:
-        granted, progress = self._granted, self._meter.progress
-        self._hub.fills.renew(granted.fill_id, granted.token, progress)
-        seconds = self._filler._clock.monotonic() - self._began
-        tree = placer.publish(self._completed(seal_digest, seconds), f"replaced-{granted.fill_id}-{granted.token}")
+    def _place(
+        self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing
+    ) -> Filled:
+        seal = self._record_digests(contents.manifest, listing.digests)
+        brought = (*plan.finished, *(entry.index for entry in plan.missing))
+        incoming.begin_placing((index, listing.sizes[index]) for index in brought)
+        self._disk.sync_file_system(self._filler.layout.root)
+        self._grip.check()
+        for index in brought:
+            placer.keep(incoming.temp(index), listing.name(index), listing.paths[index], listing.sizes[index])
+        for index, first in plan.duplicates.items():
+            placer.link_again(listing.paths[first], listing.paths[index])
+        for index in {listing.digests[index]: index for index in plan.present}.values():
+            placer.restore_blob(listing.name(index), listing.paths[index])
+        placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest))
+        self._disk.sync_file_system(self._filler.layout.root)
+        return self._publish(placer, seal)
+
+    def _publish(self, placer: Placer, seal_digest: str) -> Filled:
+        self._grip.renew()
+        granted = self._granted
+        replaced = placer.make_way(f"replaced-{granted.fill_id}-{granted.token}", granted.token)
+        freed_bytes = 0 if replaced is None else fsio.freed_bytes_below(replaced)
+        added_bytes = placed_bytes(self._folder) + placer.copied_bytes - freed_bytes
+        completed = self._completed(seal_digest, added_bytes)
+        placer.publish(completed)
+        if replaced is not None:
+            self._disk.remove_tree(replaced)
+        return self._report(completed, self._meter.progress)
+
+    def _report_placed(self, completed: Completed) -> Filled:
+        """A tree that was completed before the hub could be told: nothing to do but tell it."""
+        return self._report(completed, Progress(present_bytes=completed.size_bytes))
+
+    def _report(self, completed: Completed, progress: Progress) -> Filled:
         done = FillDone(
-            added_bytes=added_bytes + described_bytes(tree),
+            added_bytes=completed.added_bytes + described_bytes(self._tree),
             moved_bytes=progress.moved_bytes,
             present_bytes=progress.present_bytes,
-            seconds=seconds,
-            seal_digest=seal_digest,
-        )
-        replica = self._finish(tree, done)
-        self._disk.remove_tree(self._folder)
-        return Filled(
-            replica=replica, moved_bytes=progress.moved_bytes, present_bytes=progress.present_bytes, seconds=seconds
-        )
-
-    def _finish(self, tree: Path, done: FillDone) -> Replica:
-        """Report; a holder that was replaced meanwhile takes its own tree away again."""
-        granted = self._granted
-        try:
-            return self._hub.fills.finish(granted.fill_id, granted.token, done)
-        except ConflictError:
-            completed = read_completed(tree)
-            if completed is not None and completed.token == granted.token:
-                discard(self._layout, tree, f"fenced-{granted.fill_id}-{granted.token}", self._disk)
-            raise
-
-    def _already_placed(self) -> Filled | None:
-        """A tree that was completed before the hub could be told: nothing to do but tell it."""
-        tree = self._layout.tree(self._version.group, self._version.dataset, self._version.number)
-        completed = read_completed(tree)
-        if completed is None or completed.manifest_digest != self._version.manifest_digest:
-            return None
-        done = FillDone(
-            added_bytes=0,
-            moved_bytes=0,
-            present_bytes=completed.size_bytes,
             seconds=completed.fill_seconds,
-            seal_digest="",
+            seal_digest=completed.seal_digest,
         )
+        # When another holder has taken over, it finds this tree, which is whole, and reports or replaces it.
         replica = self._hub.fills.finish(self._granted.fill_id, self._granted.token, done)
         self._disk.remove_tree(self._folder)
-        self._hub.volumes.set_used_bytes(self._filler._volume_id, account_bytes(self._layout))
-        return Filled(replica=replica, moved_bytes=0, present_bytes=completed.size_bytes, seconds=0.0)
+        return Filled(
+            replica=replica, moved_bytes=done.moved_bytes, present_bytes=done.present_bytes, seconds=done.seconds
+        )
 
     def _record_digests(self, manifest: Manifest, digests: list[bytes | None]) -> str:
         """Tell the hub what was learned; it refuses when a digest differs from what is known. "" when nothing was."""
@@ -246,32 +249,25 @@ class _Fill:
             return ""
         column = pa.chunked_array([pa.array(digests, pa.binary(32))])
         table = manifest.table.set_column(2, manifest.table.schema.field("digest"), column)
-        seal = Seal.of(replace(manifest, table=table))
-        path = self._folder / f"{self._granted.token}.seal.parquet"
-        seal.write(path)
+        path = self._folder / str(self._granted.token) / "seal.parquet"
+        Seal.of(replace(manifest, table=table)).write(path)
         seal_digest = self._hub.catalog.store_seal(path)
         self._hub.catalog.seal(manifest.manifest_digest, seal_digest)
         return seal_digest
 
-    def _reserve(self, need_bytes: int) -> None:
-        answer = self._ask_room(need_bytes)
-        for _ in range(2):
-            if not isinstance(answer, NoRoom) or answer.never:
-                break
-            self._make_room(answer.missing_bytes)
-            answer = self._ask_room(need_bytes)
-        if isinstance(answer, NoRoom):
-            raise _no_room(self._version, need_bytes, answer)
+    def _need_bytes(
+        self, plan: FillPlan, contents: Contents, sizes: list[int], earlier_bytes: int, *, links: bool
+    ) -> int:
+        """All that the volume will hold for this fill on top of what its account counts, at the worst moment."""
+        finished_bytes = sum(sizes[index] for index in plan.finished)
+        files = len(sizes)
+        records = len(plan.missing) + len(plan.finished) + plan.move_bytes // CHECKPOINT_BYTES
+        described = most_described_bytes(contents.file.stat().st_size, files) + 40 * files
+        journals = records * (RECORD_BYTES + INTENT_BYTES)
+        copies = 0 if links else sum(sizes)
+        return plan.need_bytes + max(0, earlier_bytes - finished_bytes) + described + journals + copies
 
-    def _ask_room(self, need_bytes: int) -> Reserved | NoRoom:
-        granted, free_bytes = self._granted, fsio.free_bytes(self._layout.root)
-        return self._hub.fills.reserve(granted.fill_id, granted.token, need_bytes, free_bytes)
-
-    def _most_described_bytes(self, files: int) -> int:
-        manifest = self._hub.catalog.manifest_path(self._version.manifest_digest)
-        return most_described_bytes(manifest.stat().st_size, files)
-
-    def _completed(self, seal_digest: str, seconds: float) -> Completed:
+    def _completed(self, seal_digest: str, added_bytes: int) -> Completed:
         version = self._version
         return Completed(
             dataset=version.dataset,
@@ -285,66 +281,7 @@ class _Fill:
             token=self._granted.token,
             files=version.files,
             size_bytes=version.size_bytes,
-            fill_seconds=round(seconds, 3),
-            completed_at=round(self._filler._clock.now(), 3),
+            fill_seconds=round(self._filler.clock.monotonic() - self._began, 3),
+            completed_at=round(self._filler.clock.now(), 3),
+            added_bytes=added_bytes,
         )
-
-
-def _link_present(placer: Placer, paths: list[str], digests: list[bytes | None]) -> set[bytes]:
-    """Link every known blob that the volume has into the new tree; the digests that are there for all their paths."""
-    there: set[bytes] = set()
-    gone: set[bytes] = set()
-    for path, digest in zip(paths, digests, strict=True):
-        if digest is not None:
-            (there if placer.link(digest.hex(), path) else gone).add(digest)
-    return there - gone
-
-
-def _usable(leftovers: dict[int, Leftover], digests: list[bytes | None]) -> dict[int, Leftover]:
-    """Without whole leftovers that are not what the manifest says."""
-    return {
-        index: left for index, left in leftovers.items() if left.digest is None or digests[index] in (None, left.digest)
-    }
-
-
-def _starting(plan: FillPlan, sizes: list[int]) -> Progress:
-    total_bytes = sum(sizes)
-    return Progress(
-        total_files=len(sizes),
-        total_bytes=total_bytes,
-        present_files=len(sizes) - len(plan.missing),
-        present_bytes=total_bytes - plan.move_bytes,
-    )
-
-
-def _wanted(
-    manifest: Manifest, plan: FillPlan, digests: list[bytes | None], leftovers: dict[int, Leftover]
-) -> Iterator[Wanted]:
-    """The missing entries, the largest first, so that no long one is left for the end."""
-    sizes, keys = manifest.table["size_bytes"], manifest.table["key"]
-    etags, versions = manifest.table["etag"], manifest.table["version_id"]
-    for entry in sorted(plan.missing, key=lambda entry: -entry.gap_bytes):
-        index = entry.index
-        yield Wanted(
-            missing=entry,
-            key=keys[index].as_py(),
-            etag=etags[index].as_py(),
-            version_id=versions[index].as_py(),
-            size_bytes=sizes[index].as_py(),
-            digest=digests[index],
-            leftover=leftovers.get(index),
-        )
-
-
-def _no_room(version: Version, need_bytes: int, answer: NoRoom) -> CapacityError:
-    if answer.never:
-        return CapacityError(
-            "never-fits",
-            f"{version.ref} needs {need_bytes} bytes, more than the volume may ever hold",
-            todo="Raise volume_limit, or use a larger volume.",
-        )
-    return CapacityError(
-        "no-room",
-        f"{version.ref} needs {need_bytes} bytes; {answer.missing_bytes} are missing and nothing more may be evicted",
-        todo="See what holds the space: forebay cache ls. Unpin or close something, or raise volume_limit.",
-    )

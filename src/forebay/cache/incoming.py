@@ -7,15 +7,15 @@ copied. Nothing of an earlier try is believed before its bytes hashed to what it
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from forebay import digest
 from forebay.cache import journal as journals
-from forebay.cache.journal import Journal, Record, read_journal
+from forebay.cache.journal import Journal, Record, read_journal, read_placing, write_placing
 from forebay.cache.plan import Range
-from forebay.fsio import Disk
+from forebay.digest import new_hasher
+from forebay.fsio import Disk, used_bytes_below
 
 _SHARD = 4096
 _COPY_BYTES = 1 << 20
@@ -31,14 +31,7 @@ class Leftover:
 
     def read(self, start: int, end: int) -> Iterator[bytes]:
         """The bytes [start, end) in chunks; OSError when the file is shorter by now."""
-        with self.path.open("rb", buffering=0) as source:
-            source.seek(start)
-            while start < end:
-                data = source.read(min(_COPY_BYTES, end - start))
-                if not data:
-                    raise OSError(errno.EIO, f"{self.path} shrank while it was copied")
-                start += len(data)
-                yield data
+        return _read(self.path, start, end)
 
 
 class Incoming:
@@ -54,12 +47,12 @@ class Incoming:
 
     def temp(self, index: int) -> Path:
         """The temp file of an entry, in a folder that exists."""
+        path = _temp(self.folder, index)
         shard = index // _SHARD
-        folder = self.folder / str(shard)
         if shard not in self._shards:
-            self._disk.make_directories(folder)
+            self._disk.make_directories(path.parent)
             self._shards.add(shard)
-        return folder / str(index % _SHARD)
+        return path
 
     def leftovers(self, sizes: Sequence[int], cancelled: Callable[[], bool] = bool) -> dict[int, Leftover]:
         """What earlier holders left that hashes to what their journals say; the newest holder's word goes first."""
@@ -69,8 +62,7 @@ class Incoming:
                 if cancelled():
                     return found
                 if index not in found and index < len(sizes):
-                    path = folder / str(index // _SHARD) / str(index % _SHARD)
-                    leftover = _verified(path, records, sizes[index])
+                    leftover = _verified(_temp(folder, index), records, sizes[index])
                     if leftover is not None:
                         found[index] = leftover
         return found
@@ -81,17 +73,63 @@ class Incoming:
         if leftover.digest is not None:
             self.journal.add(Record(index, 0, size, leftover.digest))
 
+    def drop_earlier(self, kept: Iterable[Leftover]) -> int:
+        """Delete what earlier holders left but `kept`, trees and useless temp files; the bytes that stay."""
+        keep = {leftover.path for leftover in kept}
+        for folder in self._earlier_holders():
+            for shard in folder.iterdir():
+                if shard.name.isdigit():
+                    for path in (path for path in shard.iterdir() if path not in keep):
+                        self._disk.unlink(path)
+                elif shard.is_dir():
+                    self._disk.remove_tree(shard)
+        return sum(used_bytes_below(folder) for folder in self._earlier_holders())
+
+    def begin_placing(self, sizes: Iterable[tuple[int, int]]) -> None:
+        """Write down which temp files (entry index, size) may become blobs from now on."""
+        write_placing(self.folder / journals.PLACING, sizes, self._disk)
+
+    def has_earlier(self) -> bool:
+        """Whether another holder worked here before."""
+        return bool(self._earlier_holders())
+
     def close(self) -> None:
         self.journal.close()
 
-    def remove(self) -> list[Path]:
-        """Delete the fill's folder with every holder's files; what could not be removed is returned."""
-        return self._disk.remove_tree(self._fill_folder)
-
     def _earlier_holders(self) -> list[Path]:
-        tokens = [int(path.name) for path in self._fill_folder.iterdir() if path.name.isdigit()]
         own = int(self.folder.name)
-        return [self._fill_folder / str(token) for token in sorted(tokens, reverse=True) if token != own]
+        return [folder for folder in _holders(self._fill_folder) if int(folder.name) != own]
+
+
+def placed_bytes(fill_folder: Path) -> int:
+    """The bytes that a fill's holders, dead ones included, have turned into blobs and not reported to the hub yet.
+
+    A temp file that was about to become a blob and is gone has become one.
+    """
+    holders = _holders(fill_folder)
+    intents: dict[int, int] = {}
+    for folder in holders:
+        intents.update(read_placing(folder / journals.PLACING))
+    return sum(size for index, size in intents.items() if not any(_temp(folder, index).exists() for folder in holders))
+
+
+def held_bytes(fill_folder: Path) -> int:
+    """What a fill's folder takes by itself: temp files and journals, not the links of unfinished trees."""
+    folders = [path for holder in _holders(fill_folder) for path in holder.iterdir() if path.is_dir()]
+    shards = [folder for folder in folders if folder.name.isdigit()]
+    files = [path for holder in _holders(fill_folder) for path in holder.iterdir() if path.is_file()]
+    return used_bytes_below(*shards) + sum(path.stat().st_size for path in files)
+
+
+def _holders(fill_folder: Path) -> list[Path]:
+    """The folders of a fill's holders, the newest first."""
+    if not fill_folder.is_dir():
+        return []
+    return sorted((path for path in fill_folder.iterdir() if path.name.isdigit()), key=lambda path: -int(path.name))
+
+
+def _temp(folder: Path, index: int) -> Path:
+    return folder / str(index // _SHARD) / str(index % _SHARD)
 
 
 def _by_index(journal: Path) -> Mapping[int, list[Record]]:
@@ -104,26 +142,39 @@ def _by_index(journal: Path) -> Mapping[int, list[Record]]:
 def _verified(path: Path, records: Sequence[Record], size: int) -> Leftover | None:
     """The ranges of a temp file that hash to their records: for each start, the longest one that agrees."""
     ranges: list[Range] = []
-    whole: bytes | None = None
     try:
         held = path.stat().st_size
         for start in sorted({record.start for record in records}):
-            for record in sorted((r for r in records if r.start == start), key=lambda r: -r.end):
-                if record.end <= min(held, size) and _agrees(path, record):
-                    ranges.append(Range(record.start, record.end))
-                    if (record.start, record.end) == (0, size):
-                        whole = record.digest
-                    break
-            if whole is not None:
-                break
+            digests = {r.end: r.digest for r in records if r.start == start and r.end <= min(held, size)}
+            end = _longest(path, start, digests)
+            if end is None:
+                continue
+            if (start, end) == (0, size) and held == size:
+                return Leftover(path=path, ranges=(Range(0, size),), digest=digests[size])
+            ranges.append(Range(start, end))
     except FileNotFoundError:
         return None
-    if not ranges:
-        return None
-    if whole is not None and held == size:
-        return Leftover(path=path, ranges=(Range(0, size),), digest=whole)
-    return Leftover(path=path, ranges=tuple(ranges), digest=None)
+    return Leftover(path=path, ranges=tuple(ranges), digest=None) if ranges else None
 
 
-def _agrees(path: Path, record: Record) -> bool:
-    return digest.digest_file(path, start=record.start, end=record.end) == record.digest
+def _longest(path: Path, start: int, digests: Mapping[int, bytes]) -> int | None:
+    """The last end up to which the bytes from `start` have the digest recorded there; they are read once."""
+    hasher, position, agreed = new_hasher(), start, None
+    for end in sorted(digests):
+        for data in _read(path, position, end):
+            hasher.update(data)
+        position = end
+        if hasher.digest() == digests[end]:
+            agreed = end
+    return agreed
+
+
+def _read(path: Path, start: int, end: int) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as source:
+        source.seek(start)
+        while start < end:
+            data = source.read(min(_COPY_BYTES, end - start))
+            if not data:
+                raise OSError(errno.EIO, f"{path} shrank while it was copied")
+            start += len(data)
+            yield data

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from forebay.fsio import Disk
 
 _RECORD = struct.Struct("<QQQ32s")
-_FLUSH_RECORDS = 64
+_INTENT = struct.Struct("<QQ")
 NAME = "journal"
+PLACING = "placing"
+RECORD_BYTES = _RECORD.size
+INTENT_BYTES = _INTENT.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +34,43 @@ class Record:
 
 
 class Journal:
-    """Appends records, a batch at a time; many threads may share it."""
+    """Appends records, one write each, so that a kill loses none; many threads may share it."""
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self._disk = disk
         self._descriptor = disk.append(path)
-        self._pending: list[bytes] = []
         self._lock = threading.Lock()
 
-    def add(self, record: Record, *, flush: bool = False) -> None:
+    def add(self, record: Record) -> None:
         packed = _RECORD.pack(record.index, record.start, record.end, record.digest)
         with self._lock:
-            self._pending.append(packed)
-            if flush or len(self._pending) >= _FLUSH_RECORDS:
-                self._flush()
-
-    def flush(self) -> None:
-        with self._lock:
-            self._flush()
+            self._disk.write(self._descriptor, packed)
 
     def close(self) -> None:
         with self._lock:
-            self._flush()
             self._disk.close(self._descriptor)
-
-    def _flush(self) -> None:
-        if self._pending:
-            self._disk.write(self._descriptor, b"".join(self._pending))
-            self._pending.clear()
 
 
 def read_journal(path: Path) -> Iterator[Record]:
     """All whole records of a journal, in the order written; nothing when it is absent."""
+    for index, start, end, digest in _rows(path, _RECORD):
+        if start <= end:
+            yield Record(index, start, end, digest)
+
+
+def write_placing(path: Path, sizes: Iterable[tuple[int, int]], disk: Disk) -> None:
+    """Say which temp files (entry index, size) are about to become blobs; from then on a temp file gone is a blob."""
+    disk.write_durable(path, b"".join(_INTENT.pack(index, size) for index, size in sizes))
+
+
+def read_placing(path: Path) -> dict[int, int]:
+    """What `write_placing` wrote: size by entry index."""
+    return {row[0]: row[1] for row in _rows(path, _INTENT)}
+
+
+def _rows(path: Path, row: struct.Struct) -> Iterator[tuple[Any, ...]]:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return
-    whole = len(data) - len(data) % _RECORD.size
-    for index, start, end, digest in _RECORD.iter_unpack(data[:whole]):
-        if start <= end:
-            yield Record(index, start, end, digest)
+        return iter(())
+    return row.iter_unpack(data[: len(data) - len(data) % row.size])

@@ -19,6 +19,22 @@ LEASE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How long a holder and a lease are believed without a word from them; they speak five and four times as often."""
+
+    hold_seconds: float = HOLD_SECONDS
+    lease_seconds: float = LEASE_SECONDS
+
+    @property
+    def hold_beat_seconds(self) -> float:
+        return self.hold_seconds / 5
+
+    @property
+    def lease_beat_seconds(self) -> float:
+        return self.lease_seconds / 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that decides. `held_until` is the deadline of the fill's or eviction's holder (Unix seconds)."""
 
@@ -31,6 +47,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillRequested:
+    """Somebody wants it here and would fill it."""
+
     now: float
     hold_seconds: float
     next_token: int
@@ -38,6 +56,8 @@ class FillRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillRenewed:
+    """The filling holder gave a sign of life."""
+
     now: float
     hold_seconds: float
     token: int
@@ -45,34 +65,62 @@ class FillRenewed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillFinished:
+    """The files are in place and marked complete."""
+
     token: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillFailed:
+    """`damaged`: files of an earlier, damaged replica are still on the volume."""
+
     token: int
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRequested:
-    pass
+    """Somebody wants to use it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvictRequested:
+    """Somebody wants it gone."""
+
     now: float
     hold_seconds: float
     next_token: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvictFinished:
+class EvictRenewed:
+    """The evicting holder gave a sign of life."""
+
+    now: float
+    hold_seconds: float
     token: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvictFinished:
+    """The files are gone."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvictCancelled:
+    """Nothing could be moved: the replica is what it was before."""
+
+    token: int
+    damaged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DamageFound:
-    pass
+    """`token` 0 speaks of whatever is there now; another one only of the replica that has it."""
+
+    token: int = 0
 
 
 Event = (
@@ -82,7 +130,9 @@ Event = (
     | FillFailed
     | LeaseRequested
     | EvictRequested
+    | EvictRenewed
     | EvictFinished
+    | EvictCancelled
     | DamageFound
 )
 
@@ -109,37 +159,31 @@ def step(facts: Facts, event: Event) -> Step:
     match event:
         case FillRequested():
             return _request_fill(facts, event)
-        case FillRenewed():
-            return _if_holder(facts, event.token, replace(facts, held_until=event.now + event.hold_seconds))
-        case FillFinished():
-            return _if_holder(facts, event.token, _released(facts, ReplicaState.READY))
-        case FillFailed():
-            return _if_holder(facts, event.token, _released(facts, ReplicaState.ABSENT))
+        case FillRenewed() | FillFinished() | FillFailed():
+            return _if_held(facts, ReplicaState.FILLING, event.token, _after_fill(facts, event))
         case LeaseRequested():
             if facts.state is not ReplicaState.READY:
                 return facts, Verdict.NOT_READY
             return replace(facts, live_leases=facts.live_leases + 1), Verdict.DONE
         case EvictRequested():
             return _request_evict(facts, event)
-        case EvictFinished():
-            if facts.state is not ReplicaState.EVICTING or event.token != facts.token:
-                return facts, Verdict.FENCED
-            return _released(facts, ReplicaState.ABSENT), Verdict.DONE
+        case EvictRenewed() | EvictFinished() | EvictCancelled():
+            return _if_held(facts, ReplicaState.EVICTING, event.token, _after_evict(facts, event))
         case DamageFound():
-            if facts.state is not ReplicaState.READY:
+            if facts.state is not ReplicaState.READY or event.token not in (0, facts.token):
                 return facts, Verdict.NOT_READY
             return _released(facts, ReplicaState.DAMAGED), Verdict.DONE
 
 
 def _request_fill(facts: Facts, event: FillRequested) -> Step:
+    """An eviction that was begun is ended first, also when its holder is gone: else both would move the same files."""
     if facts.state is ReplicaState.READY:
         return facts, Verdict.READY
-    busy = facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING)
-    if busy and facts.held_until > event.now:
+    filling = facts.state is ReplicaState.FILLING
+    if facts.state is ReplicaState.EVICTING or (filling and facts.held_until > event.now):
         return facts, Verdict.WAIT
-    taken_over = facts.state is ReplicaState.FILLING
     held = replace(facts, state=ReplicaState.FILLING, token=event.next_token, held_until=event.now + event.hold_seconds)
-    return held, Verdict.TAKEN_OVER if taken_over else Verdict.GRANTED
+    return held, Verdict.TAKEN_OVER if filling else Verdict.GRANTED
 
 
 def _request_evict(facts: Facts, event: EvictRequested) -> Step:
@@ -156,8 +200,29 @@ def _request_evict(facts: Facts, event: EvictRequested) -> Step:
     return held, Verdict.GRANTED
 
 
-def _if_holder(facts: Facts, token: int, then: Facts) -> Step:
-    if facts.state is not ReplicaState.FILLING or token != facts.token:
+def _after_fill(facts: Facts, event: FillRenewed | FillFinished | FillFailed) -> Facts:
+    match event:
+        case FillRenewed():
+            return replace(facts, held_until=event.now + event.hold_seconds)
+        case FillFinished():
+            return _released(facts, ReplicaState.READY)
+        case FillFailed():
+            return _released(facts, ReplicaState.DAMAGED if event.damaged else ReplicaState.ABSENT)
+
+
+def _after_evict(facts: Facts, event: EvictRenewed | EvictFinished | EvictCancelled) -> Facts:
+    match event:
+        case EvictRenewed():
+            return replace(facts, held_until=event.now + event.hold_seconds)
+        case EvictFinished():
+            return _released(facts, ReplicaState.ABSENT)
+        case EvictCancelled():
+            return _released(facts, ReplicaState.DAMAGED if event.damaged else ReplicaState.READY)
+
+
+def _if_held(facts: Facts, state: ReplicaState, token: int, then: Facts) -> Step:
+    """What the holder reports counts; what anybody else reports does not."""
+    if facts.state is not state or token != facts.token:
         return facts, Verdict.FENCED
     return then, Verdict.DONE
 

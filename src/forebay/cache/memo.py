@@ -7,10 +7,15 @@ is trusted to scrub itself. Kept beside the hub's files, never on the volume. Lo
 from __future__ import annotations
 
 import os
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
+
+_log = structlog.get_logger("forebay.memo")
 
 EXPIRES_SECONDS = 30 * 86400.0
 
@@ -18,14 +23,15 @@ Fingerprint = tuple[int, int, int, int, int]
 
 _SCHEMA = pa.schema(
     [("path", pa.string())]
-    + [(name, pa.uint64()) for name in ("device", "inode", "size_bytes", "mtime_ns", "ctime_ns")]
+    + [(name, pa.uint64()) for name in ("device", "inode", "size_bytes")]
+    + [(name, pa.int64()) for name in ("mtime_ns", "ctime_ns")]
     + [("verified_at", pa.float64())]
 )
 
 
 def fingerprint(path: Path) -> Fingerprint:
     """What must not have changed since a file was hashed."""
-    facts = path.stat()
+    facts = path.lstat()
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
@@ -55,10 +61,15 @@ class Memo:
         table = pa.table(
             [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA
         )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}.partial")
-        pq.write_table(table, partial)
-        os.replace(partial, self._path)
+        partial = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}.partial")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, partial)
+            os.replace(partial, self._path)
+        except OSError as error:
+            _log.warning("memo-not-saved", path=str(self._path), why=error.strerror)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
 
     def _load(self) -> None:
         try:

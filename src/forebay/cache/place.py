@@ -6,72 +6,105 @@ the tree is durable before the marker exists. Killed in between, the next fill f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from forebay.cache.volume import COMPLETE, MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, write_completed
-from forebay.fsio import SEALED_DIRECTORY_MODE, Disk, used_bytes_below
+from forebay.cache.volume import (
+    COMPLETE,
+    DAMAGED,
+    MANIFEST,
+    RESERVED,
+    SEAL,
+    Completed,
+    VolumeLayout,
+    read_completed,
+    write_completed,
+)
+from forebay.errors import ConflictError
+from forebay.fsio import SEALED_DIRECTORY_MODE, Disk, links_refused, used_bytes_below
 
 _TREE = "tree"
-_MARK_BYTES = 8192
+_MARK_BYTES = 64 << 10
 
 
 class Placer:
-    """Places one version. `folder` is the holder's own folder under incoming/."""
+    """Places one version. `folder` is the holder's own folder under incoming/; `place` is where the tree will be.
 
-    def __init__(self, layout: VolumeLayout, group: str, folder: Path, disk: Disk) -> None:
+    `copied_bytes` counts what had to be copied because the file system refused a link.
+    """
+
+    def __init__(self, layout: VolumeLayout, group: str, place: Path, folder: Path, disk: Disk) -> None:
         self._layout = layout
         self._group = group
+        self._place = place
         self._disk = disk
         self._tree = folder / _TREE
-        self._folders: set[Path] = set()
+        self._folders = {self._tree}
         self._shards: set[str] = set()
+        self.copied_bytes = 0
 
     def begin(self) -> None:
         """An empty tree beside the temp files."""
         self._disk.remove_tree(self._tree)
         self._disk.make_directories(self._tree / RESERVED)
-        self._folders = {self._tree}
+        self._disk.make_directories(self._place.parent)
 
-    def link(self, digest: str, path: str) -> bool:
-        """Link a blob into the tree; False when the volume has no such blob."""
-        target = self._tree / path
-        self._make_folder(target.parent)
+    def links(self) -> bool:
+        """Whether this volume can link at all: without, every tree is a copy and needs its bytes twice."""
+        probe, name = self._tree / RESERVED / "probe", self._tree / RESERVED / "probe-link"
+        self._disk.close(self._disk.create(probe))
         try:
-            self._disk.link(self._layout.blob(self._group, digest), target)
+            self._disk.link(probe, name)
+        except OSError as error:
+            if not links_refused(error):
+                raise
+            return False
+        finally:
+            self._disk.unlink(name)
+            self._disk.unlink(probe)
+        return True
+
+    def link(self, digest: str, path: str, size_bytes: int) -> bool:
+        """Link a blob into the tree; False when the volume has no such blob, or only a part of one."""
+        try:
+            self._link(self._layout.blob(self._group, digest), path)
         except FileNotFoundError:
             return False
-        except FileExistsError:
+        target = self._tree / path
+        if target.stat().st_size == size_bytes:
             return True
-        return True
+        self._disk.unlink(target)
+        return False
 
-    def keep(self, temp: Path, digest: str, path: str) -> bool:
-        """Give a durable temp file its blob name and its place in the tree; False when the blob was already there.
+    def link_again(self, placed: str, path: str) -> None:
+        """The same contents as `placed`, which is in the tree already, under another path."""
+        self._link(self._tree / placed, path)
 
-        The tree gets its link first: from then on no eviction of the same blob can take the bytes away.
+    def keep(self, temp: Path, digest: str, path: str, size_bytes: int) -> bool:
+        """Give a durable temp file its blob name and its place in the tree.
+
+        False when the blob was there already; then the temp file stays where it is. The tree gets its link first: from
+        then on no eviction of the same blob can take the bytes away.
         """
-        if self.link(digest, path):
-            self._disk.unlink(temp)
+        if self.link(digest, path, size_bytes):
             return False
-        self._disk.link(temp, self._tree / path)
-        blob = self._layout.blob(self._group, digest)
-        if digest[:2] not in self._shards:
-            self._disk.make_directories(blob.parent)
-            self._shards.add(digest[:2])
-        self._disk.rename(temp, blob)
+        self._link(temp, path)
+        self._name(temp, digest)
         return True
 
-    def restore_blob(self, digest: str, path: str) -> bool:
-        """Name a blob again that was evicted while this tree had a link to it; False when it was still there."""
+    def restore_blob(self, digest: str, path: str) -> None:
+        """Name a blob again that was evicted while this tree had a link to it."""
         blob = self._layout.blob(self._group, digest)
         if blob.exists():
-            return False
-        self._disk.make_directories(blob.parent)
+            return
+        self._make_shard(digest)
         try:
             self._disk.link(self._tree / path, blob)
         except FileExistsError:
-            return False
-        return True
+            pass
+        except OSError as error:
+            # A copy of its own is whole without the blob; others will bring their own.
+            if not links_refused(error):
+                raise
 
     def describe(self, manifest: Path, seal: Path | None) -> None:
         """Lay the manifest and the learned digests into the tree, for recover."""
@@ -79,20 +112,48 @@ class Placer:
         if seal is not None:
             self._disk.write_durable(self._tree / RESERVED / SEAL, seal.read_bytes())
 
-    def publish(self, completed: Completed, trash_name: str) -> Path:
-        """Move the tree to its place and mark it complete; returns it. The caller has synced the file system."""
-        place = self._layout.tree(self._group, completed.dataset, completed.number)
-        self._disk.make_directories(place.parent)
+    def make_way(self, trash_name: str, token: int) -> Path | None:
+        """Move what stands in the place into the trash; where it is then. ConflictError `fenced` for a newer tree."""
+        if not self._place.exists():
+            return None
+        moved = discard(self._layout, self._place, trash_name, self._disk, before=token)
+        if moved is None:
+            raise ConflictError("fenced", f"a newer fill has completed {self._place}")
+        return moved
+
+    def publish(self, completed: Completed) -> Path:
+        """Move the tree to its place, which is free, and mark it complete. The caller has synced the file system."""
         for folder in sorted(self._folders - {self._tree}, reverse=True):
             self._disk.set_mode(folder, SEALED_DIRECTORY_MODE)
-        if place.exists():
-            discard(self._layout, place, trash_name, self._disk)
-        self._disk.rename(self._tree, place)
-        self._disk.sync_directory(place.parent)
-        write_completed(place, completed, self._disk)
-        self._disk.set_mode(place / RESERVED, SEALED_DIRECTORY_MODE)
-        self._disk.set_mode(place, SEALED_DIRECTORY_MODE)
-        return place
+        self._disk.rename(self._tree, self._place)
+        self._disk.sync_directory(self._place.parent)
+        write_completed(self._place, completed, self._disk)
+        self._disk.set_mode(self._place / RESERVED, SEALED_DIRECTORY_MODE)
+        self._disk.set_mode(self._place, SEALED_DIRECTORY_MODE)
+        return self._place
+
+    def _link(self, source: Path, path: str) -> None:
+        """A link in the tree, or a copy; what has the path already is the same contents."""
+        target = self._tree / path
+        self._make_folder(target.parent)
+        try:
+            self._disk.link(source, target)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if not links_refused(error):
+                raise
+            self._disk.copy(source, target)
+            self.copied_bytes += target.stat().st_size
+
+    def _name(self, temp: Path, digest: str) -> None:
+        self._make_shard(digest)
+        self._disk.rename(temp, self._layout.blob(self._group, digest))
+
+    def _make_shard(self, digest: str) -> None:
+        if digest[:2] not in self._shards:
+            self._disk.make_directories(self._layout.blob(self._group, digest).parent)
+            self._shards.add(digest[:2])
 
     def _make_folder(self, folder: Path) -> None:
         if folder in self._folders:
@@ -103,18 +164,33 @@ class Placer:
             folder = folder.parent
 
 
-def discard(layout: VolumeLayout, tree: Path, trash_name: str, disk: Disk) -> Path:
+def discard(layout: VolumeLayout, tree: Path, trash_name: str, disk: Disk, *, before: int | None = None) -> Path | None:
     """Rename a tree into the trash; from then on nobody can open it by path. Returns its place there.
 
     The marker goes with the tree in one step, so a tree under trees/ never loses files while it is marked complete.
+    With `before`, a tree that was filled under that token or a later one stays (None): whoever was paused between
+    asking and acting must not take away what came meanwhile, so what was moved is looked at once more.
     """
-    disk.make_directories(layout.trash)
+    if _newer(tree, before):
+        return None
+    target = layout.trash / trash_name
+    disk.make_directories(target.parent)
     # A directory must be writable to be moved to another parent; root does not notice, everybody else does.
     disk.set_mode(tree, 0o755)
-    target = layout.trash / trash_name
     disk.rename(tree, target)
+    if _newer(target, before):
+        disk.rename(target, tree)
+        disk.set_mode(tree, SEALED_DIRECTORY_MODE)
+        return None
     disk.sync_directory(tree.parent)
     return target
+
+
+def _newer(tree: Path, before: int | None) -> bool:
+    if before is None:
+        return False
+    completed = read_completed(tree) or read_completed(tree, DAMAGED)
+    return completed is not None and completed.token >= before
 
 
 def is_complete(tree: Path) -> bool:
@@ -122,12 +198,10 @@ def is_complete(tree: Path) -> bool:
     return (tree / RESERVED / COMPLETE).exists()
 
 
-def tree_files(tree: Path) -> Iterable[str]:
-    """Relative POSIX paths of the files in a tree, the reserved folder left out."""
-    for path in sorted(tree.rglob("*")):
-        relative = PurePosixPath(path.relative_to(tree))
-        if relative.parts[0] != RESERVED and path.is_file() and not path.is_symlink():
-            yield str(relative)
+def holds(tree: Path, manifest_digest: str) -> bool:
+    """Whether this complete tree is of that manifest: one small file is read, whatever the number of files."""
+    completed = read_completed(tree)
+    return completed is not None and completed.manifest_digest == manifest_digest
 
 
 def described_bytes(tree: Path) -> int:

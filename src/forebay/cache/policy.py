@@ -1,6 +1,6 @@
 """Which replicas go, and why, pure. DESIGN section 4, "Evict"; every decision carries its reason in one line.
 
-IN-USE: nothing leased or pinned is ever chosen. RECOVERABLE: nothing whose lake copy was not seen lately is chosen.
+IN-USE: nothing leased or pinned is ever chosen. That the lake still has the bytes is seen to when one goes (evict).
 """
 
 from __future__ import annotations
@@ -67,18 +67,20 @@ def decide(
     limit_bytes: int,
     missing_bytes: int,
     now: float,
+    hold_seconds: float = HOLD_SECONDS,
 ) -> list[Decision]:
     """Decide on every replica: first what goes, the least worth first, then what stays.
 
-    `missing_bytes` is what a fill that waits still lacks. Space is freed for it, and from the high down to the low mark.
+    `missing_bytes` is what a fill that waits still lacks. Space is freed for it, and from the high to the low mark.
     """
     target_bytes = _target(policy, used_bytes, limit_bytes, missing_bytes)
     going: list[Decision] = []
     staying: list[Decision] = []
     freed_bytes = 0
-    for candidate in sorted(candidates, key=lambda item: (score(item, policy, now), item.replica.ref)):
+    for candidate in sorted(candidates, key=lambda item: _order(item, policy, now)):
         worth = score(candidate, policy, now)
-        rule, reason = _protected(candidate.replica, policy, now) or _due(candidate.replica, policy, now)
+        protected = _protected(candidate.replica, policy, now, hold_seconds)
+        rule, reason = protected or _due(candidate.replica, policy, now)
         if rule is Rule.KEPT and freed_bytes < target_bytes:
             rule, reason = Rule.SPACE, f"its bytes are needed, and it is worth the least (score {worth:.3g})"
         evict = rule in (Rule.STALE, Rule.SPACE, Rule.DAMAGED, Rule.INTERRUPTED)
@@ -96,8 +98,14 @@ def score(candidate: Candidate, policy: Policy, now: float) -> float:
     return reuse * candidate.refill_seconds / (max(candidate.alone_bytes, 1) / 2**20)
 
 
-def _protected(replica: Replica, policy: Policy, now: float) -> tuple[Rule, str] | None:
-    if replica.state is ReplicaState.EVICTING and now - replica.since >= HOLD_SECONDS:
+def _order(candidate: Candidate, policy: Policy, now: float) -> tuple[bool, bool, float, str]:
+    """What goes anyway comes first, so that no more than needed follows; what frees nothing by itself comes last."""
+    due = _due(candidate.replica, policy, now)[0] is not Rule.KEPT
+    return not due, candidate.alone_bytes == 0, score(candidate, policy, now), candidate.replica.ref
+
+
+def _protected(replica: Replica, policy: Policy, now: float, hold_seconds: float) -> tuple[Rule, str] | None:
+    if replica.state is ReplicaState.EVICTING and now - replica.since >= hold_seconds:
         return None
     if replica.state not in (ReplicaState.READY, ReplicaState.DAMAGED):
         return Rule.BUSY, f"it is {replica.state}: {replica.reason}"

@@ -5,60 +5,66 @@ It looks, plans (`repair`, pure), and only then acts. What it takes out of use r
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ParamSpec
 
-import pyarrow as pa
 import structlog
 
-from forebay.cache.contents import distinct_digests, read_manifest
-from forebay.cache.fill import account_bytes
-from forebay.cache.machine import HOLD_SECONDS
+from forebay.cache.disk_errors import disk_error
+from forebay.cache.evict import Evictor
+from forebay.cache.incoming import held_bytes, placed_bytes
+from forebay.cache.look import Look, account_bytes, names_in
+from forebay.cache.machine import Terms
 from forebay.cache.place import discard
-from forebay.cache.repair import BlobsFound, Repairs, TreeFound, plan_repairs
-from forebay.cache.verify import quarantine, unmark
-from forebay.cache.volume import MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, read_completed
-from forebay.catalog.manifest import Manifest
+from forebay.cache.quarantine import quarantine_blob, quarantine_tree, quarantined_at, unmark
+from forebay.cache.repair import Repairs, TreeFound, plan_repairs
+from forebay.cache.volume import MANIFEST, RESERVED, SEAL, Completed, VolumeLayout
 from forebay.clock import Clock
 from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundError
 from forebay.fsio import Disk
+from forebay.wire.cache import OpenFill, Replica, ReplicaState
 from forebay.wire.catalog import MadeBy, NewVersion, Version
 from forebay.wire.hub import Hub
 
 _log = structlog.get_logger("forebay.recover")
 
+P = ParamSpec("P")
+
 QUARANTINE_SECONDS = 7 * 86400.0
-_VERSION = re.compile(r"v([1-9][0-9]*)")
 
 
 @dataclass(slots=True, kw_only=True)
 class Recovered:
-    """What recover found and did (or, dry, would do)."""
+    """What recover found and did (or, dry, would do). `failed` names what could not be mended, and why."""
 
     repairs: Repairs
     restored: list[str] = field(default_factory=list)
+    failed: list[tuple[str, ForebayError]] = field(default_factory=list)
     emptied_trash: int = 0
     stuck: list[Path] = field(default_factory=list)
     used_bytes: int = 0
 
 
 def recover(
-    hub: Hub, layout: VolumeLayout, volume_id: str, *, disk: Disk, clock: Clock, force: bool, dry_run: bool
+    hub: Hub,
+    layout: VolumeLayout,
+    volume_id: str,
+    *,
+    evictor: Evictor,
+    disk: Disk,
+    clock: Clock,
+    terms: Terms,
+    force: bool,
+    dry_run: bool,
 ) -> Recovered:
     """Look at the whole volume and mend the records; DamagedError `brake` when too much would be given up."""
-    seen = _Look(layout)
-    repairs = plan_repairs(
-        replicas=hub.replicas.all(volume_id),
-        trees=seen.trees,
-        blobs=seen.blobs(),
-        fills=hub.fills.open_fills(volume_id),
-        incoming=_names(layout.incoming),
-        now=clock.now(),
-        hold_seconds=HOLD_SECONDS,
-    )
+    try:
+        repairs = _plan(hub, layout, volume_id, clock.now(), terms)
+    except OSError as error:
+        raise disk_error(error, layout.root) from error
     if repairs.brake and not force and not dry_run:
         raise DamagedError(
             "brake",
@@ -67,98 +73,94 @@ def recover(
         )
     done = Recovered(repairs=repairs)
     if not dry_run:
-        _Repair(hub, layout, volume_id, disk, clock, done).run(seen)
+        _Repair(hub, layout, volume_id, evictor, disk, clock, done).run()
     return done
 
 
-class _Look:
-    """One look at everything under roots/."""
-
-    def __init__(self, layout: VolumeLayout) -> None:
-        self._layout = layout
-        self.manifests: dict[Path, Manifest] = {}
-        self.trees = [self._tree(group, path) for group, path in layout.tree_paths()]
-
-    def _tree(self, group: str, path: Path) -> TreeFound:
-        completed = read_completed(path)
-        named = _VERSION.fullmatch(path.name)
-        number = int(named[1]) if named else 0
-        fault = "" if completed is None else self._fault(path, completed, number)
-        return TreeFound(
-            group=group, dataset=path.parent.name, number=number, path=path, completed=completed, fault=fault
-        )
-
-    def _fault(self, path: Path, completed: Completed, number: int) -> str:
-        if (completed.dataset, completed.number) != (path.parent.name, number):
-            return f"its marker is {completed.ref}'s"
-        seal = path / RESERVED / SEAL
-        try:
-            manifest = read_manifest(path / RESERVED / MANIFEST, seal if seal.exists() else None)
-        except ForebayError as error:
-            return f"its manifest: {error.message}"
-        if manifest.manifest_digest != completed.manifest_digest:
-            return "its manifest is another version's"
-        self.manifests[path] = manifest
-        return next(_wrong_sizes(path, manifest), "")
-
-    def blobs(self) -> list[BlobsFound]:
-        return [self._blobs(group) for group in self._layout.groups()]
-
-    def _blobs(self, group: str) -> BlobsFound:
-        folder = self._layout.blobs(group)
-        names = [name for shard in _names(folder) for name in _names(folder / shard)]
-        listed: set[str] = set()
-        for tree in self.trees:
-            if tree.group == group and tree.path in self.manifests:
-                digests: pa.ChunkedArray = distinct_digests(self.manifests[tree.path])["digest"]
-                listed.update(digest.hex() for digest in digests.to_pylist())
-        return BlobsFound(group=group, blobs=len(names), orphans=tuple(n for n in sorted(names) if n not in listed))
+def _plan(hub: Hub, layout: VolumeLayout, volume_id: str, now: float, terms: Terms) -> Repairs:
+    look = Look(layout, hub.catalog)
+    replicas, fills = hub.replicas.all(volume_id), hub.fills.open_fills(volume_id)
+    return plan_repairs(
+        replicas=replicas,
+        trees=look.trees,
+        blobs=look.blobs({replica.ref for replica in replicas} | {fill.ref for fill in fills}),
+        fills=fills,
+        incoming=names_in(layout.incoming),
+        now=now,
+        hold_seconds=terms.hold_seconds,
+    )
 
 
 class _Repair:
-    """Carries the plan out, one thing after another; what fails is logged and does not stop the rest."""
+    """Carries the plan out, one thing after another; what fails is noted and does not stop the rest."""
 
     def __init__(
-        self, hub: Hub, layout: VolumeLayout, volume_id: str, disk: Disk, clock: Clock, done: Recovered
+        self,
+        hub: Hub,
+        layout: VolumeLayout,
+        volume_id: str,
+        evictor: Evictor,
+        disk: Disk,
+        clock: Clock,
+        done: Recovered,
     ) -> None:
         self._hub = hub
         self._layout = layout
         self._volume_id = volume_id
+        self._evictor = evictor
         self._disk = disk
         self._clock = clock
         self._done = done
+        self._now = clock.now()
 
-    def run(self, seen: _Look) -> None:
+    def run(self) -> None:
         repairs = self._done.repairs
         for tree in repairs.adopt:
-            self._adopt(tree)
+            self._try(tree.ref, self._adopt, tree)
         for replica in repairs.forget:
-            version = self._hub.catalog.resolve(replica.ref)
-            self._hub.replicas.forget(self._volume_id, version, "not on the volume (recover)")
+            self._try(replica.ref, self._forget, replica)
         for tree in repairs.damaged:
-            self._damage(tree)
-        now = self._clock.now()
+            self._try(tree.ref, self._damage, tree)
+        for tree in repairs.unfinished_trees:
+            self._try(tree.ref, self._discard_unfinished, tree)
         for tree in repairs.orphan_trees:
-            name = f"quarantine-{now:.0f}-tree-{tree.dataset}-{tree.path.name}"
-            discard(self._layout, tree.path, name, self._disk)
+            self._try(tree.ref, self._quarantine_tree, tree.path)
+        for fill in repairs.end_fills:
+            self._try(fill.ref, self._end_fill, fill)
+        for replica in repairs.end_evictions:
+            self._try(replica.ref, self._end_eviction, replica)
         for group, digests in repairs.orphan_blobs.items():
             for digest in digests:
-                quarantine(self._layout, group, digest, self._disk, now=now)
+                self._try(digest, self._quarantine, group, digest)
         for name in repairs.remove_incoming:
             self._done.stuck += self._disk.remove_tree(self._layout.incoming / name)
-        self._empty_trash(now)
-        self._done.used_bytes = account_bytes(self._layout)
-        self._hub.volumes.set_used_bytes(self._volume_id, self._done.used_bytes)
+        self._try("trash", self._empty_trash)
+        self._try("account", self._count)
+
+    def _try(self, what: str, repair: Callable[P, object], *given: P.args, **named: P.kwargs) -> None:
+        try:
+            repair(*given, **named)
+        except ForebayError as error:
+            self._note(what, error)
+        except OSError as error:
+            self._note(what, disk_error(error, self._layout.root))
+
+    def _note(self, what: str, error: ForebayError) -> None:
+        _log.warning("repair-failed", what=what, kind=error.kind)
+        self._done.failed.append((what, error))
 
     def _adopt(self, tree: TreeFound) -> None:
         completed = tree.completed
-        if completed is None:
-            return
+        assert completed is not None, "only complete trees are adopted"
         version = self._version_of(tree, completed)
-        if version.manifest_digest != completed.manifest_digest:
+        if (version.manifest_digest, version.group) != (completed.manifest_digest, tree.group):
+            # The hub knows other contents under this name by now, and a version never changes.
             _log.warning("tree-of-another-history", ref=tree.ref, path=str(tree.path))
+            self._quarantine_tree(tree.path)
             return
-        self._restore_seal(tree)
+        seal = tree.path / RESERVED / SEAL
+        if seal.exists():
+            self._hub.catalog.seal(completed.manifest_digest, self._hub.catalog.store_seal(seal))
         self._hub.replicas.adopt(self._volume_id, version, completed.token, completed.fill_seconds)
 
     def _version_of(self, tree: TreeFound, completed: Completed) -> Version:
@@ -179,36 +181,56 @@ class _Repair:
         self._done.restored.append(version.ref)
         return version
 
-    def _restore_seal(self, tree: TreeFound) -> None:
-        seal = tree.path / RESERVED / SEAL
-        if seal.exists() and tree.completed is not None:
-            self._hub.catalog.seal(tree.completed.manifest_digest, self._hub.catalog.store_seal(seal))
+    def _forget(self, replica: Replica) -> None:
+        version = self._hub.catalog.resolve(replica.ref)
+        self._hub.replicas.forget(self._volume_id, version, "not on the volume (recover)", token=replica.token)
 
     def _damage(self, tree: TreeFound) -> None:
         unmark(tree.path, self._disk)
-        with suppress(ConflictError):
-            self._hub.replicas.mark_damaged(self._volume_id, self._hub.catalog.resolve(tree.ref), tree.fault)
+        for digest in tree.bad_digests:
+            self._quarantine(tree.group, digest)
+        version = self._hub.catalog.resolve(tree.ref)
+        self._hub.replicas.mark_damaged(self._volume_id, version, tree.fault or "its marker is gone")
 
-    def _empty_trash(self, now: float) -> None:
-        for name in _names(self._layout.trash):
-            named = re.match(r"quarantine-(\d+)-", name)
-            if named and now - int(named[1]) < QUARANTINE_SECONDS:
+    def _quarantine_tree(self, tree: Path) -> None:
+        quarantine_tree(self._layout, tree, self._disk, now=self._now)
+
+    def _quarantine(self, group: str, digest: str) -> None:
+        quarantine_blob(self._layout, group, digest, self._disk, now=self._now)
+
+    def _discard_unfinished(self, tree: TreeFound) -> None:
+        discard(self._layout, tree.path, f"unfinished-{tree.dataset}-{tree.path.name}-{self._now:.6f}", self._disk)
+
+    def _end_fill(self, fill: OpenFill) -> None:
+        """A holder that is gone: its record says so, and its reservation is what it left behind."""
+        folder = self._layout.fill(fill.fill_id)
+        kept_bytes = placed_bytes(folder) + held_bytes(folder)
+        with suppress(ConflictError):
+            self._hub.fills.fail(fill.fill_id, fill.token, "its process is gone", kept_bytes)
+
+    def _end_eviction(self, replica: Replica) -> None:
+        error = self._evictor.evict(replica, replica.reason).error
+        if error is not None:
+            raise error
+
+    def _empty_trash(self) -> None:
+        evicting = {
+            f"evicted-{replica.group}-{replica.dataset}-v{replica.number}"
+            for replica in self._hub.replicas.all(self._volume_id)
+            if replica.state is ReplicaState.EVICTING
+        }
+        live = {fill.fill_id for fill in self._hub.fills.open_fills(self._volume_id) if fill.live}
+        for name in names_in(self._layout.trash):
+            quarantined = quarantined_at(name)
+            resting = quarantined is not None and self._now - quarantined < QUARANTINE_SECONDS
+            if resting or name in evicting or any(name.startswith(f"replaced-{fill_id}-") for fill_id in live):
                 continue
             stuck = self._disk.remove_tree(self._layout.trash / name)
             self._done.stuck += stuck
             self._done.emptied_trash += not stuck
 
-
-def _wrong_sizes(tree: Path, manifest: Manifest) -> Iterator[str]:
-    for entry in manifest.entries():
-        try:
-            found = (tree / entry.path).stat().st_size
-        except OSError as error:
-            yield f"{entry.path}: {error.strerror}"
-            continue
-        if found != entry.size_bytes:
-            yield f"{entry.path} has {found} bytes, not {entry.size_bytes}"
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    def _count(self) -> None:
+        """Replace the account by what is there; not while an eviction runs, which reports what it takes itself."""
+        self._done.used_bytes = account_bytes(self._layout, self._hub.fills.open_fills(self._volume_id))
+        if all(item.state is not ReplicaState.EVICTING for item in self._hub.replicas.all(self._volume_id)):
+            self._hub.volumes.set_used_bytes(self._volume_id, self._done.used_bytes)

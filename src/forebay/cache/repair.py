@@ -1,7 +1,8 @@
 """What recover has to do, pure: what the hub's records say against what the volume shows.
 
-BRAKE: when more than 5 % of the replicas would be called lost or orphaned, or more than 5 % of the blobs orphaned, the
-plan says so and must not be carried out unasked. Blobs are only judged while every tree of their root is sound.
+BRAKE: when more than 5 % of the replicas would be called lost, damaged or orphaned, or more than 5 % of the blobs
+orphaned, the plan says so and must not be carried out unasked. What an interrupted fill or eviction left is no loss.
+Blobs are only judged while every tree of their root is sound.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ BRAKE_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeFound:
-    """A tree on the volume. `fault` says what is wrong with its files, "" when every one has its size."""
+    """A tree on the volume. `fault` says what is wrong with its files, "" when every one has its size.
+
+    `bad_digests` are those of the files with another size.
+    """
 
     group: str
     dataset: str
@@ -26,6 +30,7 @@ class TreeFound:
     path: Path
     completed: Completed | None
     fault: str
+    bad_digests: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -34,11 +39,12 @@ class TreeFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobsFound:
-    """The blobs of one root: how many, and the digests that no tree there lists."""
+    """The blobs of one root: how many, and the digests that nothing lists; `sound` when everything could be read."""
 
     group: str
     blobs: int
     orphans: tuple[str, ...]
+    sound: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +55,10 @@ class Repairs:
     forget: tuple[Replica, ...]
     damaged: tuple[TreeFound, ...]
     orphan_trees: tuple[TreeFound, ...]
+    unfinished_trees: tuple[TreeFound, ...]
     orphan_blobs: Mapping[str, tuple[str, ...]]
+    end_fills: tuple[OpenFill, ...]
+    end_evictions: tuple[Replica, ...]
     remove_incoming: tuple[str, ...]
     brake: str
 
@@ -66,29 +75,37 @@ def plan_repairs(
 ) -> Repairs:
     """Compare records and volume. Whatever a live holder is working on is left alone."""
     records = {replica.ref: replica for replica in replicas}
+    evicting = [replica for replica in replicas if replica.state is ReplicaState.EVICTING]
     live = {fill.ref for fill in fills if fill.live}
-    live |= {
-        replica.ref
-        for replica in replicas
-        if replica.state is ReplicaState.EVICTING and now - replica.since < hold_seconds
-    }
-    idle_trees = [tree for tree in trees if tree.ref not in live]
-    adopt = [tree for tree in idle_trees if tree.completed and not tree.fault and not _known(records.get(tree.ref))]
-    damaged = [tree for tree in idle_trees if tree.completed and tree.fault and _is(records, tree, ReplicaState.READY)]
-    orphans = [tree for tree in idle_trees if _orphan(tree, records)]
-    marked = {tree.ref for tree in trees if tree.completed}
-    forget = [item for item in replicas if item.state is ReplicaState.READY and item.ref not in marked]
-    judged = [found for found in blobs if not live and all(not t.fault for t in trees if t.group == found.group)]
-    orphan_blobs = {found.group: found.orphans for found in judged if found.orphans}
+    live |= {replica.ref for replica in evicting if now - replica.since < hold_seconds}
+    idle = [tree for tree in trees if tree.ref not in live]
+    begun = {fill.ref for fill in fills} | {replica.ref for replica in evicting}
+    found = {tree.ref for tree in trees}
+    damaged = [tree for tree in idle if _is(records, tree, ReplicaState.READY) and not _sound(tree)]
+    unknown = [tree for tree in idle if not _sound(tree) and tree.ref not in records]
+    orphans = [tree for tree in unknown if tree.ref not in begun]
+    forget = [item for item in replicas if item.state is ReplicaState.READY and item.ref not in found]
+    judged = [item for item in blobs if item.sound and not live and not _any_fault(trees, item.group)]
     return Repairs(
-        adopt=tuple(adopt),
+        adopt=tuple(tree for tree in idle if _sound(tree) and not _known(records.get(tree.ref))),
         forget=tuple(forget),
         damaged=tuple(damaged),
         orphan_trees=tuple(orphans),
-        orphan_blobs=orphan_blobs,
+        unfinished_trees=tuple(tree for tree in idle if _unfinished(tree, records, begun)),
+        orphan_blobs={item.group: item.orphans for item in judged if item.orphans},
+        end_fills=tuple(fill for fill in fills if not fill.live),
+        end_evictions=tuple(replica for replica in evicting if replica.ref not in live),
         remove_incoming=tuple(name for name in incoming if name not in {fill.fill_id for fill in fills}),
-        brake=_brake(replicas, trees, judged, forget, damaged, orphans),
+        brake=_brake(len(set(records) | found), len(forget) + len(damaged) + len(orphans), judged),
     )
+
+
+def _sound(tree: TreeFound) -> bool:
+    return tree.completed is not None and not tree.fault
+
+
+def _any_fault(trees: Sequence[TreeFound], group: str) -> bool:
+    return any(tree.fault for tree in trees if tree.group == group)
 
 
 def _known(replica: Replica | None) -> bool:
@@ -101,23 +118,14 @@ def _is(records: Mapping[str, Replica], tree: TreeFound, state: ReplicaState) ->
     return record is not None and record.state is state
 
 
-def _orphan(tree: TreeFound, records: Mapping[str, Replica]) -> bool:
-    """A tree that nobody can use: without marker and not waiting for its repair, or broken and unknown."""
-    if tree.completed is None:
-        return not _is(records, tree, ReplicaState.DAMAGED)
-    return bool(tree.fault) and not _known(records.get(tree.ref))
+def _unfinished(tree: TreeFound, records: Mapping[str, Replica], begun: set[str]) -> bool:
+    """A tree without marker whose fill was killed before it could write one; its blobs stay for the next try."""
+    if tree.completed is not None or tree.ref not in begun:
+        return False
+    return tree.ref not in records or _is(records, tree, ReplicaState.FILLING)
 
 
-def _brake(
-    replicas: Sequence[Replica],
-    trees: Sequence[TreeFound],
-    blobs: Sequence[BlobsFound],
-    forget: Sequence[Replica],
-    damaged: Sequence[TreeFound],
-    orphans: Sequence[TreeFound],
-) -> str:
-    everything = len({replica.ref for replica in replicas} | {tree.ref for tree in trees})
-    gone = len(forget) + len(damaged) + len(orphans)
+def _brake(everything: int, gone: int, blobs: Sequence[BlobsFound]) -> str:
     if gone > BRAKE_SHARE * everything:
         return f"{gone} of {everything} replicas would be called lost, damaged or orphaned"
     for found in blobs:

@@ -17,7 +17,7 @@ from forebay.cache.journal import Record
 from forebay.cache.meter import Meter
 from forebay.cache.plan import Missing, Segment, segments
 from forebay.digest import digest_file, new_hasher
-from forebay.errors import DamagedError, ForebayError, NotAllowedError, UnavailableError
+from forebay.errors import CapacityError, DamagedError, ForebayError, NotAllowedError, UnavailableError
 from forebay.fsio import Disk
 from forebay.lake.backoff import Patience
 from forebay.lake.fetch import Fetched, fetch
@@ -55,14 +55,28 @@ class _File:
 
 
 class Transfer:
-    """One holder's transfer. `digests` collects the digest of every finished entry by its index."""
+    """One holder's transfer. `digests` collects the digest of every finished entry by its index.
 
-    def __init__(self, store: LakeStore, incoming: Incoming, disk: Disk, meter: Meter, *, streams: int) -> None:
+    `still_held` is called before every write; it raises for a holder that was replaced.
+    """
+
+    def __init__(
+        self,
+        store: LakeStore,
+        incoming: Incoming,
+        disk: Disk,
+        meter: Meter,
+        *,
+        streams: int,
+        still_held: Callable[[], object],
+    ) -> None:
         self._store = store
         self._incoming = incoming
         self._disk = disk
         self._meter = meter
         self._streams = streams
+        self._still_held = still_held
+        self._away_in_a_row = 0
         self.digests: dict[int, bytes] = {}
         self.errors: list[ForebayError] = []
 
@@ -72,18 +86,25 @@ class Transfer:
         An object that changed or vanished does not stop the others; a lake that is away or refuses us does.
         """
         with ThreadPoolExecutor(self._streams, thread_name_prefix="forebay-fill") as pool:
-            pending: set[Future[None]] = set()
-            for item in wanted:
-                file = _File(item, segments(item.missing, item.size_bytes, piece_bytes))
-                for segment in file.segments:
-                    if self._meter.cancelled():
-                        break
-                    pending.add(pool.submit(self._move_segment, file, segment))
-                if len(pending) >= 8 * self._streams:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    self._collect(done)
-            self._collect(wait(pending).done)
+            try:
+                self._move_all(pool, wanted, piece_bytes)
+            except BaseException as error:
+                # The pool waits for its threads: tell them, or an interrupted fill would go on to its end.
+                self._meter.cancel(error)
+                raise
         self._raise_collected()
+
+    def _move_all(self, pool: ThreadPoolExecutor, wanted: Iterable[Wanted], piece_bytes: int) -> None:
+        pending: set[Future[None]] = set()
+        for item in wanted:
+            if self._meter.cancelled():
+                break
+            file = _File(item, segments(item.missing, item.size_bytes, piece_bytes))
+            pending |= {pool.submit(self._move_segment, file, segment) for segment in file.segments}
+            if len(pending) >= 8 * self._streams:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                self._collect(done)
+        self._collect(wait(pending).done)
 
     def _collect(self, done: set[Future[None]]) -> None:
         for future in done:
@@ -93,14 +114,16 @@ class Transfer:
                 continue
             except ForebayError as error:
                 self._fail(error)
-            except OSError as error:
-                self._fail(disk_error(error, self._incoming.folder))
+            else:
+                self._away_in_a_row = 0
 
     def _fail(self, error: ForebayError) -> None:
+        """Remember an object's error; one that speaks of the lake or the disk, not of the object, ends the fill."""
         if len(self.errors) < _ERRORS_KEPT:
             self.errors.append(error)
-        hopeless = isinstance(error, UnavailableError | NotAllowedError) or error.kind in {"disk-full", "disk-failing"}
-        if hopeless or len(self.errors) >= _ERRORS_KEPT:
+        self._away_in_a_row += isinstance(error, UnavailableError)
+        hopeless = isinstance(error, NotAllowedError | CapacityError) or error.kind in {"disk-failing", "volume-away"}
+        if hopeless or self._away_in_a_row >= self._streams or len(self.errors) >= _ERRORS_KEPT:
             self._meter.cancel(error)
 
     def _raise_collected(self) -> None:
@@ -113,17 +136,20 @@ class Transfer:
             raise self._meter.reason
 
     def _move_segment(self, file: _File, segment: Segment) -> None:
-        if self._meter.cancelled():
-            raise CancelledError
+        index = file.wanted.missing.index
         try:
+            if self._meter.cancelled():
+                raise CancelledError
             self._open(file)
             digest = self._write_segment(file, segment, file.wanted.leftover)
+        except OSError as error:
+            self._leave(file, failed=True)
+            raise disk_error(error, self._incoming.folder) from error
         except BaseException:
             self._leave(file, failed=True)
             raise
         if self._leave(file, failed=False):
-            whole = digest if len(file.segments) == 1 else digest_file(self._incoming.temp(file.wanted.missing.index))
-            self._finish(file.wanted, whole)
+            self._finish(file.wanted, digest if len(file.segments) == 1 else digest_file(self._incoming.temp(index)))
 
     def _open(self, file: _File) -> None:
         with file.lock:
@@ -141,7 +167,9 @@ class Transfer:
                 self._disk.close(file.descriptor)
             return file.left == 0 and not file.failed
 
-    def _write_segment(self, file: _File, segment: Segment, leftover: Leftover | None) -> bytes:
+    def _write_segment(
+        self, file: _File, segment: Segment, leftover: Leftover | None, *, counted: bool = True
+    ) -> bytes:
         """Copy, then fetch, the segment's bytes; the digest of them all."""
         wanted, hasher = file.wanted, new_hasher()
         position = segment.start
@@ -149,10 +177,11 @@ class Transfer:
 
         def sink(chunk: bytes) -> None:
             nonlocal position, checkpoint
+            self._still_held()
             self._disk.write_at(file.descriptor, chunk, position)
             hasher.update(chunk)
             position += len(chunk)
-            if position > segment.copied_to:
+            if counted and position > segment.copied_to:
                 self._meter.moved(len(chunk))
             if position >= checkpoint:
                 checkpoint = position + CHECKPOINT_BYTES
@@ -182,7 +211,7 @@ class Transfer:
         return fetch(self._store, part, sink, cancelled=self._meter.cancelled, patience=patience)
 
     def _note(self, wanted: Wanted, start: int, end: int, digest: bytes) -> None:
-        self._incoming.journal.add(Record(wanted.missing.index, start, end, digest), flush=True)
+        self._incoming.journal.add(Record(wanted.missing.index, start, end, digest))
 
     def _finish(self, wanted: Wanted, digest: bytes) -> None:
         """Accept a whole file, or fetch it again when it is not what it should be."""
@@ -192,7 +221,6 @@ class Transfer:
             if tries == _DIGEST_TRIES:
                 raise _mismatch(self._store.subject(wanted.key), digest, wanted.digest)
             tries += 1
-            self._meter.moved(-wanted.size_bytes)
             digest = self._fetch_again(wanted)
         self._incoming.journal.add(Record(index, 0, wanted.size_bytes, digest))
         self.digests[index] = digest
@@ -203,7 +231,7 @@ class Transfer:
         file = _File(wanted, (whole,))
         self._open(file)
         try:
-            return self._write_segment(file, whole, None)
+            return self._write_segment(file, whole, None, counted=False)
         finally:
             self._leave(file, failed=False)
 

@@ -11,17 +11,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from forebay.cache.contents import distinct_digests, load_manifest
+from forebay.cache.contents import distinct_digests, replica_manifest
 from forebay.cache.memo import Memo, fingerprint
+from forebay.cache.quarantine import quarantine_blob, unmark
 from forebay.cache.repair import BRAKE_SHARE
-from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, VolumeLayout
+from forebay.cache.volume import VolumeLayout
 from forebay.catalog.manifest import Manifest
 from forebay.clock import Clock
 from forebay.digest import digest_file
 from forebay.errors import ConflictError, DamagedError
 from forebay.fsio import Disk
 from forebay.wire.cache import Replica, ReplicaState
-from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
 
@@ -36,9 +36,13 @@ class BadFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """`hashed_bytes` were read; the other files had not changed since they were hashed last."""
+    """`hashed_bytes` were read; the other files had not changed since they were hashed last.
+
+    `token` is that of the replica that was looked at: one that was filled since is another matter.
+    """
 
     ref: str
+    token: int
     files: int
     hashed_files: int
     hashed_bytes: int
@@ -46,7 +50,7 @@ class Verified:
 
 
 def verify_tree(
-    tree: Path, ref: str, manifest: Manifest, memo: Memo, *, now: float, on_file: Callable[[int], object] = bool
+    tree: Path, replica: Replica, manifest: Manifest, memo: Memo, *, now: float, on_file: Callable[[int], object] = bool
 ) -> Verified:
     """Check every file of a tree; `on_file(size_bytes)` is called after each. Changes nothing on the volume."""
     bad: list[BadFile] = []
@@ -54,6 +58,7 @@ def verify_tree(
     for entry in manifest.entries():
         files += 1
         digest = entry.digest or ""
+        assert digest, "the digests of a ready replica are all known"
         path = tree / entry.path
         try:
             seen = fingerprint(path)
@@ -70,7 +75,14 @@ def verify_tree(
             else:
                 memo.remember(entry.path, seen, now)
         on_file(entry.size_bytes)
-    return Verified(ref=ref, files=files, hashed_files=hashed_files, hashed_bytes=hashed_bytes, bad=tuple(bad))
+    return Verified(
+        ref=replica.ref,
+        token=replica.token,
+        files=files,
+        hashed_files=hashed_files,
+        hashed_bytes=hashed_bytes,
+        bad=tuple(bad),
+    )
 
 
 def brake(results: Sequence[Verified], files_on_volume: int) -> None:
@@ -93,38 +105,25 @@ def take_out(
 
     The next fill of each fetches only what is missing. Files of other replicas, and good files of these, stay.
     """
-    lost = {item.digest for result in results for item in result.bad if item.digest}
-    broken = {result.ref for result in results if result.bad}
+    replicas = {item.ref: item for item in hub.replicas.all(volume_id) if item.state is ReplicaState.READY}
+    results = [item for item in results if item.ref in replicas and replicas[item.ref].token == item.token]
+    lost = {item.digest for result in results for item in result.bad}
+    bad = {result.ref: result.bad[0] for result in results if result.bad}
     marked: list[Replica] = []
-    for replica in hub.replicas.all(volume_id):
-        if replica.state is not ReplicaState.READY:
-            continue
+    for replica in replicas.values() if bad else ():
         version = hub.catalog.resolve(replica.ref)
-        if replica.ref in broken or _lists_any(hub, version, lost):
-            unmark(layout.tree(version.group, version.dataset, version.number), disk)
-            bad = next((result.bad for result in results if result.ref == replica.ref and result.bad), ())
-            reason = f"{bad[0].path}: {bad[0].why}" if bad else "shares a damaged file"
-            with suppress(ConflictError):
-                marked.append(hub.replicas.mark_damaged(volume_id, version, reason))
+        tree = layout.tree(version.group, version.dataset, version.number)
+        if replica.ref not in bad and not _lists_any(replica_manifest(hub.catalog, version, tree), lost):
+            continue
+        first = bad.get(replica.ref)
+        reason = f"{first.path}: {first.why}" if first else "shares a damaged file"
+        unmark(tree, disk)
+        with suppress(ConflictError):
+            marked.append(hub.replicas.mark_damaged(volume_id, version, reason, token=replica.token))
     for group in {replica.group for replica in marked}:
         for digest in lost:
-            quarantine(layout, group, digest, disk, now=clock.now())
+            quarantine_blob(layout, group, digest, disk, now=clock.now())
     return marked
-
-
-def unmark(tree: Path, disk: Disk) -> None:
-    """Take away a tree's marker, so that nobody opens it as complete."""
-    reserved = tree / RESERVED
-    with suppress(FileNotFoundError):
-        disk.set_mode(reserved, 0o755)
-        disk.rename(reserved / COMPLETE, reserved / DAMAGED)
-
-
-def quarantine(layout: VolumeLayout, group: str, digest: str, disk: Disk, *, now: float) -> None:
-    """Move a blob out of use but keep its bytes, until recover clears the trash."""
-    disk.make_directories(layout.trash)
-    with suppress(FileNotFoundError):
-        disk.rename(layout.blob(group, digest), layout.trash / f"quarantine-{now:.0f}-{digest}")
 
 
 def _wrong(path: Path, found_bytes: int, size_bytes: int, digest: str) -> str:
@@ -137,6 +136,5 @@ def _wrong(path: Path, found_bytes: int, size_bytes: int, digest: str) -> str:
     return "" if found == digest else f"its digest is {found[:16]}..., not {digest[:16]}..."
 
 
-def _lists_any(hub: Hub, version: Version, digests: set[str]) -> bool:
-    known = distinct_digests(load_manifest(hub.catalog, version))["digest"].to_pylist()
-    return any(digest.hex() in digests for digest in known)
+def _lists_any(manifest: Manifest, digests: set[str]) -> bool:
+    return any(digest.hex() in digests for digest in distinct_digests(manifest)["digest"].to_pylist())

@@ -1,10 +1,11 @@
-"""The layout of a volume and the marks on it. DESIGN section 4, "The volume", is the contract; nothing else may name paths.
+"""The layout of a volume and the marks on it; nothing else may name paths. DESIGN section 4 is the contract.
 
 No SQLite and no lock file is ever put on a volume: shared file systems break both.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import uuid
@@ -13,8 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from forebay.cache.disk_errors import disk_error
 from forebay.errors import ConflictError, DamagedError, NotAllowedError, UnavailableError
-from forebay.fsio import Disk
+from forebay.fsio import Disk, links_refused
 
 LAYOUT = 1
 MARK = "forebay-volume.json"
@@ -23,6 +25,7 @@ COMPLETE = "complete.json"
 DAMAGED = "damaged.json"
 MANIFEST = "manifest.parquet"
 SEAL = "seal.parquet"
+_REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,8 @@ class Completed:
     size_bytes: int
     fill_seconds: float
     completed_at: float
+    added_bytes: int = 0
+    """What the fill added to the volume's account, these records aside: for a holder killed before its report."""
 
     @property
     def ref(self) -> str:
@@ -102,15 +107,18 @@ class VolumeLayout:
                         yield group, tree
 
 
-def open_volume(root: Path, owner: str, disk: Disk, *, now: float) -> tuple[VolumeLayout, str]:
+def open_volume(
+    root: Path, owner: str, disk: Disk, *, now: float, volume_id: str | None = None
+) -> tuple[VolumeLayout, str]:
     """The layout and volume id of `root`; an empty or absent folder becomes a volume owned by `owner`.
 
+    `volume_id` is the id that a new volume gets (one of its own where it is None).
     ConflictError `volume-foreign`, `volume-newer`, `volume-not-empty`; NotAllowedError `volume-read-only`;
     DamagedError `volume-mark`; UnavailableError `volume-away`.
     """
     layout = VolumeLayout(root.absolute())
     if not layout.mark.exists():
-        _initialise(layout, owner, disk, now=now)
+        _initialise(layout, disk, {"owner": owner, "volume_id": volume_id or uuid.uuid4().hex, "created_at": now})
     mark = read_mark(layout)
     if mark["layout"] > LAYOUT:
         raise ConflictError(
@@ -148,7 +156,7 @@ def take_over(root: Path, owner: str, disk: Disk) -> None:
     disk.write_json(layout.mark, {**read_mark(layout), "owner": owner})
 
 
-def _initialise(layout: VolumeLayout, owner: str, disk: Disk, *, now: float) -> None:
+def _initialise(layout: VolumeLayout, disk: Disk, mark: dict[str, Any]) -> None:
     try:
         disk.make_directories(layout.root)
         foreign = [name for name in os.listdir(layout.root) if not _ours(name)]
@@ -160,8 +168,10 @@ def _initialise(layout: VolumeLayout, owner: str, disk: Disk, *, now: float) -> 
             )
         for folder in (layout.roots, layout.incoming, layout.trash):
             disk.make_directories(folder)
-        _write_mark_once(layout, owner, disk, now=now)
+        _write_mark_once(layout, disk, mark)
     except OSError as error:
+        if error.errno not in _REFUSED:
+            raise disk_error(error, layout.root) from error
         raise NotAllowedError(
             "volume-read-only",
             f"cannot create a volume in {layout.root}: {error.strerror}",
@@ -169,23 +179,28 @@ def _initialise(layout: VolumeLayout, owner: str, disk: Disk, *, now: float) -> 
         ) from error
 
 
-def _write_mark_once(layout: VolumeLayout, owner: str, disk: Disk, *, now: float) -> None:
+def _write_mark_once(layout: VolumeLayout, disk: Disk, mark: dict[str, Any]) -> None:
     """Link the mark into place: of two processes that start at once, the first one's mark stays."""
     candidate = layout.root / f".{MARK}.{uuid.uuid4().hex}"
-    disk.write_json(
-        candidate, {"layout": LAYOUT, "volume_id": uuid.uuid4().hex, "owner": owner, "created_at": round(now, 3)}
-    )
+    disk.write_json(candidate, {"layout": LAYOUT, **mark})
     try:
-        os.link(candidate, layout.mark)
+        disk.link(candidate, layout.mark)
     except FileExistsError:
         pass
-    finally:
-        disk.unlink(candidate)
+    except OSError as error:
+        if not links_refused(error):
+            raise
+        # Without hard links only a rename is atomic, and it lets the last one win: the first look narrows the gap.
+        if not layout.mark.exists():
+            disk.rename(candidate, layout.mark)
+    disk.unlink(candidate)
     disk.sync_directory(layout.root)
 
 
 def _ours(name: str) -> bool:
-    return name in {"roots", "incoming", "trash", "lost+found", MARK} or name.startswith(f".{MARK}.")
+    # Filers show their snapshots as a folder in every volume's root.
+    system = {"lost+found", ".snapshot"}
+    return name in {"roots", "incoming", "trash", MARK} | system or name.startswith(f".{MARK}.")
 
 
 def write_completed(tree: Path, completed: Completed, disk: Disk) -> None:
@@ -193,10 +208,10 @@ def write_completed(tree: Path, completed: Completed, disk: Disk) -> None:
     disk.write_json(tree / RESERVED / COMPLETE, {"layout": LAYOUT, **asdict(completed)})
 
 
-def read_completed(tree: Path) -> Completed | None:
-    """The marker of a tree; None when there is none or it cannot be read as one."""
+def read_completed(tree: Path, name: str = COMPLETE) -> Completed | None:
+    """The marker of a tree (or, as `DAMAGED`, what it was); None when there is none or it cannot be read as one."""
     try:
-        value = json.loads((tree / RESERVED / COMPLETE).read_bytes())
+        value = json.loads((tree / RESERVED / name).read_bytes())
         value.pop("layout")
         return Completed(**value)
     except (OSError, ValueError, KeyError, TypeError):

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from forebay.cache import account
-from forebay.cache.machine import HOLD_SECONDS, FillFailed, FillFinished, FillRenewed, FillRequested, Verdict, step
+from forebay.cache.machine import FillFailed, FillFinished, FillRenewed, FillRequested, Terms, Verdict, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.clock import Clock
@@ -39,23 +39,25 @@ from forebay.wire.catalog import Version
 class FillStore:
     """Implements `wire.hub.Fills`."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
         self._engine = engine
         self._clock = clock
+        self._hold_seconds = terms.hold_seconds
 
     def claim(self, volume_id: str, version: Version, holder: Holder) -> Claim:
         now = self._clock.now()
         with writing(self._engine) as connection:
             token = rows.lock_volume(connection, volume_id) + 1
             key = rows.version_id(connection, version)
-            facts = rows.facts(connection, volume_id, key, now)
-            after, verdict = step(facts, FillRequested(now=now, hold_seconds=HOLD_SECONDS, next_token=token))
+            facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
+            after, verdict = step(facts, FillRequested(now=now, hold_seconds=self._hold_seconds, next_token=token))
             if verdict in (Verdict.READY, Verdict.WAIT):
                 return self._look(connection, volume_id, key, now)
             rows.save_token(connection, volume_id, token)
             if verdict is Verdict.TAKEN_OVER:
                 row = self._fill_of(connection, volume_id, key)
-                _write_moved(connection, volume_id, version.ref, row, row["moved_bytes"], now)
+                if row is not None:
+                    _write_moved(connection, volume_id, version.ref, row, row["moved_bytes"], now)
             fill_id = self._hold(connection, volume_id, key, token, holder, now, after.held_until)
             reason = f"being filled by {holder}"
             rows.set_state(connection, volume_id, key, ReplicaState.FILLING, reason, now, token=token)
@@ -67,7 +69,7 @@ class FillStore:
         now = self._clock.now()
         with reading(self._engine) as connection:
             key = rows.version_id(connection, version)
-            facts = rows.facts(connection, volume_id, key, now)
+            facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
             waits = facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING) and facts.held_until > now
             if facts.state is not ReplicaState.READY and not waits:
                 return None
@@ -100,8 +102,8 @@ class FillStore:
         now = self._clock.now()
         with writing(self._engine) as connection:
             row = self._locked(connection, fill_id, token)
-            facts = rows.facts(connection, row["volume_id"], row["version_id"], now)
-            event = FillRenewed(now=now, hold_seconds=HOLD_SECONDS, token=token)
+            facts = rows.facts(connection, row["volume_id"], row["version_id"], now, self._hold_seconds)
+            event = FillRenewed(now=now, hold_seconds=self._hold_seconds, token=token)
             after, verdict = step(facts, event)
             _refuse_fenced(verdict, fill_id)
             self._update(connection, fill_id, expires_at=after.held_until, **_progress_values(progress))
@@ -111,7 +113,9 @@ class FillStore:
         with writing(self._engine) as connection:
             row = self._locked(connection, fill_id, token)
             volume_id, key = row["volume_id"], row["version_id"]
-            _, verdict = step(rows.facts(connection, volume_id, key, now), FillFinished(token=token))
+            _, verdict = step(
+                rows.facts(connection, volume_id, key, now, self._hold_seconds), FillFinished(token=token)
+            )
             _refuse_fenced(verdict, fill_id)
             reason = f"filled in {done.seconds:.1f} s"
             values = {"fill_seconds": done.seconds, "last_used_at": now, "lake_confirmed_at": now, "attempts": 0}
@@ -128,14 +132,15 @@ class FillStore:
             rows.record(connection, volume_id, replica.ref, "filled", told, done.added_bytes, now)
         return replica
 
-    def fail(self, fill_id: str, token: int, reason: str, kept_bytes: int) -> None:
+    def fail(self, fill_id: str, token: int, reason: str, kept_bytes: int, *, damaged: bool = False) -> None:
         now = self._clock.now()
         with writing(self._engine) as connection:
             row = self._locked(connection, fill_id, token)
             volume_id, key = row["volume_id"], row["version_id"]
-            _, verdict = step(rows.facts(connection, volume_id, key, now), FillFailed(token=token))
+            facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
+            after, verdict = step(facts, FillFailed(token=token, damaged=damaged))
             _refuse_fenced(verdict, fill_id)
-            rows.set_state(connection, volume_id, key, ReplicaState.ABSENT, f"the last fill failed: {reason}", now)
+            rows.set_state(connection, volume_id, key, after.state, f"the last fill failed: {reason}", now)
             if kept_bytes:
                 self._update(connection, fill_id, expires_at=0.0, reserved_bytes=kept_bytes)
             else:
@@ -164,7 +169,7 @@ class FillStore:
             if row is None:
                 return
             rows.lock_volume(connection, row["volume_id"])
-            facts = rows.facts(connection, row["volume_id"], row["version_id"], now)
+            facts = rows.facts(connection, row["volume_id"], row["version_id"], now, self._hold_seconds)
             if facts.state is ReplicaState.FILLING:
                 if facts.held_until > now:
                     raise ConflictError("in-use", f"the fill {fill_id} is under way", todo="Wait for it to end.")

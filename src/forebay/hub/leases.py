@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from forebay.cache.machine import LEASE_SECONDS, LeaseRequested, Verdict, step
+from forebay.cache.machine import LeaseRequested, Terms, Verdict, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.clock import Clock
@@ -26,16 +26,17 @@ _KEEP_EXPIRED_SECONDS = 3600.0
 class LeaseStore:
     """Implements `wire.hub.Leases`."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
         self._engine = engine
         self._clock = clock
+        self._terms = terms
 
     def take(self, volume_id: str, version: Version, holder: Holder) -> Lease:
         now = self._clock.now()
         with writing(self._engine) as connection:
             rows.lock_volume(connection, volume_id)
             key = rows.version_id(connection, version)
-            facts = rows.facts(connection, volume_id, key, now)
+            facts = rows.facts(connection, volume_id, key, now, self._terms.hold_seconds)
             _, verdict = step(facts, LeaseRequested())
             if verdict is not Verdict.DONE:
                 raise ConflictError(
@@ -48,13 +49,14 @@ class LeaseStore:
                 "version_id": key,
                 "token": facts.token,
                 "granted_at": now,
-                "expires_at": now + LEASE_SECONDS,
+                "expires_at": now + self._terms.lease_seconds,
                 **rows.holder_values(holder),
             }
             connection.execute(sa.insert(t.lease).values(values))
             _touch(connection, volume_id, key, now)
             rows.write_use(connection, volume_id, version.ref, holder.user, now, size_bytes=version.size_bytes)
-            old = t.lease.c.expires_at < now - _KEEP_EXPIRED_SECONDS
+            # Of this volume alone: only its row is locked.
+            old = sa.and_(t.lease.c.volume_id == volume_id, t.lease.c.expires_at < now - _KEEP_EXPIRED_SECONDS)
             connection.execute(sa.delete(t.lease).where(old))
         return Lease(
             lease_id=lease_id,
@@ -64,7 +66,7 @@ class LeaseStore:
             holder=holder,
             token=facts.token,
             granted_at=now,
-            expires_at=now + LEASE_SECONDS,
+            expires_at=now + self._terms.lease_seconds,
         )
 
     def renew(self, lease_id: str) -> Lease:
@@ -74,11 +76,11 @@ class LeaseStore:
             if row is None:
                 raise _lost(lease_id)
             rows.lock_volume(connection, row["volume_id"])
-            facts = rows.facts(connection, row["volume_id"], row["version_id"], now)
+            facts = rows.facts(connection, row["volume_id"], row["version_id"], now, self._terms.hold_seconds)
             same = facts.state in (ReplicaState.READY, ReplicaState.DAMAGED) and facts.token == row["token"]
             if not same:
                 raise _lost(lease_id)
-            until = now + LEASE_SECONDS
+            until = now + self._terms.lease_seconds
             connection.execute(sa.update(t.lease).where(t.lease.c.lease_id == lease_id).values(expires_at=until))
             _touch(connection, row["volume_id"], row["version_id"], now)
         return rows.lease({**row, "expires_at": until})

@@ -5,16 +5,18 @@ Its folder holds the database, the manifests and the hub's own id.
 
 from __future__ import annotations
 
-import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine
 
+from forebay.cache.machine import Terms
 from forebay.catalog.engine import migrate, open_engine
 from forebay.catalog.store import CatalogStore
 from forebay.clock import Clock
-from forebay.errors import NotAllowedError
+from forebay.errors import DamagedError, NotAllowedError
+from forebay.fsio import Disk
 from forebay.hub.fills import FillStore
 from forebay.hub.leases import LeaseStore
 from forebay.hub.replicas import ReplicaStore
@@ -26,18 +28,21 @@ _OWNER = "hub-id"
 class LocalHub:
     """Implements `wire.Hub`."""
 
-    def __init__(self, engine: Engine, files: Path, owner: str, clock: Clock) -> None:
+    def __init__(self, engine: Engine, files: Path, owner: str, clock: Clock, terms: Terms) -> None:
         self._engine = engine
         self.owner = owner
         self.catalog = CatalogStore(engine, files, clock)
         self.volumes = VolumeStore(engine, clock)
-        self.fills = FillStore(engine, clock)
-        self.leases = LeaseStore(engine, clock)
-        self.replicas = ReplicaStore(engine, clock)
+        self.fills = FillStore(engine, clock, terms)
+        self.leases = LeaseStore(engine, clock, terms)
+        self.replicas = ReplicaStore(engine, clock, terms)
 
     @classmethod
-    def open(cls, home: Path, database_url: str, clock: Clock) -> LocalHub:
-        """The hub of a home folder, made and migrated when it is not there yet; NotAllowedError `home-read-only`."""
+    def open(cls, home: Path, database_url: str, clock: Clock, terms: Terms | None = None) -> LocalHub:
+        """The hub of a home folder, made and migrated when it is not there yet.
+
+        NotAllowedError `home-read-only`, DamagedError `hub-id`.
+        """
         try:
             home.mkdir(parents=True, exist_ok=True)
             owner = _owner(home)
@@ -49,7 +54,7 @@ class LocalHub:
             ) from error
         engine = open_engine(database_url)
         migrate(engine)
-        return cls(engine, home, owner, clock)
+        return cls(engine, home, owner, clock, terms or Terms())
 
     def close(self) -> None:
         self._engine.dispose()
@@ -59,12 +64,15 @@ def _owner(home: Path) -> str:
     """This hub's id, made once: of two processes that start together, one's id stays."""
     path = home / _OWNER
     if not path.exists():
-        candidate = home / f".{_OWNER}.{os.getpid()}"
-        candidate.write_text(uuid.uuid4().hex + "\n")
-        try:
-            os.link(candidate, path)
-        except FileExistsError:
-            pass
-        finally:
-            candidate.unlink()
-    return path.read_text().strip()
+        disk = Disk()
+        candidate = home / f".{_OWNER}.{uuid.uuid4().hex}"
+        disk.write_durable(candidate, uuid.uuid4().hex.encode() + b"\n")
+        with suppress(FileExistsError):
+            disk.link(candidate, path)
+        disk.unlink(candidate)
+    owner = path.read_text().strip()
+    if not owner:
+        raise DamagedError(
+            "hub-id", f"{path} is empty", todo="Restore it; forebay-volume.json on a volume of this hub has its id."
+        )
+    return owner

@@ -1,11 +1,21 @@
-"""What is on the volumes: `wire.hub.Replicas` on the database. Evictions and repairs are decided by the pure machine."""
+"""What is on the volumes: `wire.hub.Replicas` on the database. The pure machine decides on evictions and repairs."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from forebay.cache.machine import HOLD_SECONDS, DamageFound, EvictFinished, EvictRequested, Verdict, step
+from forebay.cache.machine import (
+    DamageFound,
+    EvictCancelled,
+    EvictFinished,
+    EvictRenewed,
+    EvictRequested,
+    Facts,
+    Terms,
+    Verdict,
+    step,
+)
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.clock import Clock
@@ -18,9 +28,10 @@ from forebay.wire.catalog import Version
 class ReplicaStore:
     """Implements `wire.hub.Replicas`."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
         self._engine = engine
         self._clock = clock
+        self._hold_seconds = terms.hold_seconds
 
     def all(self, volume_id: str) -> list[Replica]:
         with reading(self._engine) as connection:
@@ -47,8 +58,8 @@ class ReplicaStore:
         with writing(self._engine) as connection:
             token = rows.lock_volume(connection, volume_id) + 1
             key = rows.version_id(connection, version)
-            facts = rows.facts(connection, volume_id, key, now)
-            _, verdict = step(facts, EvictRequested(now=now, hold_seconds=HOLD_SECONDS, next_token=token))
+            facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
+            _, verdict = step(facts, EvictRequested(now=now, hold_seconds=self._hold_seconds, next_token=token))
             if verdict is not Verdict.GRANTED:
                 raise _not_evictable(version.ref, verdict, facts.state)
             rows.save_token(connection, volume_id, token)
@@ -57,14 +68,24 @@ class ReplicaStore:
             rows.set_state(connection, volume_id, key, ReplicaState.EVICTING, reason, now, **values)
             return EvictGrant(replica=rows.replicas(connection, volume_id, now, key)[0], token=token)
 
+    def renew_evict(self, volume_id: str, version: Version, token: int) -> None:
+        now = self._clock.now()
+        with writing(self._engine) as connection:
+            event = EvictRenewed(now=now, hold_seconds=self._hold_seconds, token=token)
+            key, _ = self._evict_step(connection, volume_id, version, event)
+            here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)
+            connection.execute(sa.update(t.replica).where(here).values(since=now))
+
+    def cancel_evict(self, volume_id: str, version: Version, token: int, reason: str, *, damaged: bool) -> None:
+        with writing(self._engine) as connection:
+            event = EvictCancelled(token=token, damaged=damaged)
+            key, after = self._evict_step(connection, volume_id, version, event)
+            rows.set_state(connection, volume_id, key, after.state, reason, self._clock.now())
+
     def finish_evict(self, volume_id: str, version: Version, token: int, freed_bytes: int) -> None:
         now = self._clock.now()
         with writing(self._engine) as connection:
-            rows.lock_volume(connection, volume_id)
-            key = rows.version_id(connection, version)
-            _, verdict = step(rows.facts(connection, volume_id, key, now), EvictFinished(token=token))
-            if verdict is Verdict.FENCED:
-                raise ConflictError("fenced", f"another process goes on evicting {version.ref}")
+            key, _ = self._evict_step(connection, volume_id, version, EvictFinished(token=token))
             reason = rows.replicas(connection, volume_id, now, key)[0].reason
             rows.clear(connection, volume_id, key)
             used = t.volume.c.used_bytes - freed_bytes
@@ -72,13 +93,13 @@ class ReplicaStore:
             connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(used_bytes=least))
             rows.record(connection, volume_id, version.ref, "evicted", reason, freed_bytes, now)
 
-    def mark_damaged(self, volume_id: str, version: Version, reason: str) -> Replica:
+    def mark_damaged(self, volume_id: str, version: Version, reason: str, *, token: int = 0) -> Replica:
         now = self._clock.now()
         with writing(self._engine) as connection:
             rows.lock_volume(connection, volume_id)
             key = rows.version_id(connection, version)
-            facts = rows.facts(connection, volume_id, key, now)
-            _, verdict = step(facts, DamageFound())
+            facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
+            _, verdict = step(facts, DamageFound(token=token))
             if verdict is Verdict.NOT_READY:
                 raise ConflictError("not-ready", f"{version.ref} is {facts.state} here, not ready")
             rows.set_state(connection, volume_id, key, ReplicaState.DAMAGED, reason, now)
@@ -90,21 +111,26 @@ class ReplicaStore:
         with writing(self._engine) as connection:
             last = rows.lock_volume(connection, volume_id)
             key = rows.version_id(connection, version)
-            facts = rows.facts(connection, volume_id, key, now)
+            facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
             if facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING) and facts.held_until > now:
                 raise ConflictError("in-use", f"{version.ref} is {facts.state} now", todo="Wait for it to end.")
             rows.save_token(connection, volume_id, max(last, token))
             reason = "found on the volume by recover"
             values = {"token": token, "fill_seconds": fill_seconds}
             rows.set_state(connection, volume_id, key, ReplicaState.READY, reason, now, **values)
+            here = sa.and_(t.fill.c.volume_id == volume_id, t.fill.c.version_id == key)
+            connection.execute(sa.delete(t.fill).where(here))
             rows.record(connection, volume_id, version.ref, "adopted", reason, version.size_bytes, now)
             return rows.replicas(connection, volume_id, now, key)[0]
 
-    def forget(self, volume_id: str, version: Version, reason: str) -> None:
+    def forget(self, volume_id: str, version: Version, reason: str, *, token: int = 0) -> None:
         now = self._clock.now()
         with writing(self._engine) as connection:
             rows.lock_volume(connection, volume_id)
-            rows.clear(connection, volume_id, rows.version_id(connection, version))
+            key = rows.version_id(connection, version)
+            if token and rows.facts(connection, volume_id, key, now, self._hold_seconds).token != token:
+                raise ConflictError("not-ready", f"{version.ref} was filled again meanwhile")
+            rows.clear(connection, volume_id, key)
             rows.record(connection, volume_id, version.ref, "forgotten", reason, version.size_bytes, now)
 
     def _change(self, volume_id: str, version: Version, **values: str | float) -> Replica:
@@ -112,15 +138,33 @@ class ReplicaStore:
             rows.lock_volume(connection, volume_id)
             key = rows.version_id(connection, version)
             here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)
-            absent = t.replica.c.state == ReplicaState.ABSENT.value
-            changed = connection.execute(sa.update(t.replica).where(here, ~absent).values(values))
-            if changed.rowcount == 0:
+            state = connection.execute(sa.select(t.replica.c.state).where(here)).scalar()
+            if state == ReplicaState.EVICTING:
+                raise ConflictError("not-ready", f"{version.ref} is being evicted", todo="Warm it again afterwards.")
+            if state is None or state == ReplicaState.ABSENT:
                 raise NotFoundError(
                     "not-cached",
                     f"{version.ref} is not on this volume",
                     todo=f"Bring it there with: forebay cache warm {version.ref}",
                 )
+            connection.execute(sa.update(t.replica).where(here).values(values))
             return rows.replicas(connection, volume_id, self._clock.now(), key)[0]
+
+    def _evict_step(
+        self,
+        connection: Connection,
+        volume_id: str,
+        version: Version,
+        event: EvictRenewed | EvictCancelled | EvictFinished,
+    ) -> tuple[int, Facts]:
+        """The holder's report on its eviction: the replica's key and what it is then; ConflictError `fenced`."""
+        rows.lock_volume(connection, volume_id)
+        key = rows.version_id(connection, version)
+        facts = rows.facts(connection, volume_id, key, self._clock.now(), self._hold_seconds)
+        after, verdict = step(facts, event)
+        if verdict is Verdict.FENCED:
+            raise ConflictError("fenced", f"another process goes on evicting {version.ref}")
+        return key, after
 
 
 def _not_evictable(ref: str, verdict: Verdict, state: ReplicaState) -> ConflictError:

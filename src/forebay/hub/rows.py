@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from forebay.cache.machine import HOLD_SECONDS, Facts
+from forebay.cache.machine import Facts
 from forebay.catalog import schema as t
 from forebay.errors import NotFoundError
 from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState
@@ -28,10 +28,12 @@ def lock_volume(connection: Connection, volume_id: str) -> int:
 
 
 def save_token(connection: Connection, volume_id: str, token: int) -> None:
+    """Remember the last token granted on this volume."""
     connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(last_token=token))
 
 
 def version_id(connection: Connection, version: Version) -> int:
+    """The row of a version; NotFoundError `version-not-found`."""
     query = (
         sa.select(t.version.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
@@ -43,8 +45,8 @@ def version_id(connection: Connection, version: Version) -> int:
     return int(found)
 
 
-def facts(connection: Connection, volume_id: str, version_key: int, now: float) -> Facts:
-    """The machine's view of one replica, at `now`."""
+def facts(connection: Connection, volume_id: str, version_key: int, now: float, hold_seconds: float) -> Facts:
+    """The machine's view of one replica, at `now`. An eviction's heartbeat is kept in `since`."""
     here = _here(t.replica, volume_id, version_key)
     row = connection.execute(sa.select(t.replica).where(here)).mappings().first()
     if row is None:
@@ -54,7 +56,7 @@ def facts(connection: Connection, volume_id: str, version_key: int, now: float) 
         query = sa.select(t.fill.c.expires_at).where(_here(t.fill, volume_id, version_key))
         held_until = float(connection.execute(query).scalar() or 0.0)
     elif row["state"] == ReplicaState.EVICTING:
-        held_until = row["since"] + HOLD_SECONDS
+        held_until = row["since"] + hold_seconds
     return Facts(
         state=ReplicaState(row["state"]),
         token=row["token"],
@@ -65,11 +67,13 @@ def facts(connection: Connection, volume_id: str, version_key: int, now: float) 
 
 
 def count_leases(connection: Connection, volume_id: str, version_key: int, now: float) -> int:
+    """How many leases of a replica have not expired."""
     query = sa.select(sa.func.count()).select_from(t.lease).where(_here(t.lease, volume_id, version_key), _live(now))
     return int(connection.execute(query).scalar_one())
 
 
 def is_pinned(row: Any, now: float) -> bool:
+    """Whether a replica row is pinned at `now`."""
     return bool(row["pinned_by"]) and (row["pin_until"] == 0 or row["pin_until"] > now)
 
 
@@ -161,12 +165,14 @@ def _replica(row: Any, now: float) -> Replica:
 
 
 def holder(row: Any) -> Holder:
+    """The holder named in a fill or lease row."""
     return Holder(
         user=row["holder_user"], host=row["holder_host"], pid=row["holder_pid"], purpose=row["holder_purpose"]
     )
 
 
 def holder_values(value: Holder) -> dict[str, Any]:
+    """A holder as a row's columns."""
     return {
         "holder_user": value.user,
         "holder_host": value.host,
@@ -176,11 +182,13 @@ def holder_values(value: Holder) -> dict[str, Any]:
 
 
 def progress(row: Any) -> Progress:
+    """The progress in a fill row."""
     names = ("total_files", "total_bytes", "present_files", "present_bytes", "moved_files", "moved_bytes")
     return Progress(**{name: row[name] for name in names})
 
 
 def lease(row: Any) -> Lease:
+    """A lease row with its dataset and number as a wire value."""
     return Lease(
         lease_id=row["lease_id"],
         volume_id=row["volume_id"],
@@ -196,6 +204,7 @@ def lease(row: Any) -> Lease:
 def record(
     connection: Connection, volume_id: str, ref: str, event: str, reason: str, size_bytes: int, now: float
 ) -> None:
+    """Add a line to a volume's history."""
     values = {"at": now, "volume_id": volume_id, "ref": ref, "event": event, "reason": reason, "size_bytes": size_bytes}
     connection.execute(sa.insert(t.event).values(values))
 
@@ -223,6 +232,7 @@ def write_use(
 
 
 def cache_event(row: Any) -> CacheEvent:
+    """A line of a volume's history as a wire value."""
     return CacheEvent(
         at=row["at"],
         volume_id=row["volume_id"],

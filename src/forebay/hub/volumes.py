@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
+from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import NotFoundError
 from forebay.hub import rows
@@ -28,10 +29,9 @@ class VolumeStore:
         with writing(self._engine) as connection:
             here = t.volume.c.volume_id == volume_id
             values = {"path": path, "limit_bytes": limit_bytes}
-            if connection.execute(sa.update(t.volume).where(here).values(values)).rowcount == 0:
-                # Of two that start at once on PostgreSQL, the second one is refused by the key and may ask again.
-                fresh = {"volume_id": volume_id, "used_bytes": 0, "last_token": 0, "created_at": self._clock.now()}
-                connection.execute(sa.insert(t.volume).values({**values, **fresh}))
+            fresh = {"volume_id": volume_id, "used_bytes": 0, "last_token": 0, "created_at": self._clock.now()}
+            if not insert_if_absent(connection, t.volume, {**values, **fresh}):
+                connection.execute(sa.update(t.volume).where(here).values(values))
         return self.get(volume_id)
 
     def get(self, volume_id: str) -> Volume:

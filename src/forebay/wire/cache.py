@@ -35,7 +35,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A volume and its account. `used_bytes` counts files, temp and trash; `reserved_bytes` what fills may still add."""
+    """A volume and its account: `used_bytes` of files and trash, `reserved_bytes` of fills, their temp files included."""
 
     volume_id: str
     path: str

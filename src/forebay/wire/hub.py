@@ -127,8 +127,11 @@ class Fills(Protocol):
     def finish(self, fill_id: str, token: int, done: FillDone) -> Replica:
         """The files are in place and marked complete; ConflictError `fenced` for a stale token."""
 
-    def fail(self, fill_id: str, token: int, reason: str, kept_bytes: int) -> None:
-        """Give up: `kept_bytes` of leftovers stay under incoming/ for the next try (0: none do)."""
+    def fail(self, fill_id: str, token: int, reason: str, kept_bytes: int, *, damaged: bool = False) -> None:
+        """Give up: `kept_bytes` that this fill brought stay on the volume for the next try (0: none do).
+
+        `damaged`: the files of an earlier, damaged replica are still in their place. ConflictError `fenced`.
+        """
 
     def open_fills(self, volume_id: str) -> list[OpenFill]:
         """Fills that may own a folder under incoming/."""
@@ -174,17 +177,29 @@ class Replicas(Protocol):
     def begin_evict(self, volume_id: str, version: Version, reason: str) -> EvictGrant:
         """Mark `evicting`; ConflictError `in-use`, `pinned` or `not-ready`."""
 
+    def renew_evict(self, volume_id: str, version: Version, token: int) -> None:
+        """Heartbeat of an eviction; ConflictError `fenced` when another process goes on with it."""
+
+    def cancel_evict(self, volume_id: str, version: Version, token: int, reason: str, *, damaged: bool) -> None:
+        """Nothing could be moved: it is ready (or damaged) again; ConflictError `fenced`."""
+
     def finish_evict(self, volume_id: str, version: Version, token: int, freed_bytes: int) -> None:
         """The files are gone and `freed_bytes` came free; ConflictError `fenced`."""
 
-    def mark_damaged(self, volume_id: str, version: Version, reason: str) -> Replica:
-        """A file does not match its digest: no new lease until it is filled again; ConflictError `not-ready`."""
+    def mark_damaged(self, volume_id: str, version: Version, reason: str, *, token: int = 0) -> Replica:
+        """A file does not match its digest: no new lease until it is filled again; ConflictError `not-ready`.
+
+        With a `token`, only the replica that has it is meant, not one that was filled meanwhile.
+        """
 
     def adopt(self, volume_id: str, version: Version, token: int, fill_seconds: float) -> Replica:
         """Recover: a complete tree was found that the records did not know."""
 
-    def forget(self, volume_id: str, version: Version, reason: str) -> None:
-        """Recover: the records named a replica that is not on the volume."""
+    def forget(self, volume_id: str, version: Version, reason: str, *, token: int = 0) -> None:
+        """Recover: the records named a replica that is not on the volume.
+
+        With a `token`, only the replica that has it is meant: ConflictError `not-ready` when it is another by now.
+        """
 
 
 class Hub(Protocol):

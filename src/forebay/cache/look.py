@@ -1,0 +1,111 @@
+"""One look at everything on a volume, as recover and the account need it. Changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import structlog
+
+from forebay.cache.contents import distinct_digests, read_manifest, replica_manifest
+from forebay.cache.incoming import placed_bytes
+from forebay.cache.repair import BlobsFound, TreeFound
+from forebay.cache.volume import DAMAGED, MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, read_completed
+from forebay.catalog.manifest import Manifest
+from forebay.errors import ForebayError
+from forebay.fsio import used_bytes_below
+from forebay.wire.cache import OpenFill
+from forebay.wire.hub import Catalog
+
+_log = structlog.get_logger("forebay.recover")
+_VERSION = re.compile(r"v([1-9][0-9]*)")
+
+
+class Look:
+    """All trees with what is wrong with them, and all blobs with who lists them."""
+
+    def __init__(self, layout: VolumeLayout, catalog: Catalog) -> None:
+        self._layout = layout
+        self._catalog = catalog
+        self._listed: dict[str, set[str]] = {}
+        self.trees = [self._tree(group, path) for group, path in layout.tree_paths()]
+
+    def blobs(self, recorded: Iterable[str]) -> list[BlobsFound]:
+        """The blobs of every root. `recorded` are the versions that the hub's records speak of, filled or not."""
+        sound = True
+        for ref in recorded:
+            try:
+                version = self._catalog.resolve(ref)
+                tree = self._layout.tree(version.group, version.dataset, version.number)
+                self._list(version.group, replica_manifest(self._catalog, version, tree))
+            except ForebayError as error:
+                _log.warning("blobs-not-judged", ref=ref, kind=error.kind)
+                sound = False
+        return [self._blobs(group, sound=sound) for group in self._layout.groups()]
+
+    def _tree(self, group: str, path: Path) -> TreeFound:
+        completed = read_completed(path)
+        named = _VERSION.fullmatch(path.name)
+        number = int(named[1]) if named else 0
+        fault, bad = self._fault(group, path, completed or read_completed(path, DAMAGED), number)
+        return TreeFound(
+            group=group,
+            dataset=path.parent.name,
+            number=number,
+            path=path,
+            completed=completed,
+            fault=fault if completed else "",
+            bad_digests=bad,
+        )
+
+    def _fault(self, group: str, path: Path, marker: Completed | None, number: int) -> tuple[str, tuple[str, ...]]:
+        seal = path / RESERVED / SEAL
+        try:
+            manifest = read_manifest(path / RESERVED / MANIFEST, seal if seal.exists() else None)
+        except ForebayError as error:
+            return f"its manifest: {error.message}", ()
+        self._list(group, manifest)
+        if marker is None:
+            return "it has no marker", ()
+        if (marker.dataset, marker.number) != (path.parent.name, number):
+            return f"its marker is {marker.ref}'s", ()
+        if manifest.manifest_digest != marker.manifest_digest:
+            return "its manifest is another version's", ()
+        return _wrong_sizes(path, manifest)
+
+    def _list(self, group: str, manifest: Manifest) -> None:
+        digests = distinct_digests(manifest)["digest"].to_pylist()
+        self._listed.setdefault(group, set()).update(digest.hex() for digest in digests)
+
+    def _blobs(self, group: str, *, sound: bool) -> BlobsFound:
+        folder, listed = self._layout.blobs(group), self._listed.get(group, set())
+        found = [name for shard in names_in(folder) for name in names_in(folder / shard)]
+        orphans = tuple(name for name in sorted(found) if name not in listed)
+        return BlobsFound(group=group, blobs=len(found), orphans=orphans, sound=sound)
+
+
+def account_bytes(layout: VolumeLayout, fills: Sequence[OpenFill]) -> int:
+    """What a volume's account should say: all but incoming/ and unreported blobs, which reservations cover."""
+    unreported = sum(placed_bytes(layout.fill(fill.fill_id)) for fill in fills)
+    return used_bytes_below(layout.roots, layout.trash) - unreported
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, sorted; none when it is not there."""
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def _wrong_sizes(tree: Path, manifest: Manifest) -> tuple[str, tuple[str, ...]]:
+    """What is wrong with the first bad file, and the digests of all that have another size."""
+    first, bad = "", []
+    for entry in manifest.entries():
+        try:
+            found = (tree / entry.path).stat().st_size
+        except OSError as error:
+            first = first or f"{entry.path}: {error.strerror}"
+            continue
+        if found != entry.size_bytes:
+            first = first or f"{entry.path} has {found} bytes, not {entry.size_bytes}"
+            bad += [entry.digest] if entry.digest else []
+    return first, tuple(bad)
