@@ -1,4 +1,4 @@
-"""Makes versions: from objects that lie in a lake (zero copy), or from a local directory that is sent there."""
+"""Makes a version from objects that lie in a lake already: zero copy, nothing is read but their listing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forebay.catalog.builder import ManifestBuilder
+from forebay.catalog.manifest import Manifest
 from forebay.catalog.names import check_dataset_name
 from forebay.client.session import Session
 from forebay.errors import InputError
@@ -26,6 +27,43 @@ class Registered:
     skipped_markers: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Registration:
+    """What a listing found; nothing was recorded yet."""
+
+    manifest: Manifest
+    lake_url: str
+    profile: str
+    skipped_markers: int
+
+
+def plan_registration(
+    session: Session,
+    dataset: str,
+    urls: Sequence[str],
+    *,
+    profile: str | None = None,
+    allow_http: bool = False,
+    on_listed: Callable[[Listed], object] = bool,
+) -> Registration:
+    """List what lies at the URLs; records nothing. All URLs must have one root (bucket, container, host).
+
+    InputError for bad names, URLs and keys; the lake's own errors.
+    """
+    check_dataset_name(dataset)
+    locations = [parse_location(url, allow_http=allow_http) for url in urls]
+    root_url = _one_root(locations)
+    profile = session.settings.profile if profile is None else profile
+    store = LakeStore.open(root_url, session.settings.profile_options(profile))
+    listed = Listed()
+    builder = ManifestBuilder("registered")
+    for location in locations:
+        for batch in list_objects(location, store, listed=listed):
+            builder.add(batch)
+            on_listed(listed)
+    return Registration(manifest=builder.build(), lake_url=root_url, profile=profile, skipped_markers=listed.markers)
+
+
 def register(
     session: Session,
     dataset: str,
@@ -40,34 +78,23 @@ def register(
 
     All URLs must have one root (bucket, container, host). InputError for bad names, URLs and keys.
     """
-    check_dataset_name(dataset)
-    locations = [parse_location(url, allow_http=allow_http) for url in urls]
-    root_url = _one_root(locations)
-    profile = session.settings.profile if profile is None else profile
-    store = LakeStore.open(root_url, session.settings.profile_options(profile))
-    listed = Listed()
-    builder = ManifestBuilder("registered")
-    for location in locations:
-        for batch in list_objects(location, store, listed=listed):
-            builder.add(batch)
-            on_listed(listed)
-    manifest = builder.build()
+    planned = plan_registration(session, dataset, urls, profile=profile, allow_http=allow_http, on_listed=on_listed)
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
-        path = Path(folder) / manifest.file_name
-        manifest.write(path)
+        path = Path(folder) / planned.manifest.file_name
+        planned.manifest.write(path)
         digest = session.hub.catalog.store_manifest(path)
     new = NewVersion(
         dataset=dataset,
         manifest_digest=digest,
         origin="registered",
-        lake_url=root_url,
-        profile=profile,
+        lake_url=planned.lake_url,
+        profile=planned.profile,
         created_by=session.settings.user,
         message=message,
         made_by=MadeBy(command=f"register {' '.join(urls)}"),
     )
     added = session.hub.catalog.add_version(new)
-    return Registered(version=added.version, created=added.created, skipped_markers=listed.markers)
+    return Registered(version=added.version, created=added.created, skipped_markers=planned.skipped_markers)
 
 
 def parents_of(session: Session, refs: Sequence[str]) -> tuple[ParentVersion, ...]:

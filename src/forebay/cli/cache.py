@@ -1,0 +1,280 @@
+"""`forebay cache`: bring versions here, see why they stay or go, keep them, let them go, check and mend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forebay.cli.bars import ByteBar
+from forebay.cli.cache_shown import (
+    kept_by,
+    print_decisions,
+    print_events,
+    print_explanation,
+    print_forecasts,
+    print_recovered,
+    print_verified,
+    print_warmed,
+)
+from forebay.cli.call import Call
+from forebay.cli.command import command
+from forebay.cli.options import AnyRefs, DryRun, Force, Ref, Refs, Yes
+from forebay.cli.table import keep, number, print_table, say, text
+from forebay.cli.words import ago, count, moment, parse_until, size
+from forebay.errors import DamagedError, ForebayError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from forebay.cache.engine import Warmed
+    from forebay.cache.policy import Decision
+    from forebay.cache.verify import Verified
+    from forebay.wire.cache import Replica
+    from forebay.wire.catalog import Version
+
+app = typer.Typer(no_args_is_help=True, help="Bring versions here, keep them, let them go.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """What was checked, and the replicas that were taken out of use."""
+
+    verified: list[Verified]
+    damaged: list[Replica]
+
+
+@command(
+    app,
+    "warm",
+    example="""
+forebay cache warm criteo@prod
+forebay cache warm criteo@prod features --dry-run""",
+    gives={"": "[forebay.cache.engine:Warmed]", "--dry-run": "[forebay.client.forecast:Forecast]"},
+)
+def warm(call: Call, refs: Refs, dry_run: DryRun = False) -> None:
+    """Bring versions here: moved once, for everybody on the volume."""
+    versions = _resolve(call, refs)
+    if dry_run:
+        from forebay.client.forecast import forecast
+
+        planned = [forecast(call.session, version) for version in versions]
+        call.show(planned, ids=(item.ref for item in planned), human=lambda out: print_forecasts(out, planned))
+        return
+    done: list[Warmed] = []
+    with ByteBar(call, sum(version.size_bytes for version in versions)) as bar:
+        for version in versions:
+            try:
+                done.append(_warm(call, version, bar))
+            except ForebayError as error:
+                call.report(error)
+    call.show(done, ids=(str(item.path) for item in done), human=lambda out: print_warmed(out, done))
+
+
+@command(app, "ls", example="forebay cache ls", gives="[forebay.wire.cache:Replica]")
+def ls(call: Call) -> None:
+    """List what is on the cache volume."""
+    replicas = call.session.cache.replicas()
+    now = call.now
+
+    def human(out: Console) -> None:
+        if not replicas:
+            say(
+                out,
+                f"Nothing is cached on {call.session.cache.layout.root} yet. Bring a version: forebay cache warm REF",
+            )
+            return
+        columns = [keep("VERSION"), keep("STATE"), number("SIZE"), number("FILES"), keep("LAST USED"), text("KEPT BY")]
+        print_table(
+            out,
+            columns,
+            (
+                (
+                    item.ref,
+                    item.state.value,
+                    size(item.size_bytes),
+                    f"{item.files:,}",
+                    ago(item.last_used_at, now),
+                    kept_by(item),
+                )
+                for item in replicas
+            ),
+        )
+
+    call.show(replicas, ids=(item.ref for item in replicas), human=human)
+
+
+@command(app, "why", example="forebay cache why criteo@v1", gives="forebay.client.keep:Explanation")
+def why(call: Call, ref: Ref) -> None:
+    """Say why a version is here, or why it is not.
+
+    Also who uses it, and what would make it go.
+    """
+    from forebay.client.keep import explain
+
+    found = explain(call.session, call.session.hub.catalog.resolve(ref))
+    call.show(found, ids=[found.ref], human=lambda out: print_explanation(out, found, call.now))
+
+
+@command(
+    app,
+    "pin",
+    example="""
+forebay cache pin criteo@prod --reason 'nightly training'
+forebay cache pin criteo@v1 --until 30d""",
+    gives="forebay.wire.cache:Replica",
+)
+def pin(
+    call: Call,
+    ref: Ref,
+    reason: Annotated[str, typer.Option(help="Why it must stay.", show_default=False)] = "",
+    until: Annotated[
+        str, typer.Option(metavar="WHEN", help="2026-12-01 or 30d; default: for ever.", show_default=False)
+    ] = "",
+) -> None:
+    """Keep a replica, whatever the pressure, until told otherwise."""
+    session = call.session
+    version = session.hub.catalog.resolve(ref)
+    end = parse_until(until, call.now) if until else 0.0
+    replica = session.hub.replicas.pin(session.cache.volume_id, version, session.settings.user, reason, end)
+    told = f"pinned {replica.ref}" + (f" until {moment(end)}" if end else "")
+    call.show(replica, ids=[replica.ref], human=lambda out: say(out, told))
+
+
+@command(app, "unpin", example="forebay cache unpin criteo@prod", gives="forebay.wire.cache:Replica")
+def unpin(call: Call, ref: Ref) -> None:
+    """Take a pin away. The replica may go when it is idle."""
+    session = call.session
+    replica = session.hub.replicas.unpin(session.cache.volume_id, session.hub.catalog.resolve(ref))
+    call.show(replica, ids=[replica.ref], human=lambda out: say(out, f"unpinned {replica.ref}"))
+
+
+@command(
+    app,
+    "evict",
+    example="""
+forebay cache evict --dry-run
+forebay cache evict criteo@v1 --yes""",
+    gives={"": "[forebay.cache.evict:Evicted]", "--dry-run": "[forebay.cache.policy:Decision]"},
+)
+def evict(call: Call, refs: AnyRefs = None, dry_run: DryRun = False, yes: Yes = False) -> None:
+    """Let replicas go: the named ones, or all that are due. The lake keeps what they hold; that is checked first."""
+    from forebay.client.keep import decide, evict_decided
+
+    versions = _resolve(call, refs or [])
+    decisions = decide(call.session, versions)
+    if dry_run:
+        refs_going = (item.candidate.replica.ref for item in decisions if item.evict)
+        call.show(decisions, ids=refs_going, human=lambda out: print_decisions(out, decisions))
+        return
+    going = [item for item in decisions if item.evict]
+    if not going and not versions:
+        call.show([], human=lambda out: say(out, "Nothing is due. See why with: forebay cache evict --dry-run"))
+        return
+    for item in decisions:
+        if versions and not item.evict:
+            call.report(_stays(item))
+    if not going:
+        return
+    freed = sum(item.candidate.alone_bytes for item in going)
+    named = ", ".join(item.candidate.replica.ref for item in going[:5]) + (", ..." if len(going) > 5 else "")
+    call.confirm(f"Evict {named} (frees {size(freed)})?", yes=yes)
+    done = evict_decided(call.session, going)
+    for result in done:
+        if result.error is not None:
+            call.report(result.error)
+    gone = [result for result in done if result.error is None]
+
+    def human(out: Console) -> None:
+        for result in gone:
+            say(out, f"evicted {result.ref}: {size(result.freed_bytes)} freed ({result.reason})")
+
+    call.show(done, ids=(result.ref for result in gone), human=human)
+
+
+@command(
+    app,
+    "verify",
+    example="""
+forebay cache verify
+forebay cache verify criteo@v1""",
+    gives="forebay.cli.cache:VerifyResult",
+)
+def verify(call: Call, refs: AnyRefs = None, force: Force = False) -> None:
+    """Hash replicas against their manifests. Damaged ones are taken out of use.
+
+    A file that has not changed since it was hashed in the last 30 days is not hashed again.
+    """
+    from forebay.client.keep import ready_versions
+
+    session = call.session
+    versions = _resolve(call, refs) if refs else ready_versions(session)
+    with ByteBar(call, sum(version.size_bytes for version in versions)) as bar:
+        verified, damaged = session.cache.verify(
+            versions, session.memo_folder, force=force, on_file=lambda size_bytes: bar.add("verifying", size_bytes)
+        )
+    result = VerifyResult(verified=verified, damaged=damaged)
+    call.show(result, ids=(item.ref for item in damaged), human=lambda out: print_verified(out, result))
+    if damaged:
+        named = " ".join(item.ref for item in damaged)
+        call.report(
+            DamagedError(
+                "damaged",
+                f"{count(len(damaged), 'replica')} taken out of use: {named}",
+                todo=f"Fetch again what is missing: forebay cache warm {named}",
+            )
+        )
+
+
+@command(
+    app,
+    "recover",
+    example="""
+forebay cache recover --dry-run
+forebay cache recover --adopt --volume /mnt/cache""",
+    gives="forebay.cache.recover:Recovered",
+)
+def recover(
+    call: Call,
+    dry_run: DryRun = False,
+    force: Force = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over a volume of another forebay.")] = False,
+) -> None:
+    """Mend the records from what is on the volume.
+
+    After a crash, a power cut, or the loss of the hub's database.
+    """
+    from forebay.client.mend import mend
+
+    done = mend(call.session, dry_run=dry_run, force=force, adopt=adopt)
+    refs = [tree.ref for tree in done.repairs.adopt] + [item.ref for item in done.repairs.forget]
+    call.show(done, ids=refs, human=lambda out: print_recovered(out, done, dry_run=dry_run))
+
+
+@command(app, "events", example="forebay cache events --limit 20", gives="[forebay.wire.cache:CacheEvent]")
+def events(call: Call, limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50) -> None:
+    """Show the volume's history, newest first."""
+    session = call.session
+    found = session.hub.volumes.events(session.cache.volume_id, limit)
+    refs = dict.fromkeys(event.ref for event in found)
+    call.show(found, ids=refs, human=lambda out: print_events(out, found))
+
+
+def _resolve(call: Call, refs: list[str]) -> list[Version]:
+    """All versions, each once: a wrong name stops the command before it does anything."""
+    versions = [call.session.hub.catalog.resolve(ref) for ref in refs]
+    return list({version.ref: version for version in versions}.values())
+
+
+def _warm(call: Call, version: Version, bar: ByteBar) -> Warmed:
+    warmed = call.session.cache.warm(version, call.session.holder("cache warm"), bar.fill(version.ref))
+    bar.finish(version.ref, version.size_bytes)
+    return warmed
+
+
+def _stays(item: Decision) -> ForebayError:
+    from forebay.errors import ConflictError
+
+    ref = item.candidate.replica.ref
+    return ConflictError(item.rule.value, f"{ref} stays: {item.reason}", todo=f"See: forebay cache why {ref}")

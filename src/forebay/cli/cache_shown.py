@@ -1,0 +1,160 @@
+"""How the results of `forebay cache` look to a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from forebay.cli.table import keep, number, print_facts, print_table, say, text
+from forebay.cli.words import ago, count, duration, moment, size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from forebay.cache.engine import Warmed
+    from forebay.cache.policy import Decision
+    from forebay.cache.recover import Recovered
+    from forebay.cache.verify import Verified
+    from forebay.cli.cache import VerifyResult
+    from forebay.client.forecast import Forecast
+    from forebay.client.keep import Explanation
+    from forebay.wire.cache import CacheEvent, Replica
+
+
+def print_warmed(out: Console, done: list[Warmed]) -> None:
+    """Two lines a version: what it took, and where it is."""
+    for item in done:
+        ref, whole = item.replica.ref, size(item.replica.size_bytes)
+        if item.moved_bytes:
+            there = f", {size(item.present_bytes)} were there" if item.present_bytes else ""
+            rate = f" ({size(item.moved_bytes / max(item.seconds, 1e-3))}/s)"
+            say(out, f"{ref}: {size(item.moved_bytes)} moved in {duration(item.seconds)}{rate}{there}")
+        elif item.waited:
+            say(out, f"{ref}: ready, after somebody else filled it ({whole}, waited {duration(item.seconds)})")
+        else:
+            say(out, f"{ref}: ready already, nothing moved ({whole})")
+        say(out, f"  {item.path}")
+
+
+def print_forecasts(out: Console, planned: list[Forecast]) -> None:
+    """What fills would do."""
+    for item in planned:
+        if item.state == "ready":
+            say(out, f"{item.ref}: ready already, nothing to move")
+            continue
+        there = f", {size(item.present_bytes)} are there" if item.present_bytes else ""
+        about = "no fill here yet to estimate the time from"
+        if item.estimated_seconds is not None:
+            about = f"about {duration(item.estimated_seconds)}, by past fills"
+        say(out, f"{item.ref}: {count(item.move_files, 'file')}, {size(item.move_bytes)}, to move{there}; {about}")
+        if item.left_bytes:
+            say(out, f"  an earlier try left {size(item.left_bytes)}; what verifies of it is used")
+        for gone in item.evicts:
+            replica = gone.candidate.replica
+            say(out, f"  evicts {replica.ref}: frees {size(gone.candidate.alone_bytes)} ({gone.reason})")
+        if item.missing_bytes:
+            say(out, f"  there is no room: {size(item.missing_bytes)} are missing and nothing more may go")
+
+
+def kept_by(item: Replica) -> str:
+    """What keeps a replica here, in a few words."""
+    if item.leases:
+        return count(item.leases, "lease")
+    return f"pin of {item.pinned_by}{f': {item.pin_reason}' if item.pin_reason else ''}" if item.pinned_by else ""
+
+
+def print_explanation(out: Console, found: Explanation, now: float) -> None:
+    """The one line that answers, then the facts."""
+    say(out, f"{found.ref} is {found.state}: {found.reason}")
+    facts = [("path", str(found.path) if found.state == "ready" else "")]
+    if found.replica is not None:
+        facts += [
+            ("since", f"{moment(found.replica.since)} ({ago(found.replica.since, now)})"),
+            ("last used", ago(found.replica.last_used_at, now)),
+            ("attempts", str(found.replica.attempts) if found.replica.attempts > 1 else ""),
+        ]
+    facts += [("used by", f"{lease.holder}, since {moment(lease.granted_at)}") for lease in found.leases]
+    if found.fill is not None:
+        progress = found.fill.progress
+        done = f"{size(progress.done_bytes)} of {size(progress.total_bytes)}"
+        facts.append(("filled by" if found.fill.live else "left by", f"{found.fill.holder}: {done}"))
+    facts += [("what helps", found.todo)]
+    print_facts(out, facts)
+
+
+def print_decisions(out: Console, decisions: list[Decision]) -> None:
+    """Every replica's fate, with the reason."""
+    if not decisions:
+        say(out, "Nothing is cached: nothing can go.")
+        return
+    going = [item for item in decisions if item.evict]
+    freed = sum(item.candidate.alone_bytes for item in going)
+    columns = [keep("VERSION"), keep(""), number("FREES"), number("REFILL"), text("WHY")]
+    rows = [
+        (
+            item.candidate.replica.ref,
+            "goes" if item.evict else "stays",
+            size(item.candidate.alone_bytes),
+            duration(item.candidate.refill_seconds),
+            item.reason,
+        )
+        for item in decisions
+    ]
+    print_table(out, columns, rows)
+    say(out, f"would evict {count(len(going), 'replica')} and free {size(freed)}")
+
+
+def print_verified(out: Console, result: VerifyResult) -> None:
+    """A line a replica, then its damaged files."""
+    if not result.verified:
+        say(out, "Nothing is cached: nothing to verify.")
+        return
+    columns = [keep("VERSION"), number("FILES"), number("HASHED"), number("BYTES"), text("RESULT")]
+    rows = [
+        (item.ref, f"{item.files:,}", f"{item.hashed_files:,}", size(item.hashed_bytes), _verdict(item))
+        for item in result.verified
+    ]
+    print_table(out, columns, rows)
+    for item in result.verified:
+        for bad in item.bad[:20]:
+            say(out, f"  {item.ref}: {bad.path}: {bad.why}")
+
+
+def _verdict(item: Verified) -> str:
+    return f"{len(item.bad)} damaged" if item.bad else "good"
+
+
+def print_recovered(out: Console, done: Recovered, *, dry_run: bool) -> None:
+    """What was found, and mended."""
+    repairs = done.repairs
+    blobs = sum(len(digests) for digests in repairs.orphan_blobs.values())
+    found: list[tuple[str, Any]] = [
+        ("taken up", ", ".join(tree.ref for tree in repairs.adopt)),
+        ("put back into the catalog", ", ".join(done.restored)),
+        ("records without files, dropped", ", ".join(item.ref for item in repairs.forget)),
+        ("damaged, out of use", ", ".join(f"{tree.ref} ({tree.fault})" for tree in repairs.damaged)),
+        ("unusable trees, to quarantine", ", ".join(tree.ref for tree in repairs.orphan_trees)),
+        ("blobs of no version, to quarantine", f"{blobs:,}" if blobs else ""),
+        ("leftovers of fills, removed", f"{len(repairs.remove_incoming):,}" if repairs.remove_incoming else ""),
+        ("emptied from the trash", f"{done.emptied_trash:,}" if done.emptied_trash else ""),
+        ("could not be removed", ", ".join(str(path) for path in done.stuck[:5])),
+    ]
+    facts = [(name, value) for name, value in found if value]
+    if not facts:
+        say(out, "Records and volume agree: nothing to mend.")
+    elif dry_run:
+        say(out, "This would be done:")
+    print_facts(out, facts)
+    if repairs.brake:
+        say(out, f"The brake stands against it: {repairs.brake}. If it is true: --force")
+    if not dry_run:
+        say(out, f"The volume holds {size(done.used_bytes)}.")
+
+
+def print_events(out: Console, found: list[CacheEvent]) -> None:
+    """The history as a table."""
+    if not found:
+        say(out, "Nothing has happened on this volume yet. Bring a version: forebay cache warm REF")
+        return
+    columns = [keep("WHEN"), keep("VERSION"), keep("WHAT"), number("SIZE"), text("WHY")]
+    rows = [(moment(item.at), item.ref, item.event, size(item.size_bytes), item.reason) for item in found]
+    print_table(out, columns, rows)

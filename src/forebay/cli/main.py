@@ -1,0 +1,131 @@
+"""The program: all nouns under one name, and the one way out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from forebay import __version__
+from forebay.cli import cache, config, ctr, dataset, exits, status, use
+from forebay.cli.call import Call, show_error, write
+from forebay.cli.command import command
+from forebay.cli.table import say
+from forebay.errors import InputError
+
+_ORDER = ("quickstart", "dataset", "cache", "exec", "path", "status", "ctr", "config", "version")
+
+
+class _InOrder(TyperGroup):
+    """Lists the commands in the order in which people meet them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+
+app = typer.Typer(
+    name="forebay",
+    cls=_InOrder,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(cache.app, name="cache")
+use.add_to(app)
+status.add_to(app)
+app.add_typer(ctr.app, name="ctr")
+app.add_typer(config.app, name="config")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"forebay {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Keep the dataset versions you train on beside the compute that trains on them.
+
+    \b
+    forebay quickstart                              the whole job, on this machine
+    forebay dataset register criteo s3://lake/day/  a version, without copying
+    forebay cache warm criteo@v1                    moved once, near the compute
+    forebay exec criteo@v1 -- train.py {criteo}     used as plain files
+    """
+
+
+@command(
+    app,
+    "quickstart",
+    example="forebay quickstart --rows 100000 --folder /tmp/try",
+    gives="forebay.client.main_job:MainJob",
+)
+def quickstart(
+    call: Call,
+    rows: Annotated[int, typer.Option(min=1000, help="Click-log rows in all.")] = 1_000_000,
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where it happens; what is there is reused.")] = Path(
+        ".forebay/quickstart"
+    ),
+) -> None:
+    """Run the whole job here.
+
+    Click logs, cache, features, a model and its quality, in a forebay of their own.
+    """
+    from forebay.cli import quickstart as use
+
+    use.quickstart(rows=rows, folder=folder, as_json=call.json)
+
+
+@command(app, "version", example="forebay version --json", gives="{version: text}")
+def version(call: Call) -> None:
+    """Print the version."""
+    shown = {"version": __version__}
+    call.show(shown, ids=[__version__], human=lambda out: say(out, f"forebay {__version__}"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        signal.signal(signal.SIGTERM, _terminated)
+        code = app(args=given, prog_name="forebay", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        return _usage(error, as_json="--json" in given)
+    except (KeyboardInterrupt, typer.Abort):
+        write(sys.stderr, "Cancelled.")
+        return exits.USAGE
+    except BrokenPipeError:
+        # The reader has gone. What is still buffered must not fail again when Python closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return code if isinstance(code, int) else exits.OK
+
+
+def _usage(error: typer.TyperException, *, as_json: bool) -> int:
+    """Typer's own errors: what is wrong with the command line."""
+    show = getattr(error, "show", None)
+    if as_json or show is None:
+        show_error(InputError("usage", error.format_message(), todo="See --help."), as_json=as_json)
+    else:
+        show()
+    return error.exit_code
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Leave as after Ctrl-C: fills are given up in order, leases end."""
+    raise SystemExit(128 + number)

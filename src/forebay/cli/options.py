@@ -1,0 +1,34 @@
+"""Options that more than one command takes: each is defined here, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Home = Annotated[Path | None, typer.Option(help="Forebay's own folder.", metavar="DIR", show_default=False)]
+VolumeRoot = Annotated[
+    Path | None, typer.Option("--volume", help="The cache volume.", metavar="DIR", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print ids only, one a line.")]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Go on although much would be given up.")]
+Profile = Annotated[str | None, typer.Option(help="Credentials profile of the lake.", show_default=False)]
+Message = Annotated[str, typer.Option("--message", "-m", help="What is in it, or why.", show_default=False)]
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A dataset: criteo", show_default=False)]
+Ref = Annotated[
+    str,
+    typer.Argument(metavar="REF", help="A version: criteo@v3, criteo@prod, criteo@DIGEST, criteo", show_default=False),
+]
+NameOrRef = Annotated[
+    str, typer.Argument(metavar="NAME|REF", help="A dataset (criteo) or a version (criteo@v3).", show_default=False)
+]
+Refs = Annotated[list[str], typer.Argument(metavar="REF", help="Versions: criteo@v3 features@prod", show_default=False)]
+AnyRefs = Annotated[
+    list[str] | None, typer.Argument(metavar="REF", help="Versions: criteo@v3 features@prod", show_default=False)
+]

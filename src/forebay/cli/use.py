@@ -1,0 +1,176 @@
+"""`forebay exec` and `forebay path`: use versions as plain files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from forebay.cli.bars import ByteBar
+from forebay.cli.call import Call
+from forebay.cli.child import run_child
+from forebay.cli.command import AFTER_DASHES, command
+from forebay.cli.options import Ref, Refs
+from forebay.errors import ConflictError, InputError
+
+if TYPE_CHECKING:
+    from forebay.client.opened import OpenedVersion
+    from forebay.wire.catalog import Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathResult:
+    """Where a version's files are."""
+
+    ref: str
+    path: Path
+
+
+class _AfterDashes(TyperCommand):
+    """Keeps what follows the first `--` apart: Typer itself would forget where it was."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[AFTER_DASHES] = tuple(args[at + 1 :])
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARGS]..."]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add both commands at the top, where they are used most."""
+    command(
+        app,
+        "exec",
+        example="""
+forebay exec criteo@v1 -- python train.py {criteo}
+forebay exec criteo features@prod -- sh -c 'wc -l $FOREBAY_CRITEO/*'""",
+        gives="nothing of its own: stdout is the command's",
+        cls=_AfterDashes,
+    )(exec_)
+    command(
+        app,
+        "path",
+        example="""
+ls $(forebay path criteo@v1)
+forebay path criteo@prod --fill""",
+        gives="forebay.cli.use:PathResult",
+    )(path)
+
+
+def exec_(call: Call, refs: Refs) -> None:
+    """Run a command that uses versions as files.
+
+    Leases keep them here while it runs. In its arguments {NAME} is the path of the version of dataset NAME, and
+    {NAME@v1} that of the version given so; in its environment FOREBAY_NAME is the path, in capitals and with _ for all
+    but letters and digits. Other braces stay as they are. The exit code is the command's, or 128 + n when signal n
+    ended it.
+    """
+    if not call.rest:
+        raise InputError("usage", "there is no command to run", todo="forebay exec REF... -- COMMAND [ARGS]...")
+    catalog = call.session.hub.catalog
+    versions = {ref: catalog.resolve(ref) for ref in refs}
+    with _opened(call, list(versions.values())) as opened:
+        paths = {ref: opened[version.ref].path for ref, version in versions.items()}
+        names = _by_dataset(versions)
+        words = {**paths, **{name: opened[version.ref].path for name, version in names.items()}}
+        variables, left_out = variables_of({name: str(words[name]) for name in names}, _taken())
+        for name in left_out:
+            call.note(f"no variable for {name}: its name would be that of something else; use {{{name}}}")
+        here = {f"FOREBAY_{name.upper()}": str(value) for name, value in call.flags.items()}
+        call.exit_code = run_child(filled_in(call.rest, words), {**os.environ, **here, **variables})
+
+
+def path(
+    call: Call,
+    ref: Ref,
+    fill: Annotated[bool, typer.Option("--fill", help="Bring it here first, if it is not.")] = False,
+) -> None:
+    """Print where a version's files are. Nothing keeps them there but their next use: see `forebay exec`."""
+    session = call.session
+    version = session.hub.catalog.resolve(ref)
+    if fill:
+        with ByteBar(call, version.size_bytes) as bar:
+            session.cache.warm(version, session.holder("path"), bar.fill(version.ref))
+    elif not _is_ready(call, version):
+        raise ConflictError(
+            "not-ready",
+            f"{version.ref} is not ready on this volume",
+            todo=f"Bring it here: forebay cache warm {version.ref}   (or: forebay path {version.ref} --fill)",
+        )
+    result = PathResult(ref=version.ref, path=session.cache.path(version))
+    call.show(result, ids=[str(result.path)], human=lambda out: out.out(str(result.path)))
+
+
+def filled_in(arguments: Sequence[str], paths: Mapping[str, Path]) -> list[str]:
+    """The arguments with `{name}` replaced where `name` is one of ours; all other braces as they are."""
+    known = "|".join(re.escape(name) for name in sorted(paths, key=len, reverse=True))
+    return [re.sub(rf"\{{({known})\}}", lambda found: str(paths[found[1]]), argument) for argument in arguments]
+
+
+def variables_of(paths: Mapping[str, str], taken: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """FOREBAY_NAME for each dataset; and the datasets that get none, as the variable means something else already."""
+    named = {name: re.sub(r"[^A-Z0-9]", "_", name.upper()) for name in paths}
+    times = Counter(named.values())
+    free = {
+        name: word
+        for name, word in named.items()
+        if times[word] == 1 and not any(word == other or word.startswith(f"{other}__") for other in taken)
+    }
+    return {f"FOREBAY_{word}": paths[name] for name, word in free.items()}, [name for name in paths if name not in free]
+
+
+@contextmanager
+def _opened(call: Call, versions: Sequence[Version]) -> Iterator[dict[str, OpenedVersion]]:
+    """All versions open, each once; filled under one bar first."""
+    from forebay.client.opened import OpenedVersion
+
+    session = call.session
+    distinct = {version.ref: version for version in versions}
+    with ExitStack() as stack:
+        opened: dict[str, OpenedVersion] = {}
+        with ByteBar(call, sum(version.size_bytes for version in distinct.values())) as bar:
+            for ref, version in distinct.items():
+                leased = session.cache.lease(
+                    version,
+                    session.holder(f"exec {call.rest[0]}"),
+                    on_progress=bar.fill(ref),
+                    on_lost=lambda error: call.note(f"Warning: {error.message}. {error.todo}"),
+                )
+                opened[ref] = stack.enter_context(OpenedVersion(version, leased, session.hub.catalog))
+                bar.finish(ref, version.size_bytes)
+        yield opened
+
+
+def _by_dataset(versions: Mapping[str, Version]) -> dict[str, Version]:
+    """By dataset name, where only one version of it was given."""
+    distinct = {version.ref: version for version in versions.values()}
+    times = Counter(version.dataset for version in distinct.values())
+    return {version.dataset: version for version in distinct.values() if times[version.dataset] == 1}
+
+
+def _taken() -> list[str]:
+    """What FOREBAY_... means to forebay itself."""
+    from forebay.settings import Settings
+
+    return ["DEBUG", *(name.upper() for name in Settings.model_fields)]
+
+
+def _is_ready(call: Call, version: Version) -> bool:
+    from forebay.cache.place import is_complete
+    from forebay.wire.cache import ReplicaState
+
+    cache = call.session.cache
+    replica = call.session.hub.replicas.get(cache.volume_id, version)
+    return replica is not None and replica.state is ReplicaState.READY and is_complete(cache.path(version))

@@ -1,0 +1,82 @@
+"""Sizes, times and counts as people read them, and times as they write them."""
+
+from __future__ import annotations
+
+import datetime
+
+from forebay.errors import InputError
+
+_DAY_SECONDS = 86400.0
+
+
+def size(size_bytes: float) -> str:
+    """`1.2 GiB`; 1 KiB is 1024 bytes, as in the settings."""
+    value = float(size_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} PiB"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 file`, `1,200 files`."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"
+
+
+def duration(seconds: float) -> str:
+    """`0.3 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `4 days`."""
+    if seconds < 0.095:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} days"
+
+
+def ago(then: float, now: float) -> str:
+    """`just now`, `5 min ago`, `3 h ago`, `12 days ago`, from two moments in Unix seconds."""
+    seconds = now - then
+    if seconds < 10:
+        return "just now"
+    if seconds < 60:
+        return f"{seconds:.0f} s ago"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min ago"
+    return f"{seconds / 3600:.0f} h ago" if seconds < 2 * _DAY_SECONDS else f"{seconds / _DAY_SECONDS:.0f} days ago"
+
+
+def moment(at: float) -> str:
+    """`2026-12-01 14:05`, in local time."""
+    return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")
+
+
+def clean(text: str) -> str:
+    """Text that cannot steer a terminal: control characters and the like are replaced."""
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def parse_until(text: str, now: float) -> float:
+    """The moment that `2026-12-01` (its end, local time) or `30d` (from now) means; InputError `bad-until`."""
+    from forebay.settings import parse_duration
+
+    try:
+        until = datetime.datetime.combine(datetime.date.fromisoformat(text), datetime.time.max).timestamp()
+    except ValueError:
+        try:
+            until = now + (parse_duration(text) or 0.0)
+        except ValueError:
+            until = now
+    if until <= now:
+        raise InputError("bad-until", f"--until {text!r} is no moment to come", todo="Write 2026-12-01, 12h or 30d.")
+    return until

@@ -1,0 +1,120 @@
+"""What a fill would do: bytes to move, time by what past fills took, and what would have to go. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from forebay import fsio
+from forebay.cache.account import reserve
+from forebay.cache.contents import load_manifest
+from forebay.cache.place import most_described_bytes
+from forebay.cache.plan import FillPlan, plan_fill
+from forebay.cache.policy import Decision
+from forebay.client.session import Session
+from forebay.wire.cache import NoRoom, OpenFill, Replica, ReplicaState
+from forebay.wire.catalog import Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """`left_bytes` an earlier try left behind; `missing_bytes` would still lack after `evicts` had gone (0: it fits).
+
+    `estimated_seconds` is None while no fill here has shown how fast the lake is.
+    """
+
+    ref: str
+    state: ReplicaState
+    move_files: int
+    move_bytes: int
+    present_bytes: int
+    left_bytes: int
+    estimated_seconds: float | None
+    evicts: tuple[Decision, ...]
+    missing_bytes: int
+
+
+def forecast(session: Session, version: Version) -> Forecast:
+    """What warming this version now would do."""
+    hub, cache = session.hub, session.cache
+    replica = hub.replicas.get(cache.volume_id, version)
+    state = replica.state if replica is not None else ReplicaState.ABSENT
+    if state is ReplicaState.READY:
+        return _nothing_to_do(version, state)
+    plan = _plan(session, version)
+    fills = hub.fills.open_fills(cache.volume_id)
+    evicts, missing_bytes = _room(session, version, plan.need_bytes, fills)
+    rate = _bytes_per_second(session, version)
+    return Forecast(
+        ref=version.ref,
+        state=state,
+        move_files=len(plan.missing),
+        move_bytes=plan.move_bytes,
+        present_bytes=version.size_bytes - plan.move_bytes,
+        left_bytes=sum(fill.reserved_bytes for fill in fills if fill.ref == version.ref and not fill.live),
+        estimated_seconds=None if rate is None else plan.move_bytes / rate,
+        evicts=evicts,
+        missing_bytes=missing_bytes,
+    )
+
+
+def _nothing_to_do(version: Version, state: ReplicaState) -> Forecast:
+    return Forecast(
+        ref=version.ref,
+        state=state,
+        move_files=0,
+        move_bytes=0,
+        present_bytes=version.size_bytes,
+        left_bytes=0,
+        estimated_seconds=0.0,
+        evicts=(),
+        missing_bytes=0,
+    )
+
+
+def _plan(session: Session, version: Version) -> FillPlan:
+    """The fill's own plan, without what an earlier try left: that is verified only by the fill itself."""
+    table = load_manifest(session.hub.catalog, version).table
+    digests: list[bytes | None] = table["digest"].to_pylist()
+    layout = session.cache.layout
+    known = {digest for digest in digests if digest is not None}
+    on_volume = {digest for digest in known if layout.blob(version.group, digest.hex()).exists()}
+    return plan_fill(table["size_bytes"].to_pylist(), digests, on_volume, {})
+
+
+def _room(
+    session: Session, version: Version, need_bytes: int, fills: Sequence[OpenFill]
+) -> tuple[tuple[Decision, ...], int]:
+    """What would have to go for it, and how many bytes would be missing all the same."""
+    volume = session.cache.volume()
+    others = [fill for fill in fills if fill.ref != version.ref]
+    manifest = session.hub.catalog.manifest_path(version.manifest_digest)
+    answer = reserve(
+        limit_bytes=volume.limit_bytes,
+        used_bytes=volume.used_bytes,
+        reserved_bytes=sum(fill.reserved_bytes for fill in others),
+        unwritten_bytes=sum(max(0, fill.reserved_bytes - fill.progress.moved_bytes) for fill in others),
+        free_bytes=fsio.free_bytes(session.cache.layout.root),
+        need_bytes=need_bytes + most_described_bytes(manifest.stat().st_size, version.files),
+    )
+    if not isinstance(answer, NoRoom):
+        return (), 0
+    going: list[Decision] = []
+    missing_bytes = answer.missing_bytes
+    for decision in session.cache.evictor.decisions(missing_bytes):
+        if decision.evict and missing_bytes > 0 and not answer.never:
+            going.append(decision)
+            missing_bytes -= decision.candidate.alone_bytes
+    return tuple(going), max(0, missing_bytes)
+
+
+def _bytes_per_second(session: Session, version: Version) -> float | None:
+    """How fast versions came here: those from the same lake where there are any, or else all."""
+    filled = [item for item in session.cache.replicas() if item.fill_seconds > 0 and item.size_bytes]
+    same = [item for item in filled if session.hub.catalog.resolve(item.ref).lake_url == version.lake_url]
+    return _rate(same) or _rate(filled)
+
+
+def _rate(replicas: Sequence[Replica]) -> float | None:
+    seconds = sum(item.fill_seconds for item in replicas)
+    return sum(item.size_bytes for item in replicas) / seconds if seconds else None

@@ -1,0 +1,118 @@
+"""Why a version is here or is not, and letting replicas go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from forebay.cache.evict import Evicted
+from forebay.cache.policy import Decision, Rule
+from forebay.client.session import Session
+from forebay.errors import ConflictError
+from forebay.wire.cache import CacheEvent, Lease, OpenFill, Replica, ReplicaState
+from forebay.wire.catalog import Version
+
+_HISTORY = 10_000
+_NEVER_EVICTED = (Rule.IN_USE, Rule.PINNED, Rule.BUSY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """`reason` is why it is as it is, in one line; `todo` what would change that ("" where nothing needs to)."""
+
+    ref: str
+    state: ReplicaState
+    reason: str
+    path: Path
+    todo: str
+    replica: Replica | None
+    leases: tuple[Lease, ...]
+    fill: OpenFill | None
+    last_event: CacheEvent | None
+
+
+def explain(session: Session, version: Version) -> Explanation:
+    """Everything that is known about one version on the volume."""
+    hub, cache = session.hub, session.cache
+    replica = hub.replicas.get(cache.volume_id, version)
+    fill = next((item for item in hub.fills.open_fills(cache.volume_id) if item.ref == version.ref), None)
+    leases = tuple(item for item in hub.leases.live(cache.volume_id) if _is_of(item, version))
+    events = hub.volumes.events(cache.volume_id, _HISTORY)
+    last = next((item for item in events if item.ref == version.ref), None)
+    return Explanation(
+        ref=version.ref,
+        state=replica.state if replica is not None else ReplicaState.ABSENT,
+        reason=_reason(session, version, replica, last),
+        path=cache.path(version),
+        todo=_todo(version, replica),
+        replica=replica,
+        leases=leases,
+        fill=fill,
+        last_event=last,
+    )
+
+
+def decide(session: Session, versions: Sequence[Version]) -> list[Decision]:
+    """What policy says of every replica; or of these, which somebody wants to go: only use and pins stand against that.
+
+    ConflictError `not-ready` when one of them is not on the volume.
+    """
+    decisions = session.cache.decisions()
+    if not versions:
+        return decisions
+    by_ref = {decision.candidate.replica.ref: decision for decision in decisions}
+    for version in versions:
+        if version.ref not in by_ref:
+            raise ConflictError(
+                "not-ready", f"{version.ref} is not on this volume", todo=f"See: forebay cache why {version.ref}"
+            )
+    return [_asked_for(by_ref[version.ref], session.settings.user) for version in versions]
+
+
+def evict_decided(session: Session, going: Sequence[Decision]) -> list[Evicted]:
+    """Carry out what was decided, one after another; one that will not go delays no other."""
+    return [session.cache.evictor.evict(item.candidate.replica, item.reason) for item in going]
+
+
+def ready_versions(session: Session) -> list[Version]:
+    """Every version that is ready on the volume."""
+    ready = [item for item in session.cache.replicas() if item.state is ReplicaState.READY]
+    return [session.hub.catalog.resolve(item.ref) for item in ready]
+
+
+def _asked_for(decision: Decision, user: str) -> Decision:
+    if decision.evict or decision.rule in _NEVER_EVICTED:
+        return decision
+    return replace(decision, evict=True, rule=Rule.SPACE, reason=f"{user} asked for it")
+
+
+def _reason(session: Session, version: Version, replica: Replica | None, last: CacheEvent | None) -> str:
+    if replica is None:
+        return _why_absent(last)
+    if replica.state is ReplicaState.FILLING:
+        return replica.reason
+    decisions = session.cache.decisions()
+    return next((item.reason for item in decisions if item.candidate.replica.ref == version.ref), replica.reason)
+
+
+def _why_absent(last: CacheEvent | None) -> str:
+    match last:
+        case None:
+            return "nobody has asked for it here yet"
+        case CacheEvent(event="fill-failed"):
+            return f"the last fill failed: {last.reason}"
+        case _:
+            return f"{last.event}: {last.reason}"
+
+
+def _todo(version: Version, replica: Replica | None) -> str:
+    if replica is None or replica.state is ReplicaState.DAMAGED:
+        return f"bring it here: forebay cache warm {version.ref}"
+    if replica.pinned_by:
+        return f"unpin it: forebay cache unpin {version.ref}"
+    return ""
+
+
+def _is_of(lease: Lease, version: Version) -> bool:
+    return (lease.dataset, lease.number) == (version.dataset, version.number)
