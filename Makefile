@@ -22,9 +22,8 @@ soak: setup ## the long tests: many seeds, many kills
 	@scripts/test_parts.sh
 	@scripts/pytest.sh -m soak --hypothesis-profile=nightly
 
-bench: setup ## print how to run each measurement
-	@printf 'One script a claim, each beside its peer in one call:\n'
-	@ls bench/*.py | grep -v __init__ | sed 's|bench/\(.*\)\.py|  $(PY) -m bench.\1|'
+bench: setup ## measure forebay beside its peers, some minutes on a calm machine
+	@for claim in startup warm fill; do $(PY) -m bench.$$claim || exit 1; done
 
 lint: setup ## ruff: rules and format
 	@$(PY) -m ruff check .

