@@ -16,8 +16,16 @@ class ForebayError(Exception):
         self.message = message
         self.todo = todo
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process borders (Dask, pools) whole."""
+        return _remade, (type(self), self.kind, self.message, self.todo)
+
     def __str__(self) -> str:
         return f"{self.message}\n{self.todo}" if self.todo else self.message
+
+
+def _remade(category: type[ForebayError], kind: str, message: str, todo: str) -> ForebayError:
+    return category(kind, message, todo=todo)
 
 
 class InputError(ForebayError):
