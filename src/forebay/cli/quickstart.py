@@ -111,7 +111,7 @@ def _stages_table(job: MainJob) -> Table:
     table = _table(f"Stages ({job.rows:,} rows)")
     table.add_column("stage")
     for name in ("seconds", "rows", "rows/s", "from the lake"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for stage in job.stages:
         rate = f"{stage.rows / stage.seconds:,.0f}" if stage.rows and not stage.reused else ""
         table.add_row(
@@ -125,7 +125,14 @@ def _stages_table(job: MainJob) -> Table:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD)
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
 
 
 def _seconds(stage: StageReport) -> str:
@@ -140,7 +147,7 @@ def _quality_table(job: MainJob) -> Table:
     table.caption = "NE: log loss / entropy of the click rate. ECE: expected calibration error."
     table.add_column("model", no_wrap=True)
     for name in ("AUC", "log loss", "NE", "ECE", "seconds"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for quality in job.quality:
         table.add_row(*_quality_row(quality))
     return table

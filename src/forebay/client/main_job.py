@@ -12,18 +12,19 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forebay.client.commit import commit
 from forebay.client.opened import open_version
 from forebay.client.register import register
 from forebay.client.session import Session
-from forebay.ctr import workload
-from forebay.ctr.law import LawOptions
-from forebay.ctr.truth import Truth, is_current, read_truth
-from forebay.errors import DamagedError, NotFoundError
+from forebay.errors import NotFoundError
 from forebay.wire.cache import Progress, Savings
 from forebay.wire.catalog import MadeBy, Version
+
+if TYPE_CHECKING:
+    from forebay.ctr.train import TrainReport
+    from forebay.ctr.truth import Truth
 
 LOGS = "clicks"
 FEATURES = "clicks-features"
@@ -108,13 +109,16 @@ class _MainJob:
         return self._folder / "lake" / LOGS
 
     def _generate(self) -> Truth:
+        from forebay.ctr.generate import find_generated, generate
+        from forebay.ctr.law import LawOptions
+
         self._watch.began("generate")
         options = LawOptions()
-        truth = _complete_truth(self._raw)
-        if truth is not None and (truth.options, truth.rows_per_day) == (options, self._rows_per_day):
+        truth = find_generated(self._raw, days=DAYS, rows_per_day=self._rows_per_day, options=options)
+        if truth is not None:
             self._end("generate", 0.0, f"{DAYS} days are in the lake already", rows=self._all_rows, reused=True)
             return truth
-        report = workload.generate(
+        report = generate(
             self._raw,
             days=DAYS,
             rows_per_day=self._rows_per_day,
@@ -151,6 +155,8 @@ class _MainJob:
             self._end("open again", opened.seconds, told, moved_bytes=opened.moved_bytes)
 
     def _prepare(self, logs: Version) -> Version:
+        from forebay.ctr.prepare import prepare
+
         began = self._began("prepare")
         known = self._features_of(logs)
         if known is not None:
@@ -159,7 +165,7 @@ class _MainJob:
         out = self._folder / "work" / FEATURES
         shutil.rmtree(out, ignore_errors=True)
         with open_version(self._session, logs.ref, self._show_fill) as opened:
-            report = workload.prepare(opened.path, out, parents=[logs.ref], progress=self._show_stage)
+            report = prepare(opened.path, out, parents=[logs.ref], progress=self._show_stage)
         made_by = MadeBy(command="forebay ctr prepare", parameters=logs.manifest_digest)
         version = commit(self._session, FEATURES, out, parents=[logs.ref], made_by=made_by).version
         shutil.rmtree(out, ignore_errors=True)
@@ -177,12 +183,14 @@ class _MainJob:
 
     def _train(self, features: Version) -> Path:
         self._watch.began("train")
+        from forebay.ctr.train import train
+
         out = self._folder / "models" / features.manifest_digest[:16]
         with open_version(self._session, features.ref, self._show_fill) as opened:
             report, reused = self._remembered(
                 "train",
                 features.manifest_digest,
-                lambda: _seconds_and_rows(workload.train(opened.path, _emptied(out), progress=self._show_stage)),
+                lambda: _seconds_and_rows(train(opened.path, _emptied(out), progress=self._show_stage)),
                 still_good=lambda: out.is_dir(),
             )
             told = f"XGBoost on a Dask cluster, {report['rows']:,} rows, from {features.ref}"
@@ -192,8 +200,10 @@ class _MainJob:
 
     def _evaluate(self, features: Version, model: Path) -> Quality:
         self._watch.began("evaluate")
+        from forebay.ctr.evaluate import evaluate
+
         with open_version(self._session, features.ref, self._show_fill) as opened:
-            report = workload.evaluate(opened.path, model, progress=self._show_stage)
+            report = evaluate(opened.path, model, progress=self._show_stage)
         seconds = sum(report.seconds.values())
         told = f"held-out day {report.day}, {report.metrics.rows:,} rows"
         self._end("evaluate", seconds, told, rows=report.metrics.rows)
@@ -210,9 +220,10 @@ class _MainJob:
 
     def _baseline(self, logs: Version) -> Quality:
         self._watch.began("baseline")
+        from forebay.ctr.baseline import baseline
 
         def measure() -> dict[str, Any]:
-            report = workload.baseline(opened.path, progress=self._show_stage)
+            report = baseline(opened.path, progress=self._show_stage)
             metrics = dataclasses.asdict(report.metrics)
             return {
                 "seconds": sum(report.seconds.values()),
@@ -291,17 +302,7 @@ class _MainJob:
         self._watch.progressed(done, total, stage)
 
 
-def _complete_truth(folder: Path) -> Truth | None:
-    """The truth of days that were all written by this version of the generator."""
-    try:
-        truth = read_truth(folder)
-    except (NotFoundError, DamagedError):
-        return None
-    there = all((folder / day.file).is_file() for day in truth.days)
-    return truth if there and len(truth.days) == DAYS and is_current(truth) else None
-
-
-def _seconds_and_rows(report: workload.TrainReport) -> dict[str, Any]:
+def _seconds_and_rows(report: TrainReport) -> dict[str, Any]:
     return {"seconds": sum(report.seconds.values()), "rows": report.rows}
 
 
