@@ -19,7 +19,7 @@ from forebay.cli.cache_shown import (
     print_warmed,
 )
 from forebay.cli.call import Call
-from forebay.cli.command import command
+from forebay.cli.command import Group, command
 from forebay.cli.options import AnyRefs, DryRun, Force, Ref, Refs, Yes
 from forebay.cli.table import keep, number, print_table, say, text
 from forebay.cli.words import ago, count, moment, parse_until, size
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from forebay.wire.cache import Replica
     from forebay.wire.catalog import Version
 
-app = typer.Typer(no_args_is_help=True, help="Bring versions here, keep them, let them go.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Bring versions here, keep them, let them go.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

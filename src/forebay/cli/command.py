@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from forebay.cli import exits
 from forebay.cli.call import Call, show_error, write
@@ -24,6 +24,16 @@ AFTER_DASHES = "forebay.after-dashes"
 """The key of a context's meta under which a command's class leaves what followed `--`."""
 
 _SHARED = {"json": Json, "quiet": Quiet, "home": Home, "volume": VolumeRoot}
+
+
+class Group(TyperGroup):
+    """A noun with its commands. Typer would import pydantic to understand that `--help` was not given."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.default = False
+        return option
 
 
 def command(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forebay.cli.call import Call
-from forebay.cli.command import command
+from forebay.cli.command import Group, command
 from forebay.cli.table import keep, print_table, say, text
 
 if TYPE_CHECKING:
     from forebay.settings import Loaded, Settings
 
-app = typer.Typer(no_args_is_help=True, help="What is set, and where that comes from.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="What is set, and where that comes from.")
 
 _MASK = "********"
 

@@ -15,7 +15,7 @@ import typer
 
 from forebay.cli.bars import ByteBar, step_bar
 from forebay.cli.call import Call
-from forebay.cli.command import command
+from forebay.cli.command import Group, command
 from forebay.cli.made_by import made_by_this_call
 from forebay.cli.options import Message, Ref
 from forebay.cli.table import print_facts, say
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from forebay.ctr.parse import BadRows
     from forebay.ctr.workload import PrepareReport
 
-app = typer.Typer(no_args_is_help=True, help="Click prediction: the reference workload.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Click prediction: the reference workload.")
 
 
 class OnBadRows(StrEnum):

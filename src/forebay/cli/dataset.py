@@ -13,7 +13,7 @@ import typer
 from forebay.cli import tag
 from forebay.cli.bars import counter
 from forebay.cli.call import Call
-from forebay.cli.command import command
+from forebay.cli.command import Group, command
 from forebay.cli.dataset_shown import (
     file_row,
     print_dataset,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from forebay.wire.catalog import Dataset, Version
 
-app = typer.Typer(no_args_is_help=True, help="Make, see, name and remove versions.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Make, see, name and remove versions.")
 
 _SHOWN_FILES = 50
 _SHOWN_CHANGES = 50

@@ -7,23 +7,22 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from forebay import __version__
-from forebay.cli import cache, config, ctr, dataset, exits, status, use
+from forebay.cli import cache, completion, config, ctr, dataset, exits, status, use
 from forebay.cli.call import Call, show_error, write
-from forebay.cli.command import command
+from forebay.cli.command import Group, command
+from forebay.cli.stopping import stops_in_order
 from forebay.cli.table import say
 from forebay.errors import InputError
 
-_ORDER = ("quickstart", "dataset", "cache", "exec", "path", "status", "ctr", "config", "version")
+_ORDER = ("quickstart", "dataset", "cache", "exec", "path", "status", "ctr", "config", "completion", "version")
 
 
-class _InOrder(TyperGroup):
+class _InOrder(Group):
     """Lists the commands in the order in which people meet them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -36,6 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(dataset.app, name="dataset")
@@ -44,6 +44,7 @@ use.add_to(app)
 status.add_to(app)
 app.add_typer(ctr.app, name="ctr")
 app.add_typer(config.app, name="config")
+completion.add_to(app)
 
 
 def _print_version(asked: bool) -> None:
@@ -101,9 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        signal.signal(signal.SIGTERM, _terminated)
-        code = app(args=given, prog_name="forebay", standalone_mode=False)
-        sys.stdout.flush()
+        with stops_in_order():
+            code = app(args=given, prog_name="forebay", standalone_mode=False)
+            sys.stdout.flush()
     except typer.TyperException as error:
         return _usage(error, as_json="--json" in given)
     except (KeyboardInterrupt, typer.Abort):
@@ -124,8 +125,3 @@ def _usage(error: typer.TyperException, *, as_json: bool) -> int:
     else:
         show()
     return error.exit_code
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    """Leave as after Ctrl-C: fills are given up in order, leases end."""
-    raise SystemExit(128 + number)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from forebay.cli.words import ago, clean, count, duration, parse_until, size
+from forebay.errors import InputError
+
+
+def test_sizes_are_binary_as_in_the_settings() -> None:
+    assert [size(value) for value in (0, 1023, 1024, 3 << 19, 5 << 40, 1 << 60)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "1.5 MiB",
+        "5.0 TiB",
+        "1024.0 PiB",
+    ]
+
+
+def test_counts() -> None:
+    assert [count(1, "file"), count(2, "file"), count(1200, "entry")] == ["1 file", "2 files", "1,200 entries"]
+
+
+def test_durations() -> None:
+    told = [duration(value) for value in (0.003, 0.3, 9.949, 9.96, 59.9, 60, 200, 3600, 7500, 200_000, 500_000)]
+    assert told == [
+        "3 ms", "0.3 s", "9.9 s", "10 s", "1 min", "1 min", "3 min 20 s", "1 h", "2 h 5 min", "2 days", "5 days",
+    ]  # fmt: skip
+
+
+def test_ago() -> None:
+    assert [ago(1000 - back, 1000) for back in (-5, 3, 40, 300, 7200)] == [
+        "just now",
+        "just now",
+        "40 s ago",
+        "5 min ago",
+        "2 h ago",
+    ]
+    assert ago(0, 12 * 86400) == "12 days ago"
+
+
+def test_a_date_means_its_end_and_a_duration_counts_from_now() -> None:
+    now = datetime.datetime(2026, 11, 22, 12).timestamp()
+    assert parse_until("30d", now) == now + 30 * 86400
+    assert datetime.datetime.fromtimestamp(parse_until("2026-11-22", now)).hour == 23
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2001-01-01", "never", "", "0s"])
+def test_what_is_no_moment_to_come_is_refused(text: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_until(text, 1.8e9)
+    assert refused.value.kind == "bad-until"
+
+
+def test_clean_text_cannot_steer_a_terminal() -> None:
+    assert clean("a\x1b[31mb\u202ec\r\n") == "a\ufffd[31mb\ufffdc\ufffd\n"
