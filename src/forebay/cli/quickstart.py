@@ -144,7 +144,10 @@ def _seconds(stage: StageReport) -> str:
 def _quality_table(job: MainJob) -> Table:
     rows = max(quality.train_rows for quality in job.quality)
     table = _table(f"Quality on the held-out day (trained on {rows:,} rows)")
-    table.caption = "NE: log loss / entropy of the click rate. ECE: expected calibration error."
+    table.caption = (
+        "Best possible: the probabilities that the generator drew from. NE: log loss / entropy of the "
+        "click rate. ECE: expected calibration error."
+    )
     table.add_column("model", no_wrap=True)
     for name in ("AUC", "log loss", "NE", "ECE", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)

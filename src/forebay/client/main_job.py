@@ -249,7 +249,7 @@ class _MainJob:
     def _optimum(self, truth: Truth) -> Quality:
         day = truth.days[-1]
         return Quality(
-            name="best possible (generator's own)",
+            name="best possible",
             train_rows=0,
             auc=day.best_auc or 0.5,
             log_loss=day.best_log_loss,
