@@ -90,13 +90,17 @@ def read_fault(error: BaseException) -> Fault:
     return Fault(kind=kind, what=what, status=status)
 
 
+_DENIED = FaultKind.DENIED, "the lake denies access"
+_CHANGED = FaultKind.CHANGED, "the object is not the registered one any more"
+
+
 def _by_type(error: BaseException) -> tuple[FaultKind, str] | None:
     if isinstance(error, FileNotFoundError):
         return FaultKind.VANISHED, "there is no such object"
     if isinstance(error, PermissionError | obstore_errors.PermissionDeniedError | obstore_errors.UnauthenticatedError):
-        return FaultKind.DENIED, "the lake denies access"
+        return _DENIED
     if isinstance(error, obstore_errors.PreconditionError | obstore_errors.NotModifiedError):
-        return FaultKind.CHANGED, "the object is not the registered one any more"
+        return _CHANGED
     if isinstance(error, obstore_errors.AlreadyExistsError):
         return FaultKind.EXISTS, "the object exists already"
     if isinstance(error, ValueError | obstore_errors.InvalidPathError):
@@ -111,8 +115,12 @@ def _by_credentials(text: str) -> tuple[FaultKind, str] | None:
 
 
 def _by_status(status: int) -> tuple[FaultKind, str] | None:
+    if status in (401, 403):
+        return _DENIED
     if status == 404:
         return FaultKind.VANISHED, "the lake has no such bucket or object"
+    if status == 412:
+        return _CHANGED
     if status == 416:
         return FaultKind.CHANGED, "the object is shorter than registered"
     if status >= 500 or status in _RETRIED_STATUSES:
@@ -128,6 +136,7 @@ _TEXTS: tuple[tuple[tuple[str, ...], FaultKind, str], ...] = (
     (("IncompleteBody", "UnexpectedEof", "kind: Interrupted"), FaultKind.TRUNCATED, "the body ended early"),
     (("PermissionDenied", "Permission denied"), FaultKind.DENIED, "the files can't be read by this user"),
     (("TimedOut", "kind: Timeout"), FaultKind.AWAY, "the lake did not answer in time"),
+    (("response body error", "response body:"), FaultKind.TRUNCATED, "the connection broke in mid-body"),
     (("kind: Connect",), FaultKind.AWAY, "the lake can't be reached"),
     (("BareRedirect",), FaultKind.REFUSED, "the lake sent a redirect to nowhere, often a wrong region"),
     (("NotImplemented", "NotSupported"), FaultKind.UNSUPPORTED, "the lake does not offer this operation"),

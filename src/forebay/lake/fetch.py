@@ -16,6 +16,7 @@ import obstore
 from forebay.lake.backoff import Attempts, Patience
 from forebay.lake.etag import condition, etag_of, same_etag
 from forebay.lake.faults import OBSTORE_ERRORS, Fault, FaultKind, LakeFault, lake_error, read_fault
+from forebay.lake.look import look
 from forebay.lake.part import Part
 from forebay.lake.stores import LakeStore
 
@@ -79,6 +80,8 @@ def fetch(
 
 def _attempt(store: LakeStore, transfer: _Transfer, sink: Sink, cancelled: Cancelled) -> Fault | None:
     """Go on from where the transfer is; the fault that ended it, or None when the part is complete."""
+    if cancelled():
+        raise CancelledError
     try:
         for chunk in _chunks(store, transfer):
             if cancelled():
@@ -121,13 +124,20 @@ def _answer(store: LakeStore, transfer: _Transfer) -> tuple[GetResult, int]:
     try:
         result = obstore.get(store.streams, part.key, options=options)
     except OBSTORE_ERRORS as error:
-        raise LakeFault(read_fault(error)) from None
+        raise LakeFault(_gone_or(read_fault(error), store, part)) from None
     transfer.answers += 1
     _check_identity(transfer, result.meta)
     first, expected = result.range[0], transfer.position if ranged else 0
     if first != expected:
         raise LakeFault(Fault(kind=FaultKind.RANGE_IGNORED, what=f"bytes from {expected} on were asked, not {first}"))
     return result, 0 if ranged else transfer.position
+
+
+def _gone_or(fault: Fault, store: LakeStore, part: Part) -> Fault:
+    """The fault itself; some lakes answer a condition on a missing object as if it had changed."""
+    if fault.kind is FaultKind.CHANGED and look(store, part.key, part.version_id) is None:
+        return Fault(kind=FaultKind.VANISHED, what="there is no such object")
+    return fault
 
 
 def _next(stream: Iterator[bytes]) -> bytes | None:
@@ -161,8 +171,7 @@ def _check_unchanged(store: LakeStore, transfer: _Transfer) -> None:
     """A local file can be rewritten while it is read: look at it once more. Objects elsewhere are replaced whole."""
     if store.scheme != "file":
         return
-    try:
-        meta = obstore.head(store.requests, transfer.part.key)
-    except OBSTORE_ERRORS as error:
-        raise LakeFault(read_fault(error)) from None
+    meta = look(store, transfer.part.key)
+    if meta is None:
+        raise LakeFault(Fault(kind=FaultKind.VANISHED, what="it was removed while it was read"))
     _check_identity(transfer, meta)

@@ -112,7 +112,8 @@ def _empty_ones(
 def list_pages(store: LakeStore, folder: str, patience: Patience) -> Iterator[list[ObjectMeta]]:
     """All objects below a folder (no slash at its end; empty: the whole lake), a page at a time.
 
-    After a break the listing begins anew; pages that were yielded before are passed over when they are the same.
+    obstore retries what fails before an answer. After a break in one the listing begins anew; pages that were yielded
+    before are passed over when they are the same.
     """
     attempts = Attempts(patience)
     yielded: list[int] = []
@@ -123,7 +124,7 @@ def list_pages(store: LakeStore, folder: str, patience: Patience) -> Iterator[li
             fault = caught.fault
         else:
             return
-        if not fault.retried or not attempts.wait(throttled=fault.throttled):
+        if fault.kind is not FaultKind.TRUNCATED or not attempts.wait(throttled=False):
             raise request_error(fault, store.root_url, folder, tries=attempts.failed)
 
 

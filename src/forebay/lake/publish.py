@@ -21,10 +21,10 @@ from forebay.digest import new_hasher
 from forebay.errors import DamagedError
 from forebay.fsio import Disk
 from forebay.lake.backoff import Patience
-from forebay.lake.faults import OBSTORE_ERRORS, FaultKind, read_fault, request_error
+from forebay.lake.faults import OBSTORE_ERRORS, read_fault, request_error
 from forebay.lake.fetch import Cancelled
 from forebay.lake.listing import list_pages
-from forebay.lake.look import look_many
+from forebay.lake.look import look, look_many
 from forebay.lake.stores import LakeStore
 from forebay.lake.walk import LocalFile, changed, digest_of, read_file, walk
 
@@ -185,7 +185,10 @@ def _send_all(publication: Publication, store: LakeStore, cancelled: Cancelled, 
 
 
 def _send(store: LakeStore, blob: Blob) -> None:
-    """Put one blob. Another committer may do the same at the same time: the bytes are the same, whoever wins."""
+    """Put one blob. Another committer may do the same at the same time: the bytes are the same, whoever wins.
+
+    The loser may be told anything (Azure: that its blocks are unknown), so what is there decides.
+    """
     chunks = _verified(blob.file, blob.digest)
     try:
         if blob.file.size_bytes <= PART_BYTES:
@@ -196,7 +199,8 @@ def _send(store: LakeStore, blob: Blob) -> None:
         return
     except OBSTORE_ERRORS as error:
         fault = read_fault(error)
-    if fault.kind is not FaultKind.EXISTS:
+    there = look(store, blob.key)
+    if there is None or there["size"] != blob.file.size_bytes:
         raise request_error(fault, store.root_url, blob.key)
 
 
