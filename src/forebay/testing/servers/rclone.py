@@ -42,8 +42,8 @@ class RcloneS3:
                 f"--auth-key={ACCESS_KEY_ID},{SECRET_ACCESS_KEY}",
                 f"--config={folder / 'rclone.conf'}",
                 f"--cache-dir={folder / 'cache'}",
-                # Files put into `root` by the test show at once.
-                "--dir-cache-time=0s",
+                # Files put into `root` by a test show at once; 0s would keep a core busy from the first request on.
+                "--dir-cache-time=10ms",
             ]
             # rclone refuses to start with a bundle of certificates that it has no use for here.
             env = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
