@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,12 @@ def test_a_name_cannot_steer_the_terminal(forebay: Program) -> None:
 
 def test_main_gives_an_exit_code() -> None:
     assert main(["--version"]) == 0
+
+
+def test_a_reader_that_has_gone_ends_the_command_quietly(forebay_with_datasets: Program) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    child = forebay_with_datasets.start("dataset", "files", "criteo@v1", "--json", stdout=write)
+    os.close(write)
+    _, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (141, "")

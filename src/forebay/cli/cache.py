@@ -9,20 +9,20 @@ import typer
 
 from forebay.cli.bars import ByteBar
 from forebay.cli.cache_shown import (
-    kept_by,
     print_decisions,
     print_events,
     print_explanation,
     print_forecasts,
     print_recovered,
+    print_replicas,
     print_verified,
     print_warmed,
 )
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
 from forebay.cli.options import AnyRefs, DryRun, Force, Ref, Refs, Yes
-from forebay.cli.table import keep, number, print_table, say, text
-from forebay.cli.words import ago, count, moment, parse_until, size
+from forebay.cli.table import say
+from forebay.cli.words import count, moment, parse_until, size
 from forebay.errors import DamagedError, ForebayError
 
 if TYPE_CHECKING:
@@ -78,31 +78,8 @@ def ls(call: Call) -> None:
     replicas = call.session.cache.replicas()
     now = call.now
 
-    def human(out: Console) -> None:
-        if not replicas:
-            say(
-                out,
-                f"Nothing is cached on {call.session.cache.layout.root} yet. Bring a version: forebay cache warm REF",
-            )
-            return
-        columns = [keep("VERSION"), keep("STATE"), number("SIZE"), number("FILES"), keep("LAST USED"), text("KEPT BY")]
-        print_table(
-            out,
-            columns,
-            (
-                (
-                    item.ref,
-                    item.state.value,
-                    size(item.size_bytes),
-                    f"{item.files:,}",
-                    ago(item.last_used_at, now),
-                    kept_by(item),
-                )
-                for item in replicas
-            ),
-        )
-
-    call.show(replicas, ids=(item.ref for item in replicas), human=human)
+    root = call.session.cache.layout.root
+    call.show(replicas, ids=(item.ref for item in replicas), human=lambda out: print_replicas(out, root, replicas, now))
 
 
 @command(app, "why", example="forebay cache why criteo@v1", gives="forebay.client.keep:Explanation")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forebay.cli.table import keep, number, print_facts, print_table, say, text
+from forebay.cli.table import keep, number, print_facts, print_table, say, text, wrapped
 from forebay.cli.words import ago, count, duration, moment, size
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from forebay.cache.engine import Warmed
@@ -41,6 +43,9 @@ def print_forecasts(out: Console, planned: list[Forecast]) -> None:
         if item.state == "ready":
             say(out, f"{item.ref}: ready already, nothing to move")
             continue
+        if not item.move_bytes:
+            say(out, f"{item.ref}: nothing to move, all its bytes are on the volume already")
+            continue
         there = f", {size(item.present_bytes)} are there" if item.present_bytes else ""
         about = "no fill here yet to estimate the time from"
         if item.estimated_seconds is not None:
@@ -55,7 +60,27 @@ def print_forecasts(out: Console, planned: list[Forecast]) -> None:
             say(out, f"  there is no room: {size(item.missing_bytes)} are missing and nothing more may go")
 
 
-def kept_by(item: Replica) -> str:
+def print_replicas(out: Console, root: Path, replicas: list[Replica], now: float) -> None:
+    """A line a replica."""
+    if not replicas:
+        say(out, f"Nothing is cached on {root} yet. Bring a version: forebay cache warm REF")
+        return
+    columns = [keep("VERSION"), keep("STATE"), number("SIZE"), number("FILES"), keep("LAST USED"), wrapped("KEPT BY")]
+    rows = [
+        (
+            item.ref,
+            item.state.value,
+            size(item.size_bytes),
+            f"{item.files:,}",
+            ago(item.last_used_at, now),
+            _kept_by(item),
+        )
+        for item in replicas
+    ]
+    print_table(out, columns, rows)
+
+
+def _kept_by(item: Replica) -> str:
     """What keeps a replica here, in a few words."""
     if item.leases:
         return count(item.leases, "lease")
@@ -69,7 +94,7 @@ def print_explanation(out: Console, found: Explanation, now: float) -> None:
     if found.replica is not None:
         facts += [
             ("since", f"{moment(found.replica.since)} ({ago(found.replica.since, now)})"),
-            ("last used", ago(found.replica.last_used_at, now)),
+            ("last used", ago(found.replica.last_used_at, now) if found.state == "ready" else ""),
             ("attempts", str(found.replica.attempts) if found.replica.attempts > 1 else ""),
         ]
     facts += [("used by", f"{lease.holder}, since {moment(lease.granted_at)}") for lease in found.leases]
@@ -88,7 +113,7 @@ def print_decisions(out: Console, decisions: list[Decision]) -> None:
         return
     going = [item for item in decisions if item.evict]
     freed = sum(item.candidate.alone_bytes for item in going)
-    columns = [keep("VERSION"), keep(""), number("FREES"), number("REFILL"), text("WHY")]
+    columns = [keep("VERSION"), keep(""), number("FREES"), number("REFILL"), wrapped("WHY")]
     rows = [
         (
             item.candidate.replica.ref,
@@ -155,6 +180,6 @@ def print_events(out: Console, found: list[CacheEvent]) -> None:
     if not found:
         say(out, "Nothing has happened on this volume yet. Bring a version: forebay cache warm REF")
         return
-    columns = [keep("WHEN"), keep("VERSION"), keep("WHAT"), number("SIZE"), text("WHY")]
+    columns = [keep("WHEN"), keep("VERSION"), keep("WHAT"), number("SIZE"), wrapped("WHY")]
     rows = [(moment(item.at), item.ref, item.event, size(item.size_bytes), item.reason) for item in found]
     print_table(out, columns, rows)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -139,6 +140,12 @@ def show_error(error: ForebayError, *, as_json: bool) -> None:
         write(sys.stderr, f"  ({note})")
     if error.todo:
         write(sys.stderr, error.todo)
+
+
+def reader_gone() -> int:
+    """`forebay ... | head` is done: what is still buffered must not fail again at exit. The code a shell expects."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
 
 
 def _log_to_stderr() -> None:

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from forebay.cli import exits
-from forebay.cli.call import Call, show_error, write
+from forebay.cli.call import Call, reader_gone, show_error, write
 from forebay.cli.options import Home, Json, Quiet, VolumeRoot
 from forebay.errors import ForebayError, InternalError
 
@@ -98,7 +98,7 @@ def run(body: Callable[[], object], call: Call) -> None:
         write(sys.stderr, "Cancelled.")
         raise typer.Exit(exits.USAGE) from None
     except BrokenPipeError:
-        raise  # the reader has what it wanted: main() ends quietly
+        raise typer.Exit(reader_gone()) from None
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 the last resort, for people

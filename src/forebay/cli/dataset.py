@@ -25,7 +25,7 @@ from forebay.cli.dataset_shown import (
 )
 from forebay.cli.made_by import made_by_this_call
 from forebay.cli.options import DryRun, Message, Name, NameOrRef, Profile, Ref, Yes
-from forebay.cli.table import keep, number, print_table, say, text
+from forebay.cli.table import keep, number, print_table, say, text, wrapped
 from forebay.cli.words import ago, count, size
 from forebay.errors import InputError
 
@@ -256,7 +256,7 @@ def files(
 
     def human(out: Console) -> None:
         entries = list(listed)
-        print_table(out, [keep("PATH"), number("SIZE"), text("DIGEST")], (file_row(entry) for entry in entries))
+        print_table(out, [number("SIZE"), keep("DIGEST"), wrapped("PATH")], (file_row(entry) for entry in entries))
         if len(entries) < version.files:
             say(out, f"... {version.files - len(entries):,} more: --all shows all {version.files:,}")
 

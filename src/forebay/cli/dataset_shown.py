@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forebay.cli.table import keep, number, print_facts, print_table, print_tree, say, text
+from forebay.cli.table import keep, number, print_facts, print_table, print_tree, say, text, wrapped
 from forebay.cli.words import ago, count, moment, size
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def print_version(out: Console, version: Version, now: float) -> None:
 
 def file_row(entry: Entry) -> tuple[str, str, str]:
     """One file in a list."""
-    return entry.path, size(entry.size_bytes), entry.digest or "not known yet"
+    return size(entry.size_bytes), (entry.digest or "not known")[:16], entry.path
 
 
 def print_diff(out: Console, result: DiffResult, found: Diff, *, all_files: bool) -> None:
@@ -97,10 +97,10 @@ def print_diff(out: Console, result: DiffResult, found: Diff, *, all_files: bool
         return
     out.print()
     rows = [
-        (change.kind.value, _moved(change), size(change.size_bytes or change.old_size_bytes or 0))
+        (change.kind.value, size(change.size_bytes or change.old_size_bytes or 0), _moved(change))
         for change in found.changes()
     ]
-    print_table(out, [keep("CHANGE"), text("FILE"), number("SIZE")], rows)
+    print_table(out, [keep("CHANGE"), number("SIZE"), wrapped("FILE")], rows)
 
 
 def _moved(change: Any) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ import typer
 
 from forebay import __version__
 from forebay.cli import cache, completion, config, ctr, dataset, exits, status, use
-from forebay.cli.call import Call, show_error, write
+from forebay.cli.call import Call, reader_gone, show_error, write
 from forebay.cli.command import Group, command
 from forebay.cli.stopping import stops_in_order
 from forebay.cli.table import say
@@ -111,9 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write(sys.stderr, "Cancelled.")
         return exits.USAGE
     except BrokenPipeError:
-        # The reader has gone. What is still buffered must not fail again when Python closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return reader_gone()
     return code if isinstance(code, int) else exits.OK
 
 

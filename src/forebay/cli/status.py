@@ -85,6 +85,6 @@ def _until(at: float) -> str:
 
 def _saved(seen: Overview) -> str:
     if not seen.uses:
-        return "nothing used yet"
+        return "nothing yet: no version was opened"
     moved = f"{size(seen.moved_bytes)} came from the lake"
     return f"{size(seen.saved_bytes)}: {count(seen.uses, 'use')}, {moved}; else each would have downloaded a copy"

@@ -10,15 +10,17 @@ from forebay.cli.words import clean
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod, RenderableType
+    from rich.text import Text
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`keep`: never cut. `right`: numbers."""
+    """`keep`: never cut. `right`: numbers. `wrap`: goes on in the next line when there is no room."""
 
     title: str
     keep: bool = False
     right: bool = False
+    wrap: bool = False
 
 
 def keep(title: str) -> Column:
@@ -36,6 +38,11 @@ def text(title: str) -> Column:
     return Column(title)
 
 
+def wrapped(title: str) -> Column:
+    """A column of which nothing may be lost, however long it is."""
+    return Column(title, wrap=True)
+
+
 def print_table(console: Console, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; without a terminal the same, uncut and without trailing blanks."""
     from rich.table import Table
@@ -47,8 +54,21 @@ def print_table(console: Console, columns: Sequence[Column], rows: Iterable[Sequ
         justify: JustifyMethod = "right" if column.right else "left"
         table.add_column(Text(column.title, no_wrap=True), justify=justify, no_wrap=column.keep)
     for row in rows:
-        table.add_row(*(Text(clean(cell), no_wrap=True, overflow="ellipsis") for cell in row))
+        cells = zip(columns, map(clean, row), strict=True)
+        table.add_row(*(_wrapping(cell) if column.wrap else _cut(cell) for column, cell in cells))
     _print(console, table)
+
+
+def _wrapping(cell: str) -> Text:
+    from rich.text import Text
+
+    return Text(cell, overflow="fold")
+
+
+def _cut(cell: str) -> Text:
+    from rich.text import Text
+
+    return Text(cell, no_wrap=True, overflow="ellipsis")
 
 
 def print_facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
