@@ -170,7 +170,7 @@ def test_a_listing_that_breaks_off_while_objects_change_is_an_error(monkeypatch:
         (Hold(), UnavailableError, "lake-away"),
         (Truncate(after_bytes=20), UnavailableError, "truncated"),
     ],
-    ids=repr,
+    ids=["403", "404", "503", "429", "timeout", "truncated"],
 )
 def test_a_listing_that_fails_for_good(
     awkward_origin: AwkwardOrigin, store: LakeStore, fault: Status, category: type[ForebayError], kind: str
