@@ -133,11 +133,10 @@ class _Fill:
         Never hides `error`, save by the news that another holder has taken over.
         """
         granted, fills = self._granted, self._hub.fills
-        damaged = self._tree.exists() and not is_complete(self._tree)
         reason = error.message if isinstance(error, ForebayError) else type(error).__name__
         try:
-            kept_bytes = self._leave_behind(error)
-            fills.fail(granted.fill_id, granted.token, reason, kept_bytes, damaged=damaged)
+            damaged = self._tree.exists() and not is_complete(self._tree)
+            fills.fail(granted.fill_id, granted.token, reason, self._leave_behind(error), damaged=damaged)
         except ConflictError as fenced:
             if isinstance(error, Exception) and fenced.kind == "fenced":
                 raise fenced from error

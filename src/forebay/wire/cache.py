@@ -35,7 +35,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A volume and its account: `used_bytes` of files and trash, `reserved_bytes` of fills, their temp files included."""
+    """A volume and its account: `used_bytes` of files and trash, `reserved_bytes` of fills with their temp files."""
 
     volume_id: str
     path: str

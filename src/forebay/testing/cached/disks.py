@@ -1,0 +1,92 @@
+"""Disks that fail on demand: one that refuses, one that kills its process, one without hard links."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from forebay.fsio import Disk
+
+EFFECTS = (
+    "create",
+    "append",
+    "write",
+    "write_at",
+    "make_directories",
+    "rename",
+    "link",
+    "copy",
+    "unlink",
+    "set_mode",
+    "sync_directory",
+    "sync_file_system",
+)
+
+OnEffect = Callable[[str, int], object]
+"""Called with an effect's name and its number, counted from 1."""
+
+
+class _WatchedDisk(Disk):
+    """Calls `before` ahead of every effect and `after` behind it."""
+
+    def __init__(self, before: OnEffect, after: OnEffect) -> None:
+        self._before = before
+        self._after = after
+        self.count = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        effect = super().__getattribute__(name)
+        if name not in EFFECTS:
+            return effect
+
+        def watched(*given: Any) -> Any:
+            self.count += 1
+            number = self.count
+            self._before(name, number)
+            result = effect(*given)
+            self._after(name, number)
+            return result
+
+        return watched
+
+
+class KillingDisk(_WatchedDisk):
+    """Kills its own process at the effect with this number: before it (`after` False) or right after it."""
+
+    def __init__(self, number: int, *, after: bool) -> None:
+        def kill(_name: str, count: int) -> None:
+            if count == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def nothing(_name: str, _count: int) -> None:
+            pass
+
+        super().__init__(nothing if after else kill, kill if after else nothing)
+
+
+class FailingDisk(_WatchedDisk):
+    """Refuses effects while `failing` says so: an OSError with the number it gives, none for 0."""
+
+    def __init__(self, failing: Callable[[str, int], int] = lambda name, number: 0) -> None:
+        self.failing = failing
+
+        def refuse(name: str, number: int) -> None:
+            if code := self.failing(name, number):
+                raise OSError(code, os.strerror(code))
+
+        super().__init__(refuse, lambda name, number: None)
+
+
+class CopyingDisk(Disk):
+    """A file system that knows no hard links."""
+
+    def link(self, source: Path, target: Path) -> None:
+        if not source.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(source))
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(target))

@@ -1,0 +1,74 @@
+"""The invariants of DESIGN 5 as assertions on a quiet world: nobody fills, nobody evicts, nothing was just killed."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from forebay.cache.contents import load_manifest
+from forebay.cache.engine import Cache
+from forebay.cache.incoming import held_bytes
+from forebay.cache.look import account_bytes
+from forebay.cache.place import holds
+from forebay.cache.volume import RESERVED
+from forebay.digest import digest_file
+from forebay.fsio import used_bytes_below
+from forebay.wire.cache import ReplicaState
+from forebay.wire.catalog import Version
+from forebay.wire.hub import Hub
+
+
+def assert_VERIFIED(hub: Hub, cache: Cache, *, damaged: frozenset[Path] = frozenset()) -> None:
+    """Every tree that can be opened has exactly its manifest's files, each with its digest (`damaged` aside)."""
+    for replica in cache.replicas():
+        version = hub.catalog.resolve(replica.ref)
+        tree = cache.path(version)
+        if replica.state is not ReplicaState.READY or not holds(tree, version.manifest_digest):
+            continue
+        manifest = load_manifest(hub.catalog, version)
+        assert manifest.sealed, f"VERIFIED: {version.ref} is ready and has unknown digests"
+        for entry in manifest.entries():
+            path = tree / entry.path
+            if path.stat().st_ino not in {bad.stat().st_ino for bad in damaged if bad.exists()}:
+                assert digest_file(path).hex() == entry.digest, f"VERIFIED: {path}"
+                assert stat.S_IMODE(path.stat().st_mode) == 0o444, f"VERIFIED: {path} can be written"
+        names = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+        files = {name for name in names if not name.startswith(f"{RESERVED}/")}
+        assert files == set(manifest.table["path"].to_pylist()), f"VERIFIED: {version.ref} has other files"
+
+
+def assert_FITS(hub: Hub, cache: Cache) -> None:
+    """Bytes on the volume stay within its limit, the account says what is there, reservations cover the rest."""
+    volume, layout = cache.volume(), cache.layout
+    fills = hub.fills.open_fills(cache.volume_id)
+    there = used_bytes_below(layout.roots, layout.incoming, layout.trash)
+    assert there <= volume.used_bytes + volume.reserved_bytes, "FITS: there is more than anybody answers for"
+    assert volume.used_bytes + volume.reserved_bytes <= volume.limit_bytes, "FITS: promised too much"
+    for fill in fills:
+        assert held_bytes(layout.fill(fill.fill_id)) <= fill.reserved_bytes, "FITS: a fill holds more than reserved"
+    # A dead fill or eviction may have moved things that its successor, or recover, will report.
+    if all(item.state not in (ReplicaState.FILLING, ReplicaState.EVICTING) for item in cache.replicas()):
+        assert volume.used_bytes == account_bytes(layout, fills), "FITS: the account is wrong"
+
+
+def assert_IN_USE(hub: Hub, cache: Cache, kept: list[Version]) -> None:
+    """Whatever is leased or pinned (`kept`) can be opened by its path."""
+    for version in kept:
+        assert cache.path(version).is_dir(), f"IN-USE: {version.ref} has gone"
+        for entry in load_manifest(hub.catalog, version).entries():
+            assert (cache.path(version) / entry.path).exists(), f"IN-USE: {version.ref} lost {entry.path}"
+
+
+def assert_CRASH(hub: Hub, cache: Cache) -> None:
+    """Nothing partial can be seen: a tree without its marker is no replica that anybody may open."""
+    ready = {replica.ref for replica in cache.replicas() if replica.state is ReplicaState.READY}
+    for ref in ready:
+        version = hub.catalog.resolve(ref)
+        assert holds(cache.path(version), version.manifest_digest), f"CRASH: {ref} is ready without its marker"
+
+
+def assert_all(hub: Hub, cache: Cache) -> None:
+    """All of them on a world without damage."""
+    assert_VERIFIED(hub, cache)
+    assert_FITS(hub, cache)
+    assert_CRASH(hub, cache)

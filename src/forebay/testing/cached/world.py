@@ -1,0 +1,143 @@
+"""A small world around one cache: a lake in a folder, a hub's home, a volume; made again from the same places."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import obstore
+
+from forebay.cache.contents import load_manifest
+from forebay.cache.engine import Cache
+from forebay.cache.evict import ConfirmLake
+from forebay.cache.fill import FillSettings, OpenLake
+from forebay.cache.machine import Terms
+from forebay.cache.policy import Policy
+from forebay.catalog.manifest import Entry, Manifest
+from forebay.clock import Clock, SystemClock
+from forebay.errors import ConflictError
+from forebay.fsio import Disk
+from forebay.hub.local import LocalHub
+from forebay.lake.confirm import confirm
+from forebay.lake.etag import etag_of
+from forebay.lake.stores import LakeStore
+from forebay.wire.cache import Holder
+from forebay.wire.catalog import NewVersion, Version
+from forebay.wire.hub import Hub
+
+LIMIT_BYTES = 1 << 40
+
+
+class World:
+    """`root` holds lake/, home/ and volume/. Two worlds on one root are two processes."""
+
+    def __init__(self, root: Path, *, clock: Clock | None = None, terms: Terms | None = None) -> None:
+        self.root = root
+        self.clock = clock or SystemClock()
+        self.terms = terms or Terms()
+        self.lake = root / "lake"
+        self.home = root / "home"
+        self.volume = root / "volume"
+        self.lake.mkdir(parents=True, exist_ok=True)
+        if not (self.home / "hub.db").exists():
+            self.home.mkdir(exist_ok=True)
+            shutil.copy(_migrated_database(), self.home / "hub.db")
+        self.hub = self.open_hub()
+
+    @property
+    def lake_url(self) -> str:
+        return f"file://{self.lake}"
+
+    def open_hub(self) -> LocalHub:
+        return LocalHub.open(self.home, f"sqlite:///{self.home}/hub.db", self.clock, self.terms)
+
+    def cache(
+        self,
+        *,
+        hub: Hub | None = None,
+        disk: Disk | None = None,
+        limit_bytes: int = LIMIT_BYTES,
+        policy: Policy | None = None,
+        open_lake: OpenLake | None = None,
+        confirm_lake: ConfirmLake | None = None,
+        streams: int = 4,
+        rebuild: bool = False,
+    ) -> Cache:
+        return Cache(
+            hub or self.hub,
+            self.volume,
+            limit_bytes=limit_bytes,
+            policy=policy or Policy(grace_s=0.0),
+            open_lake=open_lake or open_lake_of,
+            confirm_lake=confirm_lake or self.confirm_lake,
+            disk=disk or Disk(),
+            clock=self.clock,
+            fill_settings=FillSettings(streams=streams),
+            terms=self.terms,
+            rebuild=rebuild,
+        )
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Put objects into the lake."""
+        for name, data in files.items():
+            path = self.lake / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+    def register(self, dataset: str, objects: Mapping[str, str]) -> Version:
+        """A version of the objects that are in the lake: object key by path."""
+        return add_version(self.hub, dataset, self.manifest(objects), self.lake_url)
+
+    def manifest(self, objects: Mapping[str, str]) -> Manifest:
+        """The manifest of objects as they are in the lake now."""
+        store = LakeStore.open(self.lake_url)
+        return Manifest.registered(_entry(store, path, key) for path, key in objects.items())
+
+    def add(self, dataset: str, files: Mapping[str, bytes]) -> Version:
+        """Put files into the lake under the dataset's name and register them."""
+        self.put({f"{dataset}/{path}": data for path, data in files.items()})
+        return self.register(dataset, {path: f"{dataset}/{path}" for path in files})
+
+    def confirm_lake(self, version: Version) -> None:
+        """What a client does: look at every object."""
+        seen = confirm(load_manifest(self.hub.catalog, version), open_lake_of(version))
+        if not seen.complete:
+            raise ConflictError("not-recoverable", f"the lake has not all of {version.ref}")
+
+
+def add_version(hub: Hub, dataset: str, manifest: Manifest, lake_url: str, number: int | None = None) -> Version:
+    """Keep a manifest and add it as a version, or put it back under its old number."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "manifest.parquet"
+        manifest.write(file)
+        digest = hub.catalog.store_manifest(file)
+    new = NewVersion(dataset=dataset, manifest_digest=digest, origin=manifest.origin, lake_url=lake_url)
+    return hub.catalog.add_version(new).version if number is None else hub.catalog.restore_version(new, number)
+
+
+def _entry(store: LakeStore, path: str, key: str) -> Entry:
+    meta = obstore.head(store.requests, key)
+    return Entry(path=path, size_bytes=meta["size"], key=key, etag=etag_of(meta))
+
+
+def open_lake_of(version: Version) -> LakeStore:
+    """The lake of a version, without credentials."""
+    return LakeStore.open(version.lake_url)
+
+
+def holder(purpose: str = "test") -> Holder:
+    """This process."""
+    return Holder(user="tester", host="here", pid=os.getpid(), purpose=purpose)
+
+
+@functools.cache
+def _migrated_database() -> Path:
+    """An empty database with all tables, made once a process: migrating takes most of a second."""
+    folder = Path(tempfile.mkdtemp(prefix="forebay-database-"))
+    hub = LocalHub.open(folder, f"sqlite:///{folder}/hub.db", SystemClock())
+    hub.close()
+    return folder / "hub.db"
