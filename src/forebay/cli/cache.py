@@ -245,7 +245,7 @@ def _resolve(call: Call, refs: list[str]) -> list[Version]:
 
 
 def _warm(call: Call, version: Version, bar: ByteBar) -> Warmed:
-    warmed = call.session.cache.warm(version, call.session.holder("cache warm"), bar.fill(version.ref))
+    warmed = call.session.warm(version, "cache warm", bar.fill(version.ref))
     bar.finish(version.ref, version.size_bytes)
     return warmed
 

@@ -102,7 +102,7 @@ def path(
     version = session.hub.catalog.resolve(ref)
     if fill:
         with ByteBar(call, version.size_bytes) as bar:
-            session.cache.warm(version, session.holder("path"), bar.fill(version.ref))
+            session.warm(version, "path", bar.fill(version.ref))
     elif not _is_ready(call, version):
         raise ConflictError(
             "not-ready",
@@ -142,11 +142,11 @@ def _opened(call: Call, versions: Sequence[Version]) -> Iterator[dict[str, Opene
         opened: dict[str, OpenedVersion] = {}
         with ByteBar(call, sum(version.size_bytes for version in distinct.values())) as bar:
             for ref, version in distinct.items():
-                leased = session.cache.lease(
+                leased = session.lease(
                     version,
-                    session.holder(f"exec {call.rest[0]}"),
-                    on_progress=bar.fill(ref),
-                    on_lost=lambda error: call.note(f"Warning: {error.message}. {error.todo}"),
+                    f"exec {call.rest[0]}",
+                    bar.fill(ref),
+                    lambda error: call.note(f"Warning: {error.message}. {error.todo}"),
                 )
                 opened[ref] = stack.enter_context(OpenedVersion(version, leased, session.hub.catalog))
                 bar.finish(ref, version.size_bytes)

@@ -142,7 +142,7 @@ class _MainJob:
 
     def _fill(self, logs: Version) -> None:
         self._watch.began("fill")
-        warmed = self._session.cache.warm(logs, self._session.holder("quickstart"), self._show_fill)
+        warmed = self._session.warm(logs, "quickstart", self._show_fill)
         told = f"{_megabytes(warmed.moved_bytes)} moved once, to the cache volume"
         if not warmed.moved_bytes:
             told = f"{logs.ref} is on the cache volume already"

@@ -95,10 +95,9 @@ def open(ref: str, *, on_progress: OnProgress | None = None) -> OpenedVersion:  
 def open_version(session: Session, ref: str, on_progress: OnProgress | None = None) -> OpenedVersion:
     """`open` in a session of the caller's."""
     version = session.hub.catalog.resolve(ref)
-    holder = session.holder("open")
     if on_progress is not None:
-        leased = session.cache.lease(version, holder, on_progress=on_progress)
+        leased = session.lease(version, "open", on_progress)
     else:
         with fill_progress(version.ref) as show:
-            leased = session.cache.lease(version, holder, on_progress=show)
+            leased = session.lease(version, "open", show)
     return OpenedVersion(version, leased, session.hub.catalog)

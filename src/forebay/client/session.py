@@ -5,26 +5,23 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from forebay.cache.contents import load_manifest
-from forebay.cache.engine import Cache, default_limit
-from forebay.cache.fill import FillSettings
 from forebay.cache.policy import Policy
 from forebay.clock import SystemClock
 from forebay.errors import ConflictError
-from forebay.fsio import Disk
 from forebay.hub.local import LocalHub
-from forebay.lake.confirm import confirm
-from forebay.lake.stores import LakeStore
 from forebay.settings import Loaded, Settings, load, parse_duration, parse_limit
 from forebay.wire.cache import Holder
 
 if TYPE_CHECKING:
+    from forebay.cache.engine import Cache, OnProgress
+    from forebay.cache.leased import Leased, Warmed
+    from forebay.lake.stores import LakeStore
     from forebay.wire.catalog import Version
     from forebay.wire.hub import Hub
 
@@ -35,7 +32,6 @@ class Session:
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.clock = SystemClock()
-        self._lock = threading.Lock()
 
     @classmethod
     def start(cls, flags: Mapping[str, Any] | None = None) -> Session:
@@ -53,6 +49,11 @@ class Session:
     @cached_property
     def cache(self) -> Cache:
         """The cache on the volume; the volume is made when it is not there yet."""
+        # The engine and the lakes are slow to import, and commands that only ask the catalog need neither.
+        from forebay.cache.engine import Cache, default_limit
+        from forebay.cache.fill import FillSettings
+        from forebay.fsio import Disk
+
         settings = self.settings
         root = settings.volume_root
         limit = parse_limit(settings.volume_limit)
@@ -86,12 +87,40 @@ class Session:
         """Who this process is, in fills and leases."""
         return Holder(user=self.settings.user, host=socket.gethostname(), pid=os.getpid(), purpose=purpose)
 
+    def warm(self, version: Version, purpose: str, on_progress: OnProgress = lambda progress, who: None) -> Warmed:
+        """Make a version ready on the volume; what is due goes afterwards."""
+        warmed = self.cache.warm(version, self.holder(purpose), on_progress)
+        self._tidy(warmed)
+        return warmed
+
+    def lease(
+        self,
+        version: Version,
+        purpose: str,
+        on_progress: OnProgress = lambda progress, who: None,
+        on_lost: Callable[[ConflictError], object] = bool,
+    ) -> Leased:
+        """Make a version ready and use it; what is due goes afterwards."""
+        leased = self.cache.lease(version, self.holder(purpose), on_progress=on_progress, on_lost=on_lost)
+        self._tidy(leased.warmed)
+        return leased
+
+    def _tidy(self, warmed: Warmed) -> None:
+        """Whoever fills also sweeps: here is no daemon that would. What will not go is logged and does no harm."""
+        if warmed.moved_bytes:
+            self.cache.sweep()
+
     def open_lake(self, version: Version) -> LakeStore:
         """The lake a version lies in, with this user's own credentials."""
+        from forebay.lake.stores import LakeStore
+
         return LakeStore.open(version.lake_url, self.settings.profile_options(version.profile))
 
     def confirm_lake(self, version: Version) -> None:
         """See that the lake still has every object of a version (RECOVERABLE); ConflictError or UnavailableError."""
+        from forebay.cache.contents import load_manifest
+        from forebay.lake.confirm import confirm
+
         seen = confirm(load_manifest(self.hub.catalog, version), self.open_lake(version))
         if not seen.complete:
             lost = (*seen.missing, *seen.changed)
