@@ -9,9 +9,7 @@ import pytest
 from forebay import errors
 from forebay.errors import ForebayError
 
-CATEGORIES = [
-    value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ForebayError)
-]
+CATEGORIES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ForebayError)]
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
