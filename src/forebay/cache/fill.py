@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -20,11 +21,11 @@ from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
 from forebay.cache.listing import Listing, link_present, starting, usable, wanted
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
-from forebay.cache.place import Placer, described_bytes, is_complete, most_described_bytes
+from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
 from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
 from forebay.cache.room import Room
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
-from forebay.cache.volume import Completed, VolumeLayout, read_completed
+from forebay.cache.volume import COMPLETE, DAMAGED, Completed, VolumeLayout, read_completed
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
@@ -112,6 +113,7 @@ class _Fill:
         self._meter = meter
         self._grip = grip
         self._began = filler.clock.monotonic()
+        self._trash_name = f"replaced-{granted.fill_id}-{granted.token}"
         self._folder = filler.layout.fill(granted.fill_id)
         self._tree = filler.layout.tree(version.group, version.dataset, version.number)
 
@@ -120,6 +122,10 @@ class _Fill:
         if completed is not None and completed.manifest_digest == self._version.manifest_digest:
             return self._report_placed(completed)
         self._filler.room.clear_strays()
+        if self._unmarked():
+            # A fill was killed before it could write the marker; all of it but its own records is in the blobs.
+            discard(self._filler.layout, self._tree, self._trash_name, self._disk)
+            self._disk.remove_tree(self._filler.layout.trash / self._trash_name)
         contents = load_contents(self._hub.catalog, self._version)
         incoming = Incoming(self._folder, self._granted.token, self._disk)
         try:
@@ -135,7 +141,7 @@ class _Fill:
         granted, fills = self._granted, self._hub.fills
         reason = error.message if isinstance(error, ForebayError) else type(error).__name__
         try:
-            damaged = self._tree.exists() and not is_complete(self._tree)
+            damaged = read_completed(self._tree, DAMAGED) is not None
             fills.fail(granted.fill_id, granted.token, reason, self._leave_behind(error), damaged=damaged)
         except ConflictError as fenced:
             if isinstance(error, Exception) and fenced.kind == "fenced":
@@ -146,9 +152,16 @@ class _Fill:
     def _leave_behind(self, error: BaseException) -> int:
         """The bytes that this fill's reservation has to go on covering."""
         placed = placed_bytes(self._folder)
+        if read_completed(self._tree, DAMAGED) is None:
+            # A tree that was put in its place and not reported: its records, and what could not be linked.
+            placed += fsio.freed_bytes_below(self._tree)
         if isinstance(error, CapacityError) and error.kind == "disk-full" and not placed:
             self._disk.remove_tree(self._folder)
         return placed + held_bytes(self._folder)
+
+    def _unmarked(self) -> bool:
+        """Whether a tree stands in the place that was never complete."""
+        return self._tree.exists() and not any(read_completed(self._tree, name) for name in (COMPLETE, DAMAGED))
 
     def _fill(self, contents: Contents, incoming: Incoming) -> Filled:
         listing = Listing.of(contents.manifest)
@@ -213,15 +226,21 @@ class _Fill:
 
     def _publish(self, placer: Placer, seal_digest: str) -> Filled:
         self._grip.renew()
-        granted = self._granted
-        replaced = placer.make_way(f"replaced-{granted.fill_id}-{granted.token}", granted.token)
-        freed_bytes = 0 if replaced is None else fsio.freed_bytes_below(replaced)
+        replaced = placer.make_way(self._trash_name, self._granted.token)
+        freed_bytes = 0 if replaced is None else self._accounted_bytes(replaced)
         added_bytes = placed_bytes(self._folder) + placer.copied_bytes - freed_bytes
         completed = self._completed(seal_digest, added_bytes)
         placer.publish(completed)
         if replaced is not None:
             self._disk.remove_tree(replaced)
         return self._report(completed, self._meter.progress)
+
+    def _accounted_bytes(self, replaced: Path) -> int:
+        """What the account gets back for a tree; one that another holder completed was never reported."""
+        completed = read_completed(replaced)
+        if completed is not None and completed.manifest_digest == self._version.manifest_digest:
+            return 0
+        return fsio.freed_bytes_below(replaced)
 
     def _report_placed(self, completed: Completed) -> Filled:
         """A tree that was completed before the hub could be told: nothing to do but tell it."""

@@ -200,7 +200,8 @@ def _write_mark_once(layout: VolumeLayout, disk: Disk, mark: dict[str, Any]) -> 
 def _ours(name: str) -> bool:
     # Filers show their snapshots as a folder in every volume's root.
     system = {"lost+found", ".snapshot"}
-    return name in {"roots", "incoming", "trash", MARK} | system or name.startswith(f".{MARK}.")
+    # Another process may be writing its candidate for the mark just now, or was killed at it.
+    return name in {"roots", "incoming", "trash", MARK} | system or name.lstrip(".").startswith(f"{MARK}.")
 
 
 def write_completed(tree: Path, completed: Completed, disk: Disk) -> None:

@@ -78,6 +78,10 @@ class FillStore:
     def reserve(self, fill_id: str, token: int, need_bytes: int, free_bytes: int) -> Reserved | NoRoom:
         with writing(self._engine) as connection:
             row = self._locked(connection, fill_id, token)
+            now = self._clock.now()
+            facts = rows.facts(connection, row["volume_id"], row["version_id"], now, self._hold_seconds)
+            _, verdict = step(facts, FillRenewed(now=now, hold_seconds=self._hold_seconds, token=token))
+            _refuse_fenced(verdict, fill_id)
             volume = (
                 connection.execute(sa.select(t.volume).where(t.volume.c.volume_id == row["volume_id"])).mappings().one()
             )

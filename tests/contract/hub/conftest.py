@@ -1,0 +1,52 @@
+"""A hub on each database: the stores are the same, the locks under them are not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forebay.cache.machine import Terms
+from forebay.catalog.manifest import Entry, Manifest
+from forebay.hub.local import LocalHub
+from forebay.testing.cached import FakeClock
+from forebay.testing.cached.world import add_version
+from forebay.testing.servers import Postgres
+from forebay.wire.catalog import Version
+
+VOLUME = "v1"
+LIMIT_BYTES = 1000
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/home/hub.db"
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return server.new_database()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def hub(database_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[LocalHub]:
+    opened = LocalHub.open(tmp_path / "home", database_url, clock, Terms(hold_seconds=10.0, lease_seconds=100.0))
+    opened.volumes.add(VOLUME, str(tmp_path / "volume"), LIMIT_BYTES)
+    yield opened
+    opened.close()
+    shutil.rmtree(tmp_path / "home", ignore_errors=True)
+
+
+@pytest.fixture
+def version(hub: LocalHub) -> Version:
+    return new_version(hub, "clicks")
+
+
+def new_version(hub: LocalHub, dataset: str, size_bytes: int = 100) -> Version:
+    manifest = Manifest.registered([Entry(path=f"{dataset}.tsv", size_bytes=size_bytes)])
+    return add_version(hub, dataset, manifest, "file:///lake")

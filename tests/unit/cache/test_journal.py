@@ -1,0 +1,45 @@
+"""A fill's journal: every whole record comes back, a torn one does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from forebay.cache.journal import RECORD_BYTES, Journal, Record, read_journal, read_placing, write_placing
+from forebay.fsio import Disk
+
+numbers = st.integers(0, 2**40)
+records = st.builds(
+    lambda index, start, size, digest: Record(index, start, start + size, digest),
+    numbers,
+    numbers,
+    numbers,
+    st.binary(min_size=32, max_size=32),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(records, max_size=5), st.integers(0, 5 * RECORD_BYTES))
+def test_what_was_written_whole_is_read_back(tmp_path: Path, written: list[Record], cut: int) -> None:
+    path = tmp_path / "journal"
+    path.unlink(missing_ok=True)
+    journal = Journal(path, Disk())
+    for record in written:
+        journal.add(record)
+    journal.close()
+    assert list(read_journal(path)) == written
+    with path.open("r+b") as file:
+        file.truncate(min(cut, path.stat().st_size))
+    assert list(read_journal(path)) == written[: cut // RECORD_BYTES]
+
+
+def test_absent_files_hold_nothing(tmp_path: Path) -> None:
+    assert list(read_journal(tmp_path / "none")) == []
+    assert read_placing(tmp_path / "none") == {}
+
+
+def test_what_is_about_to_be_placed_is_read_back(tmp_path: Path) -> None:
+    write_placing(tmp_path / "placing", [(0, 10), (7, 0)], Disk())
+    assert read_placing(tmp_path / "placing") == {0: 10, 7: 0}
