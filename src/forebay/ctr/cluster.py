@@ -27,14 +27,15 @@ _WORKER_ENVIRONMENT: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 @contextmanager
 def local_client(*, workers: int, threads_per_worker: int) -> Iterator[Client]:
-    """A client of a new cluster of processes, without dashboard; UnavailableError where it does not come up in time."""
+    """A client of a new cluster of processes; UnavailableError where it does not come up in time."""
     with (
         tempfile.TemporaryDirectory(prefix="forebay-dask-") as scratch,
         LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=workers,
             threads_per_worker=threads_per_worker,
             processes=True,
-            dashboard_address=None,
+            # None would still take port 8787; 0 is any free one.
+            dashboard_address="127.0.0.1:0",
             env=_WORKER_ENVIRONMENT,
             local_directory=scratch,
             silence_logs=logging.ERROR,

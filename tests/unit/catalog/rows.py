@@ -22,7 +22,7 @@ def entry_lists(digest: st.SearchStrategy[str | None] | None = None) -> st.Searc
     entries = st.builds(
         Entry,
         path=paths,
-        size_bytes=st.integers(0, 2**62) | st.integers(0, 2),
+        size_bytes=st.integers(0, 2**55) | st.integers(0, 2),
         digest=st.none() if digest is None else digest,
         key=names,
         etag=tags,
