@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ def _watching(console: Console) -> Iterator[Watch]:
             bars.update(task, completed=done, total=total or None, done=_amount(done, total, unit))
 
         def ended(report: StageReport) -> None:
-            console.print(_line(report))
+            console.print(_line(report), soft_wrap=True)
 
         yield Watch(began=began, progressed=progressed, ended=ended)
 
@@ -92,14 +93,14 @@ def _show(console: Console, job: MainJob, folder: Path) -> None:
     console.print()
     console.print(_stages_table(job))
     console.print(_quality_table(job))
-    console.print(_bytes_line(job.savings))
+    console.print(_bytes_line(job.savings), soft_wrap=True)
     reused = [stage.stage for stage in job.stages if stage.reused]
     if reused:
         console.print(f"Reused from an earlier run: {', '.join(reused)}.")
-    console.print(
-        f"Look around: [bold]cd {_shown(folder)}[/bold], then [bold]forebay status[/bold], "
-        f"[bold]forebay cache ls[/bold] or [bold]forebay dataset lineage {FEATURES}[/bold]."
-    )
+    program = "forebay" if shutil.which("forebay") else str(Path(sys.argv[0]).absolute())
+    console.print(f"\nLook around: [bold]cd {_shown(folder)}[/bold], then", soft_wrap=True)
+    for command in ("status", "cache ls", f"dataset lineage {FEATURES}", f"cache why {LOGS}"):
+        console.print(f"  {program} {command}", soft_wrap=True)
 
 
 def _shown(folder: Path) -> Path:
