@@ -44,8 +44,12 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self.close()
         assert not Disk().remove_tree(self.root)
+
+    def close(self) -> None:
+        """End the sessions."""
+        self._stack.close()
 
     @cached_property
     def settings(self) -> dict[str, Any]:
