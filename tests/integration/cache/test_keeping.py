@@ -28,17 +28,11 @@ OPEN = """
 import sys, forebay
 try:
     with forebay.open(sys.argv[1], on_progress=lambda progress, who: None) as opened:
-        print("opened", opened.moved_bytes, flush=True)
+        print("said", "opened", opened.moved_bytes, flush=True)
         sys.stdin.read()
 except forebay.ForebayError as error:
-    print(type(error).__name__, error.kind, flush=True)
+    print("said", type(error).__name__, error.kind, flush=True)
 """
-
-
-@pytest.fixture
-def stage() -> Iterator[Stage]:
-    with Stage() as stage:
-        yield stage
 
 
 def _evict(session: Session, version: Version) -> Evicted:
@@ -68,7 +62,9 @@ def _open_elsewhere(stage: Stage, ref: str, limit_bytes: int) -> subprocess.Pope
 
 def _said(process: subprocess.Popen[str]) -> list[str]:
     assert process.stdout is not None
-    return process.stdout.readline().split()
+    # Warnings of the log may come before it.
+    lines = (line.split() for line in process.stdout)
+    return next(words[1:] for words in lines if words[:1] == ["said"])
 
 
 @pytest.mark.parametrize("limit_bytes", [350_000, 1 << 30], ids=["under pressure", "stale"])
