@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import structlog
-
 from forebay.cli.main import main
 
 FOREBAY = Path(sys.executable).parent / "forebay"
@@ -57,10 +55,7 @@ class Program:
     def __call__(self, *arguments: str | Path, code: int = 0) -> Done:
         out, err = io.StringIO(), io.StringIO()
         with mock.patch.dict(os.environ, self.env, clear=True), redirect_stdout(out), redirect_stderr(err):
-            try:
-                found = main([str(argument) for argument in arguments])
-            finally:
-                structlog.reset_defaults()
+            found = main([str(argument) for argument in arguments])
         assert found == code, f"exit code {found}: {out.getvalue()}{err.getvalue()}"
         return Done(code=found, out=out.getvalue(), err=err.getvalue())
 

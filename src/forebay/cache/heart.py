@@ -11,11 +11,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from forebay.errors import ConflictError, ForebayError
+from forebay.log import get_logger
 
-_log = structlog.get_logger("forebay.heart")
+_log = get_logger("heart")
 
 
 class Heart:

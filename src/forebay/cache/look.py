@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import structlog
-
 from forebay.cache.contents import distinct_digests, read_manifest, replica_manifest
 from forebay.cache.incoming import placed_bytes
 from forebay.cache.repair import BlobsFound, TreeFound
@@ -15,10 +13,11 @@ from forebay.cache.volume import DAMAGED, MANIFEST, RESERVED, SEAL, Completed, V
 from forebay.catalog.manifest import Manifest
 from forebay.errors import ForebayError
 from forebay.fsio import used_bytes_below
+from forebay.log import get_logger
 from forebay.wire.cache import OpenFill
 from forebay.wire.hub import Catalog
 
-_log = structlog.get_logger("forebay.recover")
+_log = get_logger("recover")
 _VERSION = re.compile(r"v([1-9][0-9]*)")
 
 

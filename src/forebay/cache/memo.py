@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import structlog
 
-_log = structlog.get_logger("forebay.memo")
+from forebay.log import get_logger
+
+_log = get_logger("memo")
 
 EXPIRES_SECONDS = 30 * 86400.0
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec
 
-import structlog
-
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.evict import Evictor
 from forebay.cache.incoming import held_bytes, placed_bytes
@@ -25,11 +23,12 @@ from forebay.cache.volume import MANIFEST, RESERVED, SEAL, Completed, VolumeLayo
 from forebay.clock import Clock
 from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundError
 from forebay.fsio import Disk
+from forebay.log import get_logger
 from forebay.wire.cache import OpenFill, Replica, ReplicaState
 from forebay.wire.catalog import MadeBy, NewVersion, Version
 from forebay.wire.hub import Hub
 
-_log = structlog.get_logger("forebay.recover")
+_log = get_logger("recover")
 
 P = ParamSpec("P")
 

@@ -152,15 +152,9 @@ def _log_to_stderr() -> None:
     """The engine's log must not get into what a program reads; what matters of it, commands tell in words."""
     import logging
 
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.DEBUG if os.environ.get("FOREBAY_DEBUG") else logging.CRITICAL
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    log = logging.getLogger("forebay")
+    if os.environ.get("FOREBAY_DEBUG"):
+        logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        log.setLevel(logging.DEBUG)
+    else:
+        log.setLevel(logging.CRITICAL)
