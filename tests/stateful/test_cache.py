@@ -19,7 +19,7 @@ from forebay.cache.machine import Terms
 from forebay.cache.policy import Policy
 from forebay.errors import CapacityError, ConflictError, ForebayError, NotFoundError
 from forebay.testing.cached import FailingDisk, FakeClock, Killed, Mortal, MortalDisk, World
-from forebay.testing.cached.invariants import assert_CRASH, assert_FITS
+from forebay.testing.cached.invariants import assert_account, assert_CRASH, assert_FITS
 from forebay.testing.cached.world import add_version, holder
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import Version
@@ -181,6 +181,7 @@ class CacheMachine(RuleBasedStateMachine):
         assert not [item for item in recovered.failed if item[1].kind not in {"in-use", "pinned"}]
         again = self.cache.recover()
         assert not again.repairs.brake, "CRASH: a recovered volume needs no more"
+        assert_account(self.world.hub, self.cache)
 
     @rule()
     def lose_database(self) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import structlog
 
 from forebay.cache.contents import distinct_digests, replica_manifest
 from forebay.cache.disk_errors import disk_error
@@ -25,11 +24,14 @@ from forebay.cache.volume import VolumeLayout
 from forebay.clock import Clock
 from forebay.errors import ConflictError, ForebayError
 from forebay.fsio import Disk, freed_bytes_below
+from forebay.log import get_logger
 from forebay.wire.cache import EvictGrant, Replica, ReplicaState
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
-_log = structlog.get_logger("forebay.evict")
+_log = get_logger("evict")
+
+_FREES = ".frees-"
 
 ConfirmLake = Callable[[Version], None]
 """Raises a ForebayError unless the lake was seen to hold every object of the version."""
@@ -136,7 +138,7 @@ class Evictor:
         with Grip("evict-heart", renew, bool, terms=self._terms, clock=self._clock) as grip:
             try:
                 trash = self._take_away(version, grant, grip)
-                freed_bytes = self._empty(trash, version)
+                freed_bytes = self._empty(trash, version, grant.token)
             except OSError as error:
                 self._put_back(version, grant, error)
                 raise disk_error(error, self._layout.root) from error
@@ -151,11 +153,13 @@ class Evictor:
         trash = self._layout.trash / f"evicted-{version.group}-{version.dataset}-v{version.number}"
         self._disk.make_directories(trash)
         grip.check()
-        if (
-            tree.exists()
-            and discard(self._layout, tree, f"{trash.name}/tree-{grant.token}", self._disk, before=grant.token) is None
-        ):
-            raise ConflictError("fenced", f"{version.ref} was filled again while its eviction was paused")
+        if tree.exists():
+            # Begun anew: what an earlier eviction of this version could not remove was reported then.
+            for stuck in _doomed(trash):
+                self._disk.remove_tree(stuck)
+            name = f"{trash.name}/tree-{grant.token}"
+            if discard(self._layout, tree, name, self._disk, before=grant.token) is None:
+                raise ConflictError("fenced", f"{version.ref} was filled again while its eviction was paused")
         for digest in going:
             grip.check()
             with suppress(FileNotFoundError):
@@ -163,23 +167,33 @@ class Evictor:
         return trash
 
     def _put_back(self, version: Version, grant: EvictGrant, error: OSError) -> None:
-        """The volume refused: when the tree is still in its place, nothing has happened to the replica."""
-        tree = self._tree(version)
-        if tree.exists():
-            reason = f"its eviction failed: {error.strerror}"
-            with suppress(ForebayError):
-                self._hub.replicas.cancel_evict(
-                    self._volume_id, version, grant.token, reason, damaged=not is_complete(tree)
-                )
+        """The volume refused: when the tree is still in its place, nothing has happened to the replica.
 
-    def _empty(self, trash: Path, version: Version) -> int:
+        ConflictError `fenced` when it refused because somebody else has gone on with this eviction.
+        """
+        tree, replicas = self._tree(version), self._hub.replicas
+        try:
+            if tree.exists():
+                why, damaged = f"its eviction failed: {error.strerror}", not is_complete(tree)
+                replicas.cancel_evict(self._volume_id, version, grant.token, why, damaged=damaged)
+            else:
+                replicas.renew_evict(self._volume_id, version, grant.token)
+        except ConflictError:
+            raise
+        except ForebayError as second:
+            _log.warning("eviction-not-cancelled", ref=version.ref, kind=second.kind)
+
+    def _empty(self, trash: Path, version: Version, token: int) -> int:
         """Delete what was put into the trash; the bytes that came free (what could not be removed goes on counting)."""
-        before = freed_bytes_below(trash)
-        stuck = self._disk.remove_tree(trash)
-        if not stuck:
-            return before
-        _log.warning("trash-stuck", ref=version.ref, files=len(stuck), first=str(stuck[0]))
-        return before - freed_bytes_below(trash)
+        # The name says what a folder's deletion frees: whoever ends it for a killed process knows it all the same.
+        self._disk.rename(trash, trash.with_name(f"{trash.name}{_FREES}{freed_bytes_below(trash)}-{token}"))
+        freed_bytes = 0
+        for doomed in _doomed(trash):
+            freed_bytes += int(doomed.name.rpartition(_FREES)[2].partition("-")[0])
+            if stuck := self._disk.remove_tree(doomed):
+                _log.warning("trash-stuck", ref=version.ref, files=len(stuck), first=str(stuck[0]))
+                freed_bytes -= freed_bytes_below(doomed)
+        return max(0, freed_bytes)
 
     def _going(self, version: Version, replica: Replica) -> list[str]:
         """The blobs that go with a replica: those that no other one lists, none while another one can't be read."""
@@ -226,6 +240,10 @@ class Evictor:
 
     def _tree(self, version: Version) -> Path:
         return self._layout.tree(version.group, version.dataset, version.number)
+
+
+def _doomed(trash: Path) -> list[Path]:
+    return sorted(trash.parent.glob(f"{trash.name}{_FREES}*"))
 
 
 def _not_in(own: pa.Table, others: Sequence[pa.Table]) -> pa.Table:

@@ -16,7 +16,7 @@ from forebay import fsio
 from forebay.cache.contents import Contents, load_contents
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
-from forebay.cache.incoming import Incoming, Leftover, held_bytes, placed_bytes
+from forebay.cache.incoming import Incoming, Leftover, held_bytes, placed_bytes, remove_holders
 from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
 from forebay.cache.listing import Listing, link_present, starting, usable, wanted
 from forebay.cache.machine import Terms
@@ -125,7 +125,7 @@ class _Fill:
         if self._unmarked():
             # A fill was killed before it could write the marker; all of it but its own records is in the blobs.
             discard(self._filler.layout, self._tree, self._trash_name, self._disk)
-            self._disk.remove_tree(self._filler.layout.trash / self._trash_name)
+            self._clear_replaced()
         contents = load_contents(self._hub.catalog, self._version)
         incoming = Incoming(self._folder, self._granted.token, self._disk)
         try:
@@ -227,20 +227,26 @@ class _Fill:
     def _publish(self, placer: Placer, seal_digest: str) -> Filled:
         self._grip.renew()
         replaced = placer.make_way(self._trash_name, self._granted.token)
-        freed_bytes = 0 if replaced is None else self._accounted_bytes(replaced)
-        added_bytes = placed_bytes(self._folder) + placer.copied_bytes - freed_bytes
-        completed = self._completed(seal_digest, added_bytes)
-        placer.publish(completed)
-        if replaced is not None:
-            self._disk.remove_tree(replaced)
-        return self._report(completed, self._meter.progress)
+        accounted = replaced is None or self._is_accounted(replaced)
+        if not accounted:
+            self._clear_replaced()
+        added_bytes = placed_bytes(self._folder) + placer.copied_bytes
+        filled = self._report(placer.publish(self._completed(seal_digest, added_bytes)), self._meter.progress)
+        if replaced is not None and accounted:
+            self._hub.volumes.free_bytes(filled.replica.volume_id, self._clear_replaced())
+        return filled
 
-    def _accounted_bytes(self, replaced: Path) -> int:
-        """What the account gets back for a tree; one that another holder completed was never reported."""
+    def _clear_replaced(self) -> int:
+        """Delete the tree that stood in the place; what came free."""
+        trash = self._filler.layout.trash / self._trash_name
+        before = fsio.freed_bytes_below(trash)
+        self._disk.remove_tree(trash)
+        return before - fsio.freed_bytes_below(trash)
+
+    def _is_accounted(self, replaced: Path) -> bool:
+        """Whether the account counts a tree: not one that another holder completed and could not report."""
         completed = read_completed(replaced)
-        if completed is not None and completed.manifest_digest == self._version.manifest_digest:
-            return 0
-        return fsio.freed_bytes_below(replaced)
+        return completed is None or completed.manifest_digest != self._version.manifest_digest
 
     def _report_placed(self, completed: Completed) -> Filled:
         """A tree that was completed before the hub could be told: nothing to do but tell it."""
@@ -254,6 +260,8 @@ class _Fill:
             seconds=completed.fill_seconds,
             seal_digest=completed.seal_digest,
         )
+        # Before the report, while the reservation still covers it.
+        remove_holders(self._folder, self._granted.token, self._disk)
         # When another holder has taken over, it finds this tree, which is whole, and reports or replaces it.
         replica = self._hub.fills.finish(self._granted.fill_id, self._granted.token, done)
         self._disk.remove_tree(self._folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 from forebay.cache import journal as journals
 from forebay.cache.journal import Journal, Record, read_journal, read_placing, write_placing
 from forebay.cache.plan import Range
+from forebay.cache.volume import RESERVED
 from forebay.digest import new_hasher
 from forebay.fsio import Disk, used_bytes_below
 
@@ -101,24 +102,37 @@ class Incoming:
         return [folder for folder in _holders(self._fill_folder) if int(folder.name) != own]
 
 
+def remove_holders(fill_folder: Path, token: int, disk: Disk) -> None:
+    """Delete what the holder with this token and those before it left; never a newer one's files."""
+    for folder in _holders(fill_folder):
+        if int(folder.name) <= token:
+            disk.remove_tree(folder)
+
+
 def placed_bytes(fill_folder: Path) -> int:
     """The bytes that a fill's holders, dead ones included, have turned into blobs and not reported to the hub yet.
 
-    A temp file that was about to become a blob and is gone has become one.
+    A temp file that was about to become a blob and is gone has become one, unless a newer holder took it over. What an
+    older holder has of the same entry is a part that was copied.
     """
-    holders = _holders(fill_folder)
-    intents: dict[int, int] = {}
-    for folder in holders:
-        intents.update(read_placing(folder / journals.PLACING))
-    return sum(size for index, size in intents.items() if not any(_temp(folder, index).exists() for folder in holders))
+    newer: list[Path] = []
+    decided: set[int] = set()
+    total = 0
+    for folder in _holders(fill_folder):
+        newer.append(folder)
+        for index, size in read_placing(folder / journals.PLACING).items():
+            if index not in decided:
+                decided.add(index)
+                total += 0 if any(_temp(holder, index).exists() for holder in newer) else size
+    return total
 
 
 def held_bytes(fill_folder: Path) -> int:
-    """What a fill's folder takes by itself: temp files and journals, not the links of unfinished trees."""
+    """What a fill's folder takes by itself: temp files, journals and records, not the links of unfinished trees."""
     folders = [path for holder in _holders(fill_folder) for path in holder.iterdir() if path.is_dir()]
-    shards = [folder for folder in folders if folder.name.isdigit()]
+    own = [folder if folder.name.isdigit() else folder / RESERVED for folder in folders]
     files = [path for holder in _holders(fill_folder) for path in holder.iterdir() if path.is_file()]
-    return used_bytes_below(*shards) + sum(path.stat().st_size for path in files)
+    return used_bytes_below(*own) + sum(path.stat().st_size for path in files)
 
 
 def _holders(fill_folder: Path) -> list[Path]:

@@ -6,16 +6,17 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import structlog
+from types import TracebackType
+from typing import Self
 
 from forebay.cache.heart import Heart
 from forebay.cache.machine import Terms
 from forebay.errors import ConflictError, ForebayError
+from forebay.log import get_logger
 from forebay.wire.cache import Lease, Replica
 from forebay.wire.hub import Hub
 
-_log = structlog.get_logger("forebay.lease")
+_log = get_logger("lease")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,14 @@ class Leased:
         except ForebayError as error:
             # The work it was for is done; the lease ends by itself.
             _log.warning("release-failed", lease=self.lease.lease_id, kind=error.kind)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def _beat(self) -> None:
         self._hub.leases.renew(self.lease.lease_id)

@@ -121,7 +121,7 @@ class Placer:
             raise ConflictError("fenced", f"a newer fill has completed {self._place}")
         return moved
 
-    def publish(self, completed: Completed) -> Path:
+    def publish(self, completed: Completed) -> Completed:
         """Move the tree to its place, which is free, and mark it complete. The caller has synced the file system."""
         for folder in sorted(self._folders - {self._tree}, reverse=True):
             self._disk.set_mode(folder, SEALED_DIRECTORY_MODE)
@@ -130,7 +130,7 @@ class Placer:
         write_completed(self._place, completed, self._disk)
         self._disk.set_mode(self._place / RESERVED, SEALED_DIRECTORY_MODE)
         self._disk.set_mode(self._place, SEALED_DIRECTORY_MODE)
-        return self._place
+        return completed
 
     def _link(self, source: Path, path: str) -> None:
         """A link in the tree, or a copy; what has the path already is the same contents."""
@@ -177,7 +177,11 @@ def discard(layout: VolumeLayout, tree: Path, trash_name: str, disk: Disk, *, be
     disk.make_directories(target.parent)
     # A directory must be writable to be moved to another parent; root does not notice, everybody else does.
     disk.set_mode(tree, 0o755)
-    disk.rename(tree, target)
+    try:
+        disk.rename(tree, target)
+    except OSError:
+        disk.set_mode(tree, SEALED_DIRECTORY_MODE)
+        raise
     if _newer(target, before):
         disk.rename(target, tree)
         disk.set_mode(tree, SEALED_DIRECTORY_MODE)

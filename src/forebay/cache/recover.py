@@ -131,8 +131,7 @@ class _Repair:
         for group, digests in repairs.orphan_blobs.items():
             for digest in digests:
                 self._try(digest, self._quarantine, group, digest)
-        for name in repairs.remove_incoming:
-            self._done.stuck += self._disk.remove_tree(self._layout.incoming / name)
+        self._try("incoming", self._remove_strays)
         self._try("trash", self._empty_trash)
         self._try("account", self._count)
 
@@ -207,22 +206,30 @@ class _Repair:
         with suppress(ConflictError):
             self._hub.fills.fail(fill.fill_id, fill.token, "its process is gone", kept_bytes)
 
+    def _remove_strays(self) -> None:
+        """Folders that no fill owns, those of fills that were ended just now included."""
+        names = names_in(self._layout.incoming)
+        owned = {fill.fill_id for fill in self._hub.fills.open_fills(self._volume_id)}
+        for name in names:
+            if name not in owned:
+                self._done.stuck += self._disk.remove_tree(self._layout.incoming / name)
+
     def _end_eviction(self, replica: Replica) -> None:
         error = self._evictor.evict(replica, replica.reason).error
         if error is not None:
             raise error
 
     def _empty_trash(self) -> None:
-        evicting = {
+        busy = [
             f"evicted-{replica.group}-{replica.dataset}-v{replica.number}"
             for replica in self._hub.replicas.all(self._volume_id)
             if replica.state is ReplicaState.EVICTING
-        }
-        live = {fill.fill_id for fill in self._hub.fills.open_fills(self._volume_id) if fill.live}
+        ]
+        busy += [f"replaced-{fill.fill_id}-" for fill in self._hub.fills.open_fills(self._volume_id) if fill.live]
         for name in names_in(self._layout.trash):
             quarantined = quarantined_at(name)
             resting = quarantined is not None and self._now - quarantined < QUARANTINE_SECONDS
-            if resting or name in evicting or any(name.startswith(f"replaced-{fill_id}-") for fill_id in live):
+            if resting or name.startswith(tuple(busy)):
                 continue
             stuck = self._disk.remove_tree(self._layout.trash / name)
             self._done.stuck += stuck

@@ -88,9 +88,7 @@ class ReplicaStore:
             key, _ = self._evict_step(connection, volume_id, version, EvictFinished(token=token))
             reason = rows.replicas(connection, volume_id, now, key)[0].reason
             rows.clear(connection, volume_id, key)
-            used = t.volume.c.used_bytes - freed_bytes
-            least = sa.case((used < 0, 0), else_=used)
-            connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(used_bytes=least))
+            rows.free_bytes(connection, volume_id, freed_bytes)
             rows.record(connection, volume_id, version.ref, "evicted", reason, freed_bytes, now)
 
     def mark_damaged(self, volume_id: str, version: Version, reason: str, *, token: int = 0) -> Replica:

@@ -32,6 +32,13 @@ def save_token(connection: Connection, volume_id: str, token: int) -> None:
     connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(last_token=token))
 
 
+def free_bytes(connection: Connection, volume_id: str, freed_bytes: int) -> None:
+    """Take freed bytes off the account, which never falls below nothing."""
+    used = t.volume.c.used_bytes - freed_bytes
+    least = sa.case((used < 0, 0), else_=used)
+    connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(used_bytes=least))
+
+
 def version_id(connection: Connection, version: Version) -> int:
     """The row of a version; NotFoundError `version-not-found`."""
     query = (

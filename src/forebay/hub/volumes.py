@@ -54,6 +54,10 @@ class VolumeStore:
             here = t.volume.c.volume_id == volume_id
             connection.execute(sa.update(t.volume).where(here).values(used_bytes=used_bytes))
 
+    def free_bytes(self, volume_id: str, freed_bytes: int) -> None:
+        with writing(self._engine) as connection:
+            rows.free_bytes(connection, volume_id, freed_bytes)
+
     def record(self, volume_id: str, ref: str, event: str, reason: str, size_bytes: int) -> None:
         with writing(self._engine) as connection:
             rows.record(connection, volume_id, ref, event, reason, size_bytes, self._clock.now())

@@ -96,6 +96,9 @@ class Volumes(Protocol):
     def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
         """Recover: replace the account by what was counted on the volume."""
 
+    def free_bytes(self, volume_id: str, freed_bytes: int) -> None:
+        """Something that the account counted was deleted from the trash."""
+
     def record(self, volume_id: str, ref: str, event: str, reason: str, size_bytes: int) -> None:
         """Add a line to the volume's history."""
 

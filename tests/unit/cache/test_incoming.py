@@ -93,3 +93,14 @@ def test_FITS_temp_files_that_became_blobs_count_until_they_are_reported(tmp_pat
     new.temp(0).rename(tmp_path / "another blob")
     assert placed_bytes(tmp_path) == 5 + len(DATA)
     new.close()
+
+
+def test_FITS_an_older_holders_part_of_a_placed_file_changes_nothing(tmp_path: Path) -> None:
+    left_by(tmp_path, 1, 0, DATA[:500], (0, 500))
+    new = Incoming(tmp_path, 2, Disk())
+    new.temp(0).write_bytes(DATA)
+    new.begin_placing([(0, len(DATA))])
+    assert placed_bytes(tmp_path) == 0
+    new.temp(0).rename(tmp_path / "a blob")
+    assert placed_bytes(tmp_path) == len(DATA)
+    new.close()

@@ -1,0 +1,156 @@
+"""A process of its own that uses a world's cache: started, paused, killed and read by tests. Speaks JSON lines.
+
+`python -m forebay.testing.cached.process ROOT TASK` where TASK is JSON: what to `do` with which `ref`, and how.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+
+from forebay.cache.engine import Cache
+from forebay.cache.machine import Terms
+from forebay.errors import ForebayError
+from forebay.testing.cached.disks import FailingDisk, KillingDisk
+from forebay.testing.cached.world import LIMIT_BYTES, World, holder
+
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """`kill_at` and `stop_at` are numbers of disk effects: there the process kills or stops itself."""
+
+    do: str
+    ref: str
+    kill_at: int = 0
+    kill_after: bool = False
+    stop_at: int = 0
+    stop_effect: str = ""
+    hold_seconds: float = 10.0
+    lease_seconds: float = 120.0
+    limit_bytes: int = LIMIT_BYTES
+    streams: int = 4
+
+
+@dataclass(slots=True)
+class CacheProcess:
+    """A running one. `lines` are what it said."""
+
+    popen: subprocess.Popen[str]
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, root: Path, task: Task, user: str | None = None) -> Self:
+        command = [sys.executable, "-m", "forebay.testing.cached.process", str(root), json.dumps(asdict(task))]
+        return cls(subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, user=user))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait()
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            assert pipe is not None
+            pipe.close()
+
+    def say(self, word: str) -> None:
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(word + "\n")
+        self.popen.stdin.flush()
+
+    def until(self, word: str) -> dict[str, Any]:
+        """Read on until it says this; what it said with it."""
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self.lines.append(json.loads(line))
+            if self.lines[-1]["said"] == word:
+                return self.lines[-1]
+        raise AssertionError(f"the process ended ({self.popen.wait()}) without {word!r}: {self.lines}")
+
+    def result(self) -> dict[str, Any]:
+        """What came of the task."""
+        return self.until("result")
+
+    def wait_killed(self) -> bool:
+        """Wait for its end; whether it was killed (or came to its end before the effect with that number)."""
+        return self.popen.wait() == -signal.SIGKILL
+
+    def wait_stopped(self) -> None:
+        """Wait until it has stopped itself."""
+        os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def go_on(self) -> None:
+        self.popen.send_signal(signal.SIGCONT)
+
+
+def main() -> None:
+    """Do the task and say what came of it."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    task = Task(**json.loads(sys.argv[2]))
+    world = World(Path(sys.argv[1]), terms=Terms(hold_seconds=task.hold_seconds, lease_seconds=task.lease_seconds))
+    cache = world.cache(disk=_disk(task), limit_bytes=task.limit_bytes, streams=task.streams)
+    try:
+        result = _do(task, world, cache)
+    except ForebayError as error:
+        result = {"error": error.kind, "message": str(error)}
+    _say("result", **result)
+
+
+def _do(task: Task, world: World, cache: Cache) -> dict[str, Any]:
+    version = world.hub.catalog.resolve(task.ref)
+    match task.do:
+        case "warm":
+            _say("begin")
+            sys.stdin.readline()
+            seen: list[int] = []
+            warmed = cache.warm(version, holder(), lambda progress, who: seen.append(progress.done_bytes))
+            return {"moved": warmed.moved_bytes, "waited": warmed.waited, "seen": seen, "path": str(warmed.path)}
+        case "lease":
+            leased = cache.lease(version, holder(), on_lost=lambda error: _say("lost", kind=error.kind))
+            _say("leased")
+            sys.stdin.readline()
+            leased.close()
+            return {"lost": leased.lost is not None}
+        case "evict":
+            replica = next(item for item in cache.replicas() if item.ref == task.ref)
+            evicted = cache.evictor.evict(replica, "asked")
+            return {"freed": evicted.freed_bytes, "error": evicted.error.kind if evicted.error else ""}
+    raise ValueError(task.do)
+
+
+def _disk(task: Task) -> FailingDisk | KillingDisk:
+    if task.kill_at:
+        return KillingDisk(task.kill_at, after=task.kill_after)
+    count = 0
+    lock = threading.Lock()
+
+    def stop(name: str, number: int) -> int:
+        nonlocal count
+        with lock:
+            count += not task.stop_effect or name == task.stop_effect
+            here = count == task.stop_at and (not task.stop_effect or name == task.stop_effect)
+        if task.stop_at and here:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return 0
+
+    return FailingDisk(stop)
+
+
+def _say(said: str, **facts: Any) -> None:
+    print(json.dumps({"said": said, **facts}), flush=True)  # noqa: T201 - it is how it speaks
+
+
+if __name__ == "__main__":
+    main()
