@@ -36,7 +36,8 @@ from forebay.wire.cache import FillDone, Granted, Progress, Replica
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
-_LEAST_PIECE_BYTES = 64 << 20
+_LEAST_PIECE_BYTES = 256 << 20
+_BUSY_STREAMS = 4
 
 OpenLake = Callable[[Version], LakeStore]
 
@@ -202,7 +203,7 @@ class _Fill:
             still_held=self._grip.check,
         )
         moves = wanted(manifest, plan, listing.digests, leftovers)
-        transfer.run(moves, piece_bytes(plan.missing, self._filler.settings.streams, _LEAST_PIECE_BYTES))
+        transfer.run(moves, piece_bytes(plan.missing, _BUSY_STREAMS, _LEAST_PIECE_BYTES))
         for index, digest in transfer.digests.items():
             listing.digests[index] = digest
 

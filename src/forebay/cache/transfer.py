@@ -7,8 +7,8 @@ written to the journal after it is in the file, so that a kill costs at most one
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from forebay.cache.disk_errors import disk_error
@@ -77,6 +77,8 @@ class Transfer:
         self._streams = streams
         self._still_held = still_held
         self._away_in_a_row = 0
+        self._lock = threading.Lock()
+        self._unfinished: set[_File] = set()
         self.digests: dict[int, bytes] = {}
         self.errors: list[ForebayError] = []
 
@@ -85,31 +87,30 @@ class Transfer:
 
         An object that changed or vanished does not stop the others; a lake that is away or refuses us does.
         """
+        tasks = _tasks(wanted, piece_bytes)
         with ThreadPoolExecutor(self._streams, thread_name_prefix="forebay-fill") as pool:
+            threads = [pool.submit(self._work, tasks) for _ in range(self._streams)]
             try:
-                self._move_all(pool, wanted, piece_bytes)
+                for thread in threads:
+                    thread.result()
             except BaseException as error:
                 # The pool waits for its threads: tell them, or an interrupted fill would go on to its end.
                 self._meter.cancel(error)
                 raise
+            finally:
+                pool.shutdown()
+                self._close_unfinished()
         self._raise_collected()
 
-    def _move_all(self, pool: ThreadPoolExecutor, wanted: Iterable[Wanted], piece_bytes: int) -> None:
-        pending: set[Future[None]] = set()
-        for item in wanted:
-            if self._meter.cancelled():
-                break
-            file = _File(item, segments(item.missing, item.size_bytes, piece_bytes))
-            pending |= {pool.submit(self._move_segment, file, segment) for segment in file.segments}
-            if len(pending) >= 8 * self._streams:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                self._collect(done)
-        self._collect(wait(pending).done)
-
-    def _collect(self, done: set[Future[None]]) -> None:
-        for future in done:
+    def _work(self, tasks: Iterator[tuple[_File, Segment]]) -> None:
+        """One thread: takes the next segment from what all share, until there is none or the fill has ended."""
+        while not self._meter.cancelled():
+            with self._lock:
+                task = next(tasks, None)
+            if task is None:
+                return
             try:
-                future.result()
+                self._move_segment(*task)
             except CancelledError:
                 continue
             except ForebayError as error:
@@ -119,9 +120,10 @@ class Transfer:
 
     def _fail(self, error: ForebayError) -> None:
         """Remember an object's error; one that speaks of the lake or the disk, not of the object, ends the fill."""
-        if len(self.errors) < _ERRORS_KEPT:
-            self.errors.append(error)
-        self._away_in_a_row += isinstance(error, UnavailableError)
+        with self._lock:
+            if len(self.errors) < _ERRORS_KEPT:
+                self.errors.append(error)
+            self._away_in_a_row += isinstance(error, UnavailableError)
         hopeless = isinstance(error, NotAllowedError | CapacityError) or error.kind in {"disk-failing", "volume-away"}
         if hopeless or self._away_in_a_row >= self._streams or len(self.errors) >= _ERRORS_KEPT:
             self._meter.cancel(error)
@@ -157,6 +159,7 @@ class Transfer:
                 path = self._incoming.temp(file.wanted.missing.index)
                 self._disk.unlink(path)
                 file.descriptor = self._disk.create(path)
+                self._unfinished.add(file)
 
     def _leave(self, file: _File, *, failed: bool) -> bool:
         """Close the file after its last segment; True when all of them succeeded."""
@@ -164,8 +167,15 @@ class Transfer:
             file.left -= 1
             file.failed |= failed
             if file.left == 0 and file.descriptor >= 0:
+                self._unfinished.discard(file)
                 self._disk.close(file.descriptor)
             return file.left == 0 and not file.failed
+
+    def _close_unfinished(self) -> None:
+        """Close the files whose last segments were never taken, because the fill ended before."""
+        for file in self._unfinished:
+            self._disk.close(file.descriptor)
+        self._unfinished.clear()
 
     def _write_segment(
         self, file: _File, segment: Segment, leftover: Leftover | None, *, counted: bool = True
@@ -242,3 +252,11 @@ def _mismatch(subject: str, found: bytes, expected: bytes) -> DamagedError:
         f"{subject} has the digest {found.hex()}, not {expected.hex()} after {_DIGEST_TRIES} downloads",
         todo="The lake's copy is damaged or was replaced: restore it, or register a new version.",
     )
+
+
+def _tasks(wanted: Iterable[Wanted], piece_bytes: int) -> Iterator[tuple[_File, Segment]]:
+    """Every segment of every file, in order; a file is made when its first segment is taken."""
+    for item in wanted:
+        file = _File(item, segments(item.missing, item.size_bytes, piece_bytes))
+        for segment in file.segments:
+            yield file, segment
