@@ -143,7 +143,7 @@ def _holders(fill_folder: Path) -> list[Path]:
 
 
 def _temp(folder: Path, index: int) -> Path:
-    return folder / str(index // _SHARD) / str(index % _SHARD)
+    return Path(f"{folder}/{index // _SHARD}/{index % _SHARD}")
 
 
 def _by_index(journal: Path) -> Mapping[int, list[Record]]:

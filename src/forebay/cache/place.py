@@ -38,7 +38,7 @@ class Placer:
         self._place = place
         self._disk = disk
         self._tree = folder / _TREE
-        self._folders = {self._tree}
+        self._folders = {""}
         self._shards: set[str] = set()
         self.copied_bytes = 0
 
@@ -69,7 +69,7 @@ class Placer:
             self._link(self._layout.blob(self._group, digest), path)
         except FileNotFoundError:
             return False
-        target = self._tree / path
+        target = self._target(path)
         if target.stat().st_size == size_bytes:
             return True
         self._disk.unlink(target)
@@ -77,7 +77,7 @@ class Placer:
 
     def link_again(self, placed: str, path: str) -> None:
         """The same contents as `placed`, which is in the tree already, under another path."""
-        self._link(self._tree / placed, path)
+        self._link(self._target(placed), path)
 
     def keep(self, temp: Path, digest: str, path: str, size_bytes: int) -> bool:
         """Give a durable temp file its blob name and its place in the tree.
@@ -98,7 +98,7 @@ class Placer:
             return
         self._make_shard(digest)
         try:
-            self._disk.link(self._tree / path, blob)
+            self._disk.link(self._target(path), blob)
         except FileExistsError:
             pass
         except OSError as error:
@@ -123,8 +123,8 @@ class Placer:
 
     def publish(self, completed: Completed) -> Completed:
         """Move the tree to its place, which is free, and mark it complete. The caller has synced the file system."""
-        for folder in sorted(self._folders - {self._tree}, reverse=True):
-            self._disk.set_mode(folder, SEALED_DIRECTORY_MODE)
+        for folder in sorted(self._folders - {""}, reverse=True):
+            self._disk.set_mode(self._target(folder), SEALED_DIRECTORY_MODE)
         self._disk.rename(self._tree, self._place)
         self._disk.sync_directory(self._place.parent)
         write_completed(self._place, completed, self._disk)
@@ -134,8 +134,8 @@ class Placer:
 
     def _link(self, source: Path, path: str) -> None:
         """A link in the tree, or a copy; what has the path already is the same contents."""
-        target = self._tree / path
-        self._make_folder(target.parent)
+        target = self._target(path)
+        self._make_folder(path.rpartition("/")[0])
         try:
             self._disk.link(source, target)
         except FileExistsError:
@@ -155,13 +155,18 @@ class Placer:
             self._disk.make_directories(self._layout.blob(self._group, digest).parent)
             self._shards.add(digest[:2])
 
-    def _make_folder(self, folder: Path) -> None:
+    def _make_folder(self, folder: str) -> None:
+        """Make a folder of the tree with all above it; `""` is the tree itself."""
         if folder in self._folders:
             return
-        self._disk.make_directories(folder)
+        self._disk.make_directories(self._target(folder))
         while folder not in self._folders:
             self._folders.add(folder)
-            folder = folder.parent
+            folder = folder.rpartition("/")[0]
+
+    def _target(self, path: str) -> Path:
+        # One path made at once costs a fraction of many joined, and every file has one.
+        return Path(f"{self._tree}/{path}")
 
 
 def discard(layout: VolumeLayout, tree: Path, trash_name: str, disk: Disk, *, before: int | None = None) -> Path | None:

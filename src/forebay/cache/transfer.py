@@ -115,6 +115,9 @@ class Transfer:
                 continue
             except ForebayError as error:
                 self._fail(error)
+            except BaseException as error:
+                self._meter.cancel(error)
+                raise
             else:
                 self._away_in_a_row = 0
 
