@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from forebay.cache.engine import Cache
 from forebay.cache.journal import RECORD_BYTES
+from forebay.cache.machine import Terms
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.hub.local import LocalHub
 from forebay.testing.awkward import AwkwardOrigin, Hold
@@ -140,3 +142,24 @@ def wait_for(condition: Callable[[], bool]) -> None:
     """Poll; the test's own timeout bounds it."""
     while not condition():
         time.sleep(0.01)
+
+
+def test_a_hub_that_is_locked_beyond_the_hold_stops_no_fill(root: Path, awkward_origin: AwkwardOrigin) -> None:
+    world = World(root, terms=Terms(hold_seconds=0.5))
+    lake = Origin(awkward_origin, world.hub, {"a": 3 << 20, "b": 10})
+    held = Hold(after_bytes=1 << 20)
+    awkward_origin.misbehave("/lake/a", held)
+    with CacheProcess.start(root, Task(do="warm", ref=lake.version.ref, hold_seconds=0.5)) as one:
+        one.say("go")
+        wait_for(lambda: bool(awkward_origin.seen("/lake/b")))
+        other = sqlite3.connect(root / "home/hub.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        locked_at = time.monotonic()
+        wait_for(lambda: time.monotonic() > locked_at + 1.0)
+        held.gate.set()
+        wait_for(lambda: bool(awkward_origin.seen("/lake/a")))
+        other.execute("ROLLBACK")
+        other.close()
+        assert one.result()["moved"] == (3 << 20) + 10
+    assert len(awkward_origin.seen()) == 2
+    assert_all(world.hub, world.cache())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import shutil
@@ -138,6 +139,7 @@ def holder(purpose: str = "test") -> Holder:
 def _migrated_database() -> Path:
     """An empty database with all tables, made once a process: migrating takes most of a second."""
     folder = Path(tempfile.mkdtemp(prefix="forebay-database-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     hub = LocalHub.open(folder, f"sqlite:///{folder}/hub.db", SystemClock())
     hub.close()
     return folder / "hub.db"
