@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     grace: Annotated[str, _checked(parse_duration)] = Field("10min", description="New replicas stay at least this long")
     high_mark: float = Field(0.9, gt=0, le=1, description="Eviction starts above this share of the limit")
     low_mark: float = Field(0.8, gt=0, le=1, description="and stops below this one")
-    streams: int = Field(8, ge=1, le=256, description="Objects moved at a time")
+    streams: int = Field(16, ge=1, le=256, description="Objects moved at a time")
     user: str = Field(default_factory=lambda: _user(), description="Who you are, in records")
     profiles: dict[str, dict[str, SecretStr]] = Field(default_factory=dict, description="Named lake credentials")
 

@@ -56,7 +56,7 @@ class Filled:
 class FillSettings:
     """`streams` objects at a time come from the lake."""
 
-    streams: int = 8
+    streams: int = 16
 
 
 class Filler:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import obstore
@@ -12,6 +12,7 @@ from forebay.clock import SystemClock
 from forebay.errors import ForebayError
 from forebay.lake.backoff import Backoff, Patience
 from forebay.lake.etag import etag_of
+from forebay.lake.fetch import fetch
 from forebay.lake.look import look
 from forebay.lake.part import Part
 from forebay.lake.stores import LakeStore, Manners
@@ -31,6 +32,16 @@ class Waits:
         return Patience(
             backoff=Backoff(attempts=attempts), sleep=self.delays_s.append, chance=lambda: 0.0, clock=SystemClock()
         )
+
+
+def fetched(lake: LakeStore, parts: Iterable[Part]) -> dict[str, bytes]:
+    """The bytes of every part, by its key."""
+    got: dict[str, bytes] = {}
+    for part in parts:
+        chunks: list[bytes] = []
+        fetch(lake, part, chunks.append)
+        got[part.key] = b"".join(chunks)
+    return got
 
 
 def open_awkward(origin: AwkwardOrigin, bucket: str = "lake") -> LakeStore:

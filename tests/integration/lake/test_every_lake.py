@@ -13,7 +13,6 @@ import pytest
 from forebay.catalog.manifest import Manifest
 from forebay.errors import ConflictError, InputError
 from forebay.lake import listing
-from forebay.lake.batch import fetch_many
 from forebay.lake.confirm import confirm
 from forebay.lake.fetch import CHUNK_BYTES, fetch
 from forebay.lake.listing import list_objects
@@ -21,7 +20,7 @@ from forebay.lake.location import Location, parse_location
 from forebay.lake.part import Part
 from forebay.lake.stores import LakeStore
 from forebay.testing.servers import RcloneS3
-from tests.integration.lake.lakes import Waits, fill, open_s3, whole
+from tests.integration.lake.lakes import Waits, fetched, fill, open_s3, whole
 
 pytestmark = pytest.mark.integration
 
@@ -73,12 +72,8 @@ def parts(table: pa.Table) -> list[Part]:
 
 def test_what_was_listed_can_be_fetched(stored: LakeStore) -> None:
     table = rows(stored, "/**")
-    got: dict[str, bytes] = {}
 
-    batch = fetch_many(stored, parts(table), lambda part, body: got.update({part.key: body}))
-
-    assert batch.failed == ()
-    assert got == OBJECTS
+    assert fetched(stored, parts(table)) == OBJECTS
     assert sorted(table["path"].to_pylist()) == sorted(OBJECTS)
 
 
@@ -165,12 +160,7 @@ def rclone_lake(rclone_s3_server: RcloneS3) -> LakeStore:
 
 
 def test_rclone_serves_what_it_lists(rclone_lake: LakeStore) -> None:
-    got: dict[str, bytes] = {}
-
-    batch = fetch_many(rclone_lake, parts(rows(rclone_lake, "/**")), lambda part, body: got.update({part.key: body}))
-
-    assert batch.failed == ()
-    assert got == OBJECTS
+    assert fetched(rclone_lake, parts(rows(rclone_lake, "/**"))) == OBJECTS
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, CHUNK_BYTES), (CHUNK_BYTES, len(BIG)), (5, 6)])

@@ -13,12 +13,11 @@ from forebay.catalog.manifest import Manifest
 from forebay.digest import digest_bytes
 from forebay.errors import ConflictError, DamagedError, NotFoundError
 from forebay.lake import publish as publishing
-from forebay.lake.batch import fetch_many
 from forebay.lake.part import Part
 from forebay.lake.publish import Published, prepare, publish
 from forebay.lake.stores import LakeStore
 from forebay.testing.servers import SeaweedFS
-from tests.integration.lake.lakes import open_s3
+from tests.integration.lake.lakes import fetched, open_s3
 
 pytestmark = pytest.mark.integration
 
@@ -65,8 +64,7 @@ def test_published_files_can_be_fetched_and_hash_to_their_digests(directory: Pat
         )
         for entry in published.manifest.entries()
     ]
-    got: dict[str, bytes] = {}
-    assert fetch_many(lake, parts, lambda part, body: got.update({part.key: body})).failed == ()
+    got = fetched(lake, parts)
     for entry in published.manifest.entries():
         assert got[entry.key] == (directory / entry.path).read_bytes()
         assert digest_bytes(got[entry.key]).hex() == entry.digest
