@@ -25,6 +25,8 @@ from forebay.lake.part import Part
 from forebay.lake.stores import LakeStore
 
 CHECKPOINT_BYTES = 64 << 20
+# The disk works while the lake is read, so that the sync at the end has little left to wait for.
+WRITE_BACK_BYTES = 16 << 20
 _DIGEST_TRIES = 3
 _ERRORS_KEPT = 20
 
@@ -187,15 +189,19 @@ class Transfer:
         wanted, hasher = file.wanted, new_hasher()
         position = segment.start
         checkpoint = segment.copied_to + CHECKPOINT_BYTES
+        pushed = segment.start
 
         def sink(chunk: bytes) -> None:
-            nonlocal position, checkpoint
+            nonlocal position, checkpoint, pushed
             self._still_held()
             self._disk.write_at(file.descriptor, chunk, position)
             hasher.update(chunk)
             position += len(chunk)
             if counted and position > segment.copied_to:
                 self._meter.moved(len(chunk))
+            if position - pushed >= WRITE_BACK_BYTES:
+                self._disk.start_write_back(file.descriptor, pushed, position - pushed)
+                pushed = position
             if position >= checkpoint:
                 checkpoint = position + CHECKPOINT_BYTES
                 self._note(wanted, segment.start, position, hasher.digest())
