@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import structlog
-
 from forebay.cache.engine import Cache
 from forebay.cache.machine import Terms
 from forebay.errors import ForebayError
@@ -97,7 +95,6 @@ class CacheProcess:
 
 def main() -> None:
     """Do the task and say what came of it."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     task = Task(**json.loads(sys.argv[2]))
     world = World(Path(sys.argv[1]), terms=Terms(hold_seconds=task.hold_seconds, lease_seconds=task.lease_seconds))
     cache = world.cache(disk=_disk(task), limit_bytes=task.limit_bytes, streams=task.streams)
