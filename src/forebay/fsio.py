@@ -89,9 +89,17 @@ class Disk:
         finally:
             os.close(descriptor)
 
-    def sync_file_system(self, path: Path) -> None:
+    def open_witness(self, path: Path) -> int:
+        """A descriptor that makes `sync_file_system` tell of every write that failed since now; `close` it.
+
+        Linux tells each open file of a write-back error once: one opened at the end would not hear of an earlier error
+        that somebody else's sync was told of.
+        """
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def sync_file_system(self, path: Path, witness: int | None = None) -> None:
         """Make everything written so far to the file system of `path` durable, in one batch (Linux syncfs)."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = self.open_witness(path) if witness is None else witness
         try:
             if _libc is None or not hasattr(_libc, "syncfs"):
                 os.sync()
@@ -99,7 +107,8 @@ class Disk:
                 number = ctypes.get_errno()
                 raise OSError(number, os.strerror(number), str(path))
         finally:
-            os.close(descriptor)
+            if witness is None:
+                os.close(descriptor)
 
     def write_durable(self, path: Path, data: Buffer) -> None:
         """Replace `path` by `data`: temp name, write, fsync, rename, fsync of the directory."""

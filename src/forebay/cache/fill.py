@@ -128,11 +128,15 @@ class _Fill:
             discard(self._filler.layout, self._tree, self._trash_name, self._disk)
             self._clear_replaced()
         contents = load_contents(self._hub.catalog, self._version)
-        incoming = Incoming(self._folder, self._granted.token, self._disk)
+        self._witness = self._disk.open_witness(self._filler.layout.root)
         try:
-            return self._fill(contents, incoming)
+            incoming = Incoming(self._folder, self._granted.token, self._disk)
+            try:
+                return self._fill(contents, incoming)
+            finally:
+                incoming.close()
         finally:
-            incoming.close()
+            self._disk.close(self._witness)
 
     def give_up(self, error: BaseException) -> None:
         """Tell the hub what stays for the next try: verified bytes, unless the disk is full.
@@ -213,7 +217,7 @@ class _Fill:
         seal = self._record_digests(contents.manifest, listing.digests)
         brought = (*plan.finished, *(entry.index for entry in plan.missing))
         incoming.begin_placing((index, listing.sizes[index]) for index in brought)
-        self._disk.sync_file_system(self._filler.layout.root)
+        self._disk.sync_file_system(self._filler.layout.root, self._witness)
         self._grip.check()
         for index in brought:
             placer.keep(incoming.temp(index), listing.name(index), listing.paths[index], listing.sizes[index])
@@ -222,7 +226,7 @@ class _Fill:
         for index in {listing.digests[index]: index for index in plan.present}.values():
             placer.restore_blob(listing.name(index), listing.paths[index])
         placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest))
-        self._disk.sync_file_system(self._filler.layout.root)
+        self._disk.sync_file_system(self._filler.layout.root, self._witness)
         return self._publish(placer, seal)
 
     def _publish(self, placer: Placer, seal_digest: str) -> Filled:

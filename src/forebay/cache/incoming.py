@@ -90,10 +90,6 @@ class Incoming:
         """Write down which temp files (entry index, size) may become blobs from now on."""
         write_placing(self.folder / journals.PLACING, sizes, self._disk)
 
-    def has_earlier(self) -> bool:
-        """Whether another holder worked here before."""
-        return bool(self._earlier_holders())
-
     def close(self) -> None:
         self.journal.close()
 

@@ -76,6 +76,10 @@ def test_many_that_migrate_at_once(database_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(start) for _ in range(4)]:
             done.result()
+    engine = open_engine(database_url)
+    with reading(engine) as connection:
+        assert revision(connection) == HEAD
+    engine.dispose()
 
 
 def test_a_newer_database_is_refused(engine: Engine) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from forebay.cache.engine import Cache
 from forebay.errors import ConflictError, DamagedError, UnavailableError
+from forebay.fsio import Disk
 from forebay.testing.cached import FakeClock, World
 from forebay.testing.cached.invariants import assert_all
 from forebay.testing.cached.world import holder
@@ -178,3 +179,39 @@ def test_opening_costs_the_same_whatever_the_number_of_files(root: Path, monkeyp
     with cache.lease(version, holder()) as leased:
         assert leased.warmed.path.is_dir()
     assert seen == []
+
+
+class WitnessedDisk(Disk):
+    """Notes in which order the witness is opened, files are made, syncs hear of it, and it is closed."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.witness = -1
+
+    def open_witness(self, path: Path) -> int:
+        self.seen.append("opened")
+        self.witness = super().open_witness(path)
+        return self.witness
+
+    def create(self, path: Path) -> int:
+        self.seen.append("created")
+        return super().create(path)
+
+    def sync_file_system(self, path: Path, witness: int | None = None) -> None:
+        assert witness == self.witness
+        self.seen.append("synced")
+        super().sync_file_system(path, witness)
+
+    def close(self, descriptor: int) -> None:
+        if descriptor == self.witness:
+            self.seen.append("closed")
+        super().close(descriptor)
+
+
+def test_VERIFIED_the_sync_is_told_of_every_write_that_failed_since_the_fill_began(root: Path) -> None:
+    world, disk = World(root), WitnessedDisk()
+    version = world.add("clicks", FILES)
+    world.cache(disk=disk).warm(version, holder())
+    assert disk.seen.count("created") >= len(FILES)
+    assert [step for step in disk.seen if step != "created"] == ["opened", "synced", "synced", "closed"]
+    assert disk.seen[0] == "opened"

@@ -14,7 +14,6 @@ from forebay.cache.volume import RESERVED
 from forebay.digest import digest_file
 from forebay.fsio import used_bytes_below
 from forebay.wire.cache import ReplicaState
-from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
 
@@ -52,14 +51,6 @@ def assert_account(hub: Hub, cache: Cache) -> None:
     """The account is exact: always after a recover. A death in between may leave it too high, never too low."""
     there = account_bytes(cache.layout, hub.fills.open_fills(cache.volume_id))
     assert cache.volume().used_bytes == there, "FITS: the account is wrong"
-
-
-def assert_IN_USE(hub: Hub, cache: Cache, kept: list[Version]) -> None:
-    """Whatever is leased or pinned (`kept`) can be opened by its path."""
-    for version in kept:
-        assert cache.path(version).is_dir(), f"IN-USE: {version.ref} has gone"
-        for entry in load_manifest(hub.catalog, version).entries():
-            assert (cache.path(version) / entry.path).exists(), f"IN-USE: {version.ref} lost {entry.path}"
 
 
 def assert_CRASH(hub: Hub, cache: Cache) -> None:
