@@ -29,7 +29,7 @@ class LocalHub:
     """Implements `wire.Hub`."""
 
     def __init__(self, engine: Engine, files: Path, owner: str, clock: Clock, terms: Terms) -> None:
-        self._engine = engine
+        self.engine = engine
         self.owner = owner
         self.catalog = CatalogStore(engine, files, clock)
         self.volumes = VolumeStore(engine, clock)
@@ -57,7 +57,7 @@ class LocalHub:
         return cls(engine, home, owner, clock, terms or Terms())
 
     def close(self) -> None:
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 def _owner(home: Path) -> str:

@@ -18,7 +18,9 @@ from forebay.lake.part import Part
 from forebay.lake.stores import LakeStore, Manners
 from forebay.testing.awkward import AwkwardOrigin
 
-QUICK = Manners(connect_s=2.0, read_s=0.5, retries=2, first_delay_s=0.01)
+QUICK = Manners(connect_s=10.0, read_s=10.0, retries=2, first_delay_s=0.01)
+# For a lake that hangs on purpose. On a busy machine one that does not may be taken for hanging, too.
+IMPATIENT = Manners(connect_s=10.0, read_s=0.5, retries=2, first_delay_s=0.01)
 SECRET = "hunter2-very-secret"
 
 
@@ -44,7 +46,7 @@ def fetched(lake: LakeStore, parts: Iterable[Part]) -> dict[str, bytes]:
     return got
 
 
-def open_awkward(origin: AwkwardOrigin, bucket: str = "lake") -> LakeStore:
+def open_awkward(origin: AwkwardOrigin, bucket: str = "lake", manners: Manners = QUICK) -> LakeStore:
     profile = {
         "endpoint": origin.url,
         "region": "us-east-1",
@@ -52,7 +54,7 @@ def open_awkward(origin: AwkwardOrigin, bucket: str = "lake") -> LakeStore:
         "secret_access_key": SECRET,
         "session_token": SECRET,
     }
-    return LakeStore.open(f"s3://{bucket}", profile, manners=QUICK)
+    return LakeStore.open(f"s3://{bucket}", profile, manners=manners)
 
 
 def open_s3(endpoint: str, access_key_id: str, secret_access_key: str, bucket: str) -> LakeStore:

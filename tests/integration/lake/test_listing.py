@@ -15,8 +15,8 @@ from forebay.lake.confirm import confirm
 from forebay.lake.listing import Listed, list_objects
 from forebay.lake.location import parse_location
 from forebay.lake.stores import LakeStore
-from forebay.testing.awkward import AwkwardOrigin, Hold, Reset, Status, Truncate
-from tests.integration.lake.lakes import Waits, error_of, open_awkward
+from forebay.testing.awkward import AwkwardOrigin, Fault, Hold, Reset, Status, Truncate
+from tests.integration.lake.lakes import IMPATIENT, Waits, error_of, open_awkward
 
 pytestmark = pytest.mark.integration
 
@@ -173,9 +173,11 @@ def test_a_listing_that_breaks_off_while_objects_change_is_an_error(monkeypatch:
     ids=["403", "404", "503", "429", "timeout", "truncated"],
 )
 def test_a_listing_that_fails_for_good(
-    awkward_origin: AwkwardOrigin, store: LakeStore, fault: Status, category: type[ForebayError], kind: str
+    awkward_origin: AwkwardOrigin, store: LakeStore, fault: Fault, category: type[ForebayError], kind: str
 ) -> None:
     awkward_origin.misbehave("/lake", always=fault)
+    if isinstance(fault, Hold):
+        store = open_awkward(awkward_origin, manners=IMPATIENT)
 
     error = failure(store, "s3://lake/criteo/day_*", category)
 

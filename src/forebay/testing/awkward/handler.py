@@ -105,7 +105,7 @@ class OriginHandler(BaseHTTPRequestHandler):
             sent_bytes = self._send(answer, fault, with_body=with_body)
         except ConnectionError:
             self.close_connection = True
-        # The answer's last bytes still wait in the buffer: whoever has read them all finds this request recorded.
+        # The answer's last byte still waits in the buffer: whoever has read it all finds this request recorded.
         self.server.origin.record(
             Seen(
                 method=self.command,
@@ -151,10 +151,15 @@ class OriginHandler(BaseHTTPRequestHandler):
             self.wfile.write(body[: fault.after_bytes])
             self.wfile.flush()
             self._wait(fault)
-            self.wfile.write(body[fault.after_bytes :])
+            self._write_but_last(body[fault.after_bytes :])
         else:
-            self.wfile.write(body)
+            self._write_but_last(body)
         return len(body)
+
+    def _write_but_last(self, body: bytes) -> None:
+        """All but the last byte may reach the client now: a large write goes past the buffer."""
+        self.wfile.write(body[:-1])
+        self.wfile.write(body[-1:])
 
     def _wait(self, fault: Hold) -> None:
         while not fault.gate.wait(0.02) and not self.server.origin.closing.is_set():

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from sqlalchemy import event
+
 from forebay.cache.engine import Cache
 from forebay.cache.machine import Terms
 from forebay.errors import ForebayError
@@ -97,7 +99,7 @@ def main() -> None:
     """Do the task and say what came of it."""
     task = Task(**json.loads(sys.argv[2]))
     world = World(Path(sys.argv[1]), terms=Terms(hold_seconds=task.hold_seconds, lease_seconds=task.lease_seconds))
-    cache = world.cache(disk=_disk(task), limit_bytes=task.limit_bytes, streams=task.streams)
+    cache = world.cache(disk=_disk(task, _outside_database(world)), limit_bytes=task.limit_bytes, streams=task.streams)
     try:
         result = _do(task, world, cache)
     except ForebayError as error:
@@ -127,7 +129,15 @@ def _do(task: Task, world: World, cache: Cache) -> dict[str, Any]:
     raise ValueError(task.do)
 
 
-def _disk(task: Task) -> FailingDisk | KillingDisk:
+def _outside_database(world: World) -> threading.RLock:
+    """Held by each thread that talks to the database: stopped there, a process would lock all others out of SQLite."""
+    talking = threading.RLock()
+    event.listen(world.hub.engine, "checkout", lambda *_: talking.acquire())
+    event.listen(world.hub.engine, "checkin", lambda *_: talking.release())
+    return talking
+
+
+def _disk(task: Task, outside_database: threading.RLock) -> FailingDisk | KillingDisk:
     if task.kill_at:
         return KillingDisk(task.kill_at, after=task.kill_after)
     count = 0
@@ -139,7 +149,8 @@ def _disk(task: Task) -> FailingDisk | KillingDisk:
             count += not task.stop_effect or name == task.stop_effect
             here = count == task.stop_at and (not task.stop_effect or name == task.stop_effect)
         if task.stop_at and here:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            with outside_database:
+                os.kill(os.getpid(), signal.SIGSTOP)
         return 0
 
     return FailingDisk(stop)
