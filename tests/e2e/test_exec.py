@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 
+from forebay.cache.journal import RECORD_BYTES
 from forebay.client.opened import open_version
 from forebay.client.session import Session
 from forebay.testing.awkward import AwkwardOrigin
@@ -113,11 +114,13 @@ def test_ONE_FILL_two_processes_share_one_fill(slow_lake: tuple[Program, Awkward
     assert {name: len(origin.seen(f"/slow/{name}", method="GET")) for name in "abc"} == {"a": 1, "b": 1, "c": 1}
 
 
-def test_ctrl_c_keeps_what_arrived_and_the_next_warm_goes_on(slow_lake: tuple[Program, AwkwardOrigin, Hold]) -> None:
+def test_ctrl_c_keeps_what_arrived_and_the_next_warm_goes_on(
+    slow_lake: tuple[Program, AwkwardOrigin, Hold], tmp_path: Path
+) -> None:
     forebay, origin, hold = slow_lake
     child = forebay.start("cache", "warm", "slow")
     assert child.stderr is not None
-    _until(lambda: all(origin.seen(f"/slow/{name}", method="GET") for name in "ab"))
+    _until(lambda: sum(path.stat().st_size for path in tmp_path.rglob("incoming/*/*/journal")) >= 2 * RECORD_BYTES)
     child.send_signal(signal.SIGINT)
     assert "once more stops at once" in child.stderr.readline()
     hold.gate.set()
@@ -127,8 +130,11 @@ def test_ctrl_c_keeps_what_arrived_and_the_next_warm_goes_on(slow_lake: tuple[Pr
     forecast = forebay("cache", "warm", "slow", "--dry-run", "--json").json[0]
     assert forecast["left_bytes"] >= 500_000
     (warmed,) = forebay("cache", "warm", "slow", "--json").json
-    assert (warmed["moved_bytes"], warmed["present_bytes"]) == (100_000, 500_000)
-    assert {name: len(origin.seen(f"/slow/{name}", method="GET")) for name in "abc"} == {"a": 1, "b": 1, "c": 2}
+    # The rest of c may have come before the interrupted fill got round to stopping.
+    gets = {name: len(origin.seen(f"/slow/{name}", method="GET")) for name in "abc"}
+    assert gets in ({"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 2})
+    again = 100_000 if gets["c"] == 2 else 0
+    assert (warmed["moved_bytes"], warmed["present_bytes"]) == (again, 600_000 - again)
 
 
 def _until(what: Callable[[], bool]) -> None:
