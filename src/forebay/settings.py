@@ -47,6 +47,19 @@ def parse_limit(text: str) -> int | float:
     return int(float(size[1]) * _SIZES[size[2].upper()])
 
 
+def parse_rate(text: str) -> float | None:
+    """Bytes a second of `100MB` or `100MB/s` (1 MB = 2**20); None for `max`. ValueError otherwise."""
+    if text.strip().lower() == "max":
+        return None
+    try:
+        rate = parse_limit(text.strip().removesuffix("/s"))
+    except ValueError:
+        rate = 0
+    if isinstance(rate, float) or rate == 0:
+        raise ValueError(f"{text!r} is not a rate: write 100MB/s or max")
+    return float(rate)
+
+
 def _checked(parse: Any) -> AfterValidator:
     def check(text: str) -> str:
         parse(text)

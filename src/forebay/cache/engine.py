@@ -10,11 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from forebay import fsio
+from forebay.cache.canary import try_out
 from forebay.cache.contents import replica_manifest
 from forebay.cache.evict import ConfirmLake, Evicted, Evictor
 from forebay.cache.fill import Filled, Filler, FillSettings, OpenLake
+from forebay.cache.health import ALLOWED, SIGNS_TO_CHANGE, Act, require
 from forebay.cache.heart import Heart
 from forebay.cache.leased import Leased, Warmed
 from forebay.cache.look import account_bytes
@@ -28,15 +31,33 @@ from forebay.cache.room import Room
 from forebay.cache.verify import Verified, brake, take_out, verify_tree
 from forebay.cache.volume import VolumeLayout, open_volume
 from forebay.clock import Clock
-from forebay.errors import ConflictError, UnavailableError
+from forebay.errors import ConflictError, ForebayError, UnavailableError
 from forebay.fsio import Disk
-from forebay.wire.cache import Granted, Holder, Lease, Progress, Ready, Replica, ReplicaState, Volume, Waiting
+from forebay.wire.cache import (
+    Claim,
+    Granted,
+    HealthReport,
+    Holder,
+    Lease,
+    Progress,
+    Ready,
+    Replica,
+    ReplicaState,
+    Sign,
+    Volume,
+    VolumeState,
+    Waiting,
+)
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
 __all__ = ["Cache", "Leased", "OnProgress", "Warmed", "default_limit"]
 
 _LOOK_SECONDS = 0.2
+_ILL = {f"volume-{state}" for state in (VolumeState.UNSTABLE, VolumeState.DOWN)}
+_DISK_FAILED = {"disk-failing", "volume-away"}
+
+T = TypeVar("T")
 
 OnProgress = Callable[[Progress, str], object]
 """Called with the progress and, when somebody else fills, with who that is."""
@@ -102,17 +123,15 @@ class Cache:
         began = self._clock.monotonic()
         waited = False
         while True:
-            fills = self._hub.fills
-            claim = fills.look(self.volume_id, version) or fills.claim(self.volume_id, version, holder)
-            match claim:
-                case Ready():
+            match self._claim(version, holder):
+                case Ready() as claim:
                     if self._really_there(claim.replica, version):
                         return self._warmed(claim.replica, version, began, waited=waited)
-                case Granted():
+                case Granted() as claim:
                     filled = self._fill(claim, version, on_progress)
                     if filled is not None:
                         return self._warmed(filled.replica, version, began, filled=filled, waited=waited)
-                case Waiting():
+                case Waiting() as claim:
                     waited = True
                     on_progress(claim.progress, claim.holder)
                     self._end_dead_eviction(claim.replica)
@@ -143,20 +162,60 @@ class Cache:
         self, versions: list[Version], memo_folder: Path, *, force: bool, on_file: Callable[[int], object] = bool
     ) -> tuple[list[Verified], list[Replica]]:
         """Hash what changed or was not hashed lately; damaged replicas are marked and returned second."""
-        results: list[Verified] = []
-        for version in versions:
-            replica = self._ready(version)
-            memo = Memo(memo_folder / self.volume_id / f"{version.dataset}@v{version.number}.parquet")
-            tree = self.path(version)
-            manifest = replica_manifest(self._hub.catalog, version, tree)
-            results.append(verify_tree(tree, replica, manifest, memo, now=self._clock.now(), on_file=on_file))
-            memo.save()
+        self.require(Act.SCRUB)
+        replicas = [self._ready(version) for version in versions]
+        results = [self.look_through(replica, memo_folder, on_file=on_file) for replica in replicas]
         if not force:
             brake(results, sum(replica.files for replica in self.replicas()))
-        return results, take_out(self._hub, self.layout, self.volume_id, results, self._disk, self._clock)
+        return results, self.take_out(results)
+
+    def look_through(
+        self,
+        replica: Replica,
+        memo_folder: Path,
+        *,
+        on_file: Callable[[int], object] = bool,
+        on_read: Callable[[int], object] = bool,
+    ) -> Verified:
+        """Hash the files of one ready replica that changed or were not hashed lately."""
+        version = self.resolve(replica.ref)
+        memo = Memo(memo_folder / self.volume_id / f"{version.dataset}@v{version.number}.parquet")
+        tree = self.path(version)
+        manifest = replica_manifest(self._hub.catalog, version, tree)
+        now = self._clock.now()
+        found = verify_tree(tree, replica, manifest, memo, now=now, on_file=on_file, on_read=on_read)
+        memo.save()
+        if not found.bad:
+            self._hub.replicas.mark_verified(self.volume_id, version, replica.token)
+        return found
+
+    def take_out(self, results: list[Verified]) -> list[Replica]:
+        """Take out of use what was found damaged; the replicas that were."""
+        return take_out(self._hub, self.layout, self.volume_id, results, self._disk, self._clock)
+
+    def resolve(self, ref: str) -> Version:
+        return self._hub.catalog.resolve(ref)
+
+    def try_out(self) -> Volume:
+        """Try the volume out with a canary; the volume with the health that follows."""
+        return self._hub.volumes.report_health(self.volume_id, try_out(self.layout, self.volume_id, self._disk))
+
+    def require(self, act: Act, *, ask: bool = False) -> None:
+        """UnavailableError `volume-unstable` or `volume-down` unless the volume's health allows this.
+
+        A volume in doubt is tried out as often as it takes to be trusted again; with `ask`, any volume once.
+        """
+        volume = self.try_out() if ask else self.volume()
+        for _ in range(SIGNS_TO_CHANGE):
+            if act in ALLOWED[volume.state]:
+                return
+            volume = self.try_out()
+        require(act, volume.state, volume.state_reason, volume.path)
 
     def recover(self, *, force: bool = False, dry_run: bool = False) -> Recovered:
         """Mend the records from the volume; see `recover`."""
+        if not dry_run:
+            self.require(Act.RECOVER)
         return recover(
             self._hub,
             self.layout,
@@ -183,6 +242,22 @@ class Cache:
         """Let go of what is due."""
         return self.evictor.sweep()
 
+    def _claim(self, version: Version, holder: Holder) -> Claim:
+        fills = self._hub.fills
+        return fills.look(self.volume_id, version) or self._in_health(
+            Act.FILL, lambda: fills.claim(self.volume_id, version, holder)
+        )
+
+    def _in_health(self, act: Act, ask: Callable[[], T]) -> T:
+        """Ask the hub; when the volume's health stands against it, see whether it still does, and ask again."""
+        try:
+            return ask()
+        except UnavailableError as error:
+            if error.kind not in _ILL:
+                raise
+            self.require(act)
+            return ask()
+
     def _fill(self, granted: Granted, version: Version, on_progress: OnProgress) -> Filled | None:
         """Fill under a grant; None when another holder took over meanwhile."""
         meter = Meter()
@@ -193,8 +268,16 @@ class Cache:
                 if error.kind == "fenced":
                     return None
                 raise
+            except ForebayError as error:
+                if error.kind in _DISK_FAILED:
+                    self._tell_ill(error)
+                raise
         on_progress(meter.progress, "")
         return filled
+
+    def _tell_ill(self, error: ForebayError) -> None:
+        with suppress(ForebayError):  # it is `error` that has to be told
+            self._hub.volumes.report_health(self.volume_id, HealthReport(sign=Sign.BAD, reason=error.message))
 
     def _ready(self, version: Version) -> Replica:
         replica = self._hub.replicas.get(self.volume_id, version)
@@ -204,7 +287,7 @@ class Cache:
 
     def _take(self, version: Version, holder: Holder) -> Lease | None:
         try:
-            return self._hub.leases.take(self.volume_id, version, holder)
+            return self._in_health(Act.OPEN, lambda: self._hub.leases.take(self.volume_id, version, holder))
         except ConflictError as error:
             if error.kind != "not-ready":
                 raise

@@ -120,6 +120,10 @@ volume = Table(
     Column("used_bytes", BigInteger, nullable=False),
     Column("last_token", BigInteger, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("state_reason", Text, nullable=False),
+    Column("state_since", Float, nullable=False),
+    Column("signs_in_a_row", Integer, nullable=False),
 )
 
 replica = Table(
@@ -138,6 +142,7 @@ replica = Table(
     Column("pinned_by", String(NAME_LENGTH), nullable=False),
     Column("pin_reason", Text, nullable=False),
     Column("pin_until", Float, nullable=False),
+    Column("verified_at", Float, nullable=False),
     PrimaryKeyConstraint("volume_id", "version_id"),
 )
 

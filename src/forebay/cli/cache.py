@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,10 @@ from forebay.cli.cache_shown import (
     print_events,
     print_explanation,
     print_forecasts,
+    print_health,
     print_recovered,
     print_replicas,
+    print_scrubbed,
     print_verified,
     print_warmed,
 )
@@ -22,14 +25,15 @@ from forebay.cli.call import Call
 from forebay.cli.command import Group, command
 from forebay.cli.options import AnyRefs, DryRun, Force, Ref, Refs, Yes
 from forebay.cli.table import say
-from forebay.cli.words import count, moment, parse_until, size
-from forebay.errors import DamagedError, ForebayError
+from forebay.cli.words import count, moment, parse_option, parse_until, size
+from forebay.errors import DamagedError, ForebayError, UnavailableError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from forebay.cache.engine import Warmed
     from forebay.cache.policy import Decision
+    from forebay.cache.scrub import Scrubbed
     from forebay.cache.verify import Verified
     from forebay.wire.cache import Replica
     from forebay.wire.catalog import Version
@@ -206,6 +210,62 @@ def verify(call: Call, refs: AnyRefs = None, force: Force = False) -> None:
 
 @command(
     app,
+    "scrub",
+    example="""
+forebay cache scrub
+forebay cache scrub --rate 50MB/s --every 1d""",
+    gives="[forebay.cache.scrub:Scrubbed]",
+)
+def scrub(
+    call: Call,
+    rate: Annotated[str, typer.Option(metavar="RATE", help="Read no faster: 50MB/s; or max.")] = "100MB/s",
+    every: Annotated[
+        str, typer.Option(metavar="TIME", help="Begin again so long after each pass: 1d.", show_default=False)
+    ] = "",
+    refill: Annotated[bool, typer.Option(help="Fetch anew what is damaged.")] = True,
+) -> None:
+    """Verify all replicas and fetch damaged files anew.
+
+    The longest unverified comes first. A file that has not changed since it was hashed in the last 30 days is not
+    hashed again. A damaged file rests in quarantine; all others stay readable. With --every it goes on for ever.
+    """
+    from forebay.settings import parse_duration, parse_rate
+
+    rate_bytes_s = parse_option("--rate", rate, parse_rate)
+    pause_s = parse_option("--every", every, parse_duration) if every else None
+    scrubber = call.session.scrubber(rate_bytes_s, refill=refill, wait=_wait)
+    passes: list[Scrubbed] = []
+    while True:
+        with ByteBar(call, sum(item.size_bytes for item in call.session.cache.replicas())) as bar:
+            passes.append(scrubber.run(lambda size_bytes: bar.add("scrubbing", size_bytes)))
+        if not pause_s:
+            break
+        _tell_pass(call, passes.pop())
+        _wait(pause_s)
+    failed = [error for one in passes for _, error in one.failed]
+    damaged = (ref for one in passes for ref in one.damaged)
+    call.show(passes, ids=damaged, human=lambda out: print_scrubbed(out, passes[-1]))
+    for error in failed:
+        call.report(error)
+
+
+@command(app, "health", example="forebay cache health", gives="forebay.wire.cache:Volume")
+def health(call: Call) -> None:
+    """Try the volume out and show its health.
+
+    A small file is written, synced, read back and deleted.
+    An unstable volume is only read; one that is down is left alone. Both are tried again when somebody wants them.
+    """
+    volume = call.session.cache.try_out()
+    call.show(volume, ids=[volume.state.value], human=lambda out: print_health(out, volume, call.now))
+    if volume.state_reason:
+        message = f"the volume {volume.path} is {volume.state}: {volume.state_reason}"
+        todo = "Look at its disk and its mount, and ask again."
+        call.report(UnavailableError(f"volume-{volume.state}", message, todo=todo))
+
+
+@command(
+    app,
     "recover",
     example="""
 forebay cache recover --dry-run
@@ -242,6 +302,18 @@ def _resolve(call: Call, refs: list[str]) -> list[Version]:
     """All versions, each once: a wrong name stops the command before it does anything."""
     versions = [call.session.hub.catalog.resolve(ref) for ref in refs]
     return list({version.ref: version for version in versions}.values())
+
+
+def _wait(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+def _tell_pass(call: Call, done: Scrubbed) -> None:
+    """One of many passes, told at once; with --json a line for each."""
+    call.show([done], ids=done.damaged, human=lambda out: print_scrubbed(out, done))
+    for _, error in done.failed:
+        call.report(error)
 
 
 def _warm(call: Call, version: Version, bar: ByteBar) -> Warmed:

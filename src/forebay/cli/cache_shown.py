@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from forebay.cache.engine import Warmed
     from forebay.cache.policy import Decision
     from forebay.cache.recover import Recovered
+    from forebay.cache.scrub import Scrubbed
     from forebay.cache.verify import Verified
     from forebay.cli.cache import VerifyResult
     from forebay.client.forecast import Forecast
     from forebay.client.keep import Explanation
-    from forebay.wire.cache import CacheEvent, Replica
+    from forebay.wire.cache import CacheEvent, Replica, Volume
 
 
 def print_warmed(out: Console, done: list[Warmed]) -> None:
@@ -146,6 +147,28 @@ def print_verified(out: Console, result: VerifyResult) -> None:
 
 def _verdict(item: Verified) -> str:
     return f"{len(item.bad)} damaged" if item.bad else "good"
+
+
+def print_scrubbed(out: Console, done: Scrubbed) -> None:
+    """The replicas that were looked through, and what became of damaged ones."""
+    if not done.verified and not done.failed:
+        say(out, "Nothing is cached: nothing to scrub.")
+        return
+    hashed = sum(item.hashed_bytes for item in done.verified)
+    files = sum(item.files for item in done.verified)
+    say(out, f"{count(len(done.verified), 'replica')}, {count(files, 'file')}: {size(hashed)} hashed")
+    for item in done.verified:
+        for bad in item.bad[:20]:
+            say(out, f"  {item.ref}: {bad.path}: {bad.why}")
+    for ref in done.damaged:
+        what = "fetched anew, ready again" if ref in done.refilled else "taken out of use"
+        say(out, f"  {ref}: {what}")
+
+
+def print_health(out: Console, volume: Volume, now: float) -> None:
+    """The state of a volume, why, and since when."""
+    facts = [("volume", volume.path), ("state", f"{volume.state}, since {ago(volume.state_since, now)}")]
+    print_facts(out, [*facts, ("reason", volume.state_reason)] if volume.state_reason else facts)
 
 
 def print_recovered(out: Console, done: Recovered, *, dry_run: bool) -> None:

@@ -47,6 +47,7 @@ def _print(out: Console, seen: Overview) -> None:
     facts = [
         ("volume", volume.path),
         ("used", f"{bar(held / max(1, volume.limit_bytes))} {room}"),
+        *([("health", f"{volume.state}: {volume.state_reason}")] if volume.state_reason else []),
         ("disk", f"{size(seen.free_bytes)} free"),
         ("replicas", ", ".join(f"{number} {state}" for state, number in states.items()) or "none"),
     ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
+from typing import TypeVar
 
 from forebay.errors import InputError
 
 _DAY_SECONDS = 86400.0
+
+T = TypeVar("T")
 
 
 def size(size_bytes: float) -> str:
@@ -64,6 +68,14 @@ def clean(text: str) -> str:
     return "".join(
         letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
+
+
+def parse_option(name: str, text: str, parse: Callable[[str], T]) -> T:
+    """What an option's text means; InputError `bad-option` where `parse` raises ValueError."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise InputError("bad-option", f"{name}: {error}") from None
 
 
 def parse_until(text: str, now: float) -> float:

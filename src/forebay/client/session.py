@@ -21,6 +21,7 @@ from forebay.wire.cache import Holder
 if TYPE_CHECKING:
     from forebay.cache.engine import Cache, OnProgress
     from forebay.cache.leased import Leased, Warmed
+    from forebay.cache.scrub import Scrubber
     from forebay.lake.stores import LakeStore
     from forebay.wire.catalog import Version
     from forebay.wire.hub import Hub
@@ -104,6 +105,14 @@ class Session:
         leased = self.cache.lease(version, self.holder(purpose), on_progress=on_progress, on_lost=on_lost)
         self._tidy(leased.warmed)
         return leased
+
+    def scrubber(self, rate_bytes_s: float | None, *, refill: bool, wait: Callable[[float], bool]) -> Scrubber:
+        """Verifies the volume's replicas; `wait` sleeps and says whether to end."""
+        from forebay.cache.scrub import Scrubber, ScrubSettings
+
+        settings = ScrubSettings(rate_bytes_s=rate_bytes_s, refill=refill)
+        holder = self.holder("cache scrub")
+        return Scrubber(self.cache, self.memo_folder, settings, holder=holder, clock=self.clock, wait=wait)
 
     def _tidy(self, warmed: Warmed) -> None:
         """Whoever fills also sweeps: here is no daemon that would. What will not go is logged and does no harm."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from forebay.cache import account
+from forebay.cache.health import Act
 from forebay.cache.machine import FillFailed, FillFinished, FillRenewed, FillRequested, Terms, Verdict, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
@@ -47,7 +48,7 @@ class FillStore:
     def claim(self, volume_id: str, version: Version, holder: Holder) -> Claim:
         now = self._clock.now()
         with writing(self._engine) as connection:
-            token = rows.lock_volume(connection, volume_id) + 1
+            token = rows.lock_volume(connection, volume_id, Act.FILL) + 1
             key = rows.version_id(connection, version)
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
             after, verdict = step(facts, FillRequested(now=now, hold_seconds=self._hold_seconds, next_token=token))
@@ -123,6 +124,7 @@ class FillStore:
             _refuse_fenced(verdict, fill_id)
             reason = f"filled in {done.seconds:.1f} s"
             values = {"fill_seconds": done.seconds, "last_used_at": now, "lake_confirmed_at": now, "attempts": 0}
+            values["verified_at"] = now
             rows.set_state(connection, volume_id, key, ReplicaState.READY, reason, now, **values)
             connection.execute(
                 sa.update(t.volume)

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from forebay.cache.health import Act
 from forebay.cache.machine import LeaseRequested, Terms, Verdict, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
@@ -34,7 +35,7 @@ class LeaseStore:
     def take(self, volume_id: str, version: Version, holder: Holder) -> Lease:
         now = self._clock.now()
         with writing(self._engine) as connection:
-            rows.lock_volume(connection, volume_id)
+            rows.lock_volume(connection, volume_id, Act.OPEN)
             key = rows.version_id(connection, version)
             facts = rows.facts(connection, volume_id, key, now, self._terms.hold_seconds)
             _, verdict = step(facts, LeaseRequested())

@@ -11,20 +11,26 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from forebay.cache.health import Act, require
 from forebay.cache.machine import Facts
 from forebay.catalog import schema as t
 from forebay.errors import NotFoundError
-from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState
+from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState, VolumeState
 from forebay.wire.catalog import Version
 
 
-def lock_volume(connection: Connection, volume_id: str) -> int:
-    """Serialise decisions on this volume until the transaction ends; returns the last token granted there."""
-    query = sa.select(t.volume.c.last_token).where(t.volume.c.volume_id == volume_id).with_for_update()
-    token = connection.execute(query).scalar()
-    if token is None:
+def lock_volume(connection: Connection, volume_id: str, act: Act | None = None) -> int:
+    """Serialise decisions on this volume until the transaction ends; returns the last token granted there.
+
+    UnavailableError when the volume's health does not allow `act`.
+    """
+    query = sa.select(t.volume).where(t.volume.c.volume_id == volume_id).with_for_update()
+    row = connection.execute(query).mappings().first()
+    if row is None:
         raise NotFoundError("volume-not-found", f"no volume {volume_id}")
-    return int(token)
+    if act is not None:
+        require(act, VolumeState(row["state"]), row["state_reason"], row["path"])
+    return int(row["last_token"])
 
 
 def save_token(connection: Connection, volume_id: str, token: int) -> None:
@@ -101,6 +107,7 @@ def set_state(
             "pinned_by": "",
             "pin_reason": "",
             "pin_until": 0.0,
+            "verified_at": 0.0,
         }
         key = {"volume_id": volume_id, "version_id": version_key}
         connection.execute(sa.insert(t.replica).values({**blank, **values, **key, "since": now}))
@@ -168,6 +175,7 @@ def _replica(row: Any, now: float) -> Replica:
         pinned_by=row["pinned_by"] if pinned else "",
         pin_reason=row["pin_reason"] if pinned else "",
         pin_until=row["pin_until"] if pinned else 0.0,
+        verified_at=row["verified_at"],
     )
 
 

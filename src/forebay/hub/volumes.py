@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from forebay.cache.health import Health, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import NotFoundError
 from forebay.hub import rows
-from forebay.wire.cache import CacheEvent, Savings, Volume
+from forebay.wire.cache import CacheEvent, HealthReport, Savings, Volume, VolumeState
 
 
 class VolumeStore:
@@ -30,6 +33,7 @@ class VolumeStore:
             here = t.volume.c.volume_id == volume_id
             values = {"path": path, "limit_bytes": limit_bytes}
             fresh = {"volume_id": volume_id, "used_bytes": 0, "last_token": 0, "created_at": self._clock.now()}
+            fresh |= _health_values(Health(since=self._clock.now()))
             if not insert_if_absent(connection, t.volume, {**values, **fresh}):
                 connection.execute(sa.update(t.volume).where(here).values(values))
         return self.get(volume_id)
@@ -57,6 +61,19 @@ class VolumeStore:
     def free_bytes(self, volume_id: str, freed_bytes: int) -> None:
         with writing(self._engine) as connection:
             rows.free_bytes(connection, volume_id, freed_bytes)
+
+    def report_health(self, volume_id: str, report: HealthReport) -> Volume:
+        now = self._clock.now()
+        with writing(self._engine) as connection:
+            rows.lock_volume(connection, volume_id)
+            here = t.volume.c.volume_id == volume_id
+            row = connection.execute(sa.select(t.volume).where(here)).mappings().one()
+            before = _health(row)
+            after = step(before, report, now)
+            connection.execute(sa.update(t.volume).where(here).values(_health_values(after)))
+            if after.state is not before.state:
+                rows.record(connection, volume_id, "", f"volume-{after.state}", after.reason, 0, now)
+        return self.get(volume_id)
 
     def record(self, volume_id: str, ref: str, event: str, reason: str, size_bytes: int) -> None:
         with writing(self._engine) as connection:
@@ -93,6 +110,24 @@ class VolumeStore:
         ]
 
 
+def _health(row: Any) -> Health:
+    return Health(
+        state=VolumeState(row["state"]),
+        reason=row["state_reason"],
+        since=row["state_since"],
+        in_a_row=row["signs_in_a_row"],
+    )
+
+
+def _health_values(health: Health) -> dict[str, Any]:
+    return {
+        "state": health.state.value,
+        "state_reason": health.reason,
+        "state_since": health.since,
+        "signs_in_a_row": health.in_a_row,
+    }
+
+
 def _volume(connection: Connection, volume_id: str) -> Volume | None:
     row = connection.execute(sa.select(t.volume).where(t.volume.c.volume_id == volume_id)).mappings().first()
     if row is None:
@@ -103,5 +138,8 @@ def _volume(connection: Connection, volume_id: str) -> Volume | None:
         path=row["path"],
         limit_bytes=row["limit_bytes"],
         used_bytes=row["used_bytes"],
+        state=VolumeState(row["state"]),
+        state_reason=row["state_reason"],
+        state_since=row["state_since"],
         reserved_bytes=int(connection.execute(reserved.where(t.fill.c.volume_id == volume_id)).scalar_one()),
     )

@@ -33,6 +33,30 @@ class Holder:
         return f"{self.user} on {self.host} (pid {self.pid}, {self.purpose})"
 
 
+class VolumeState(StrEnum):
+    """The health of a volume; `cache.health` says what each allows."""
+
+    NORMAL = "normal"
+    UNSTABLE = "unstable"
+    DOWN = "down"
+
+
+class Sign(StrEnum):
+    """What was seen of a volume's health; `gone` means that it is not mounted, or not ours."""
+
+    GOOD = "good"
+    BAD = "bad"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """One sign, with the reason of a bad one."""
+
+    sign: Sign
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
     """A volume and its account: `used_bytes` of files and trash, `reserved_bytes` of fills with their temp files."""
@@ -42,6 +66,9 @@ class Volume:
     limit_bytes: int
     used_bytes: int
     reserved_bytes: int
+    state: VolumeState = VolumeState.NORMAL
+    state_reason: str = ""
+    state_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +110,8 @@ class Replica:
     pinned_by: str
     pin_reason: str
     pin_until: float
+    verified_at: float = 0.0
+    """When every file was last seen to be what the manifest says; 0: not since recover found it."""
 
     @property
     def ref(self) -> str:

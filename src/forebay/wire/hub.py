@@ -13,6 +13,7 @@ from forebay.wire.cache import (
     Claim,
     EvictGrant,
     FillDone,
+    HealthReport,
     Holder,
     Lease,
     NoRoom,
@@ -98,6 +99,9 @@ class Volumes(Protocol):
 
     def free_bytes(self, volume_id: str, freed_bytes: int) -> None:
         """Something that the account counted was deleted from the trash."""
+
+    def report_health(self, volume_id: str, report: HealthReport) -> Volume:
+        """A sign of the volume's health was seen: the volume with the state that follows from it."""
 
     def record(self, volume_id: str, ref: str, event: str, reason: str, size_bytes: int) -> None:
         """Add a line to the volume's history."""
@@ -188,6 +192,9 @@ class Replicas(Protocol):
 
     def finish_evict(self, volume_id: str, version: Version, token: int, freed_bytes: int) -> None:
         """The files are gone and `freed_bytes` came free; ConflictError `fenced`."""
+
+    def mark_verified(self, volume_id: str, version: Version, token: int) -> None:
+        """Every file of the replica with this token was found to be what the manifest says; another one stays."""
 
     def mark_damaged(self, volume_id: str, version: Version, reason: str, *, token: int = 0) -> Replica:
         """A file does not match its digest: no new lease until it is filled again; ConflictError `not-ready`.

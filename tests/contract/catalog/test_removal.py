@@ -25,6 +25,7 @@ REPLICA: dict[str, Any] = {
     "pinned_by": "",
     "pin_reason": "",
     "pin_until": 0.0,
+    "verified_at": 0.0,
 }
 
 
@@ -32,7 +33,16 @@ def _put_on_volume(engine: Engine, dataset: str, number: int, state: str) -> Non
     with writing(engine) as connection:
         connection.execute(
             t.volume.insert().values(
-                volume_id="nvme", path="/v", limit_bytes=1, used_bytes=0, last_token=0, created_at=0.0
+                volume_id="nvme",
+                path="/v",
+                limit_bytes=1,
+                used_bytes=0,
+                last_token=0,
+                created_at=0.0,
+                state="normal",
+                state_reason="",
+                state_since=0.0,
+                signs_in_a_row=0,
             )
         )
         target = version_id(connection, dataset, number)

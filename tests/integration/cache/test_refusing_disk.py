@@ -6,7 +6,7 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -166,10 +166,10 @@ def test_VERIFIED_a_file_that_cannot_be_read_is_taken_out_and_brought_again(
     session = stage.session()
     tree = session.warm(version, "test").path
 
-    def failing(path: Path) -> bytes:
+    def failing(path: Path, *, on_read: Callable[[int], object]) -> bytes:
         if path.name == "part-7":
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-        return digest_file(path)
+        return digest_file(path, on_read=on_read)
 
     monkeypatch.setattr(verify, "digest_file", failing)
     (result,), marked = session.cache.verify([version], session.memo_folder, force=False)

@@ -63,6 +63,10 @@ def upgrade() -> None:
         sa.Column("used_bytes", sa.BigInteger(), nullable=False),
         sa.Column("last_token", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("state_reason", sa.Text(), nullable=False),
+        sa.Column("state_since", sa.Float(), nullable=False),
+        sa.Column("signs_in_a_row", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("volume_id", name=op.f("pk_volume")),
     )
     op.create_table(
@@ -164,6 +168,7 @@ def upgrade() -> None:
         sa.Column("pinned_by", sa.String(length=128), nullable=False),
         sa.Column("pin_reason", sa.Text(), nullable=False),
         sa.Column("pin_until", sa.Float(), nullable=False),
+        sa.Column("verified_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["version.version_id"], name=op.f("fk_replica_version_id")),
         sa.ForeignKeyConstraint(["volume_id"], ["volume.volume_id"], name=op.f("fk_replica_volume_id")),
         sa.PrimaryKeyConstraint("volume_id", "version_id", name=op.f("pk_replica")),
