@@ -218,7 +218,10 @@ def test_the_story_on_s3(tmp_path: Path, s3_server: SeaweedFS) -> None:
     obstore.put(store, "criteo/day_1", b"changed")
     changed = forebay("cache", "warm", "criteo", "--json", code=5).error
     assert "s3://story/criteo/day_1" in changed["message"]
-    assert "the last fill failed" in forebay("cache", "why", "criteo").out
+    why = forebay("cache", "why", "criteo").out
+    assert "the last fill failed: s3://story/criteo/day_1: the object is not the registered one" in why
+    assert "Register a new version" in why
+    assert "when that is mended: forebay cache warm criteo@v1" in why
     kept = [path.read_bytes() for path in forebay.home.rglob("*") if path.is_file()]
     assert kept
     assert not any(s3_server.secret_access_key.encode() in data for data in kept)

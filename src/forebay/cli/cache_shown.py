@@ -105,7 +105,7 @@ def print_explanation(out: Console, found: Explanation, now: float) -> None:
             ("attempts", str(found.replica.attempts) if found.replica.attempts > 1 else ""),
         ]
     facts += [("used by", f"{lease.holder}, since {moment(lease.granted_at)}") for lease in found.leases]
-    if found.fill is not None:
+    if found.fill is not None and (found.fill.live or found.fill.progress.done_bytes):
         progress = found.fill.progress
         done = f"{size(progress.done_bytes)} of {size(progress.total_bytes)}"
         facts.append(("filled by" if found.fill.live else "left by", f"{found.fill.holder}: {done}"))
