@@ -1,7 +1,7 @@
 """What went wrong in a conversation with a lake, read from what obstore raised.
 
 obstore's messages hold URLs and response bodies, which may hold secrets. So little of them is passed on: a fault has a
-kind, an HTTP status, the lake's own error code (a single word) and the host that was away; our errors are made of these.
+kind, an HTTP status, the lake's own error code (one word) and the host that was away; our errors are made of these.
 """
 
 from __future__ import annotations
