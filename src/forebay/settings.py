@@ -60,6 +60,24 @@ def parse_rate(text: str) -> float | None:
     return float(rate)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """So much of a currency, for a GB (2**30 bytes)."""
+
+    amount: float
+    currency: str
+
+
+def parse_price(text: str) -> Price | None:
+    """The price that `0.09 USD` means; None for an empty text, as none is known. ValueError otherwise."""
+    if not text.strip():
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Z]{3})\s*", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a price for a GB: write 0.09 USD")
+    return Price(amount=float(match[1]), currency=match[2])
+
+
 def _checked(parse: Any) -> AfterValidator:
     def check(text: str) -> str:
         parse(text)
@@ -83,6 +101,7 @@ class Settings(BaseSettings):
     grace: Annotated[str, _checked(parse_duration)] = Field("10min", description="New replicas stay at least this long")
     high_mark: float = Field(0.9, gt=0, le=1, description="Eviction starts above this share of the limit")
     low_mark: float = Field(0.8, gt=0, le=1, description="and stops below this one")
+    read_price: Annotated[str, _checked(parse_price)] = Field("", description="Price of a GB read: 0.09 USD")
     streams: int = Field(16, ge=1, le=256, description="Objects moved at a time")
     user: str = Field(default_factory=lambda: _user(), description="Who you are, in records")
     profiles: dict[str, dict[str, SecretStr]] = Field(default_factory=dict, description="Named lake credentials")
@@ -94,6 +113,10 @@ class Settings(BaseSettings):
     @property
     def volume_root(self) -> Path:
         return self.volume or self.home / "volume"
+
+    @property
+    def price(self) -> Price | None:
+        return parse_price(self.read_price)
 
     @property
     def lake_url(self) -> str:
@@ -135,7 +158,10 @@ def load(flags: Mapping[str, Any] | None = None, *, folder: Path | None = None) 
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise InputError("bad-setting", f"{name} (from {origins[name]}): {first['msg']}") from None
+        told = first["msg"].removeprefix("Value error, ")
+        raise InputError(
+            "bad-setting", f"{name} (from {origins[name]}): {told}", todo="See: forebay config show --origin"
+        ) from None
 
 
 def user_file() -> Path:

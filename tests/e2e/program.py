@@ -66,9 +66,9 @@ class Program:
         streams = {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe, **options}
         return subprocess.Popen(command, env=dict(self.env), cwd=self.folder, text=True, **streams)
 
-    def process(self, *arguments: str | Path, code: int = 0) -> Done:
+    def process(self, *arguments: str | Path, code: int = 0, limit_s: float = 60) -> Done:
         """A process from its start to its end."""
         child = self.start(*arguments)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=limit_s)
         assert child.returncode == code, f"exit code {child.returncode}: {out}{err}"
         return Done(code=child.returncode, out=out, err=err)

@@ -144,7 +144,7 @@ class _Fill:
         Never hides `error`, save by the news that another holder has taken over.
         """
         granted, fills = self._granted, self._hub.fills
-        reason = error.message if isinstance(error, ForebayError) else type(error).__name__
+        reason = _told(error)
         try:
             damaged = read_completed(self._tree, DAMAGED) is not None
             fills.fail(granted.fill_id, granted.token, reason, self._leave_behind(error), damaged=damaged)
@@ -316,3 +316,10 @@ class _Fill:
             completed_at=round(self._filler.clock.now(), 3),
             added_bytes=added_bytes,
         )
+
+
+def _told(error: BaseException) -> str:
+    """What failed and what helps, in one line: it is kept for whoever asks later, without the error."""
+    if not isinstance(error, ForebayError):
+        return type(error).__name__
+    return f"{error.message.rstrip('.')}. {error.todo}" if error.todo else error.message

@@ -27,11 +27,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A replica, and what only it holds: `alone_bytes` would come free, `refill_seconds` would bring them back."""
+    """A replica, and what only it holds: `alone_bytes` would come free, `refill_seconds` would bring them back.
+
+    `refill_cost` is the money that would take, None where no price is known; no decision rests on it.
+    """
 
     replica: Replica
     alone_bytes: int
     refill_seconds: float
+    refill_cost: float | None = None
 
 
 class Rule(StrEnum):
@@ -115,7 +119,7 @@ def _protected(replica: Replica, policy: Policy, now: float, hold_seconds: float
         until = "" if replica.pin_until == 0 else f" for another {_days(replica.pin_until - now)}"
         return Rule.PINNED, f"pinned by {replica.pinned_by}{until}: {replica.pin_reason or 'no reason given'}"
     if replica.state is ReplicaState.READY and now - replica.since < policy.grace_s:
-        return Rule.GRACE, f"it came {now - replica.since:.0f} s ago (grace {policy.grace_s:.0f} s)"
+        return Rule.GRACE, f"it came {_days(now - replica.since)} ago (grace {_days(policy.grace_s)})"
     return None
 
 
@@ -138,6 +142,8 @@ def _target(policy: Policy, used_bytes: int, limit_bytes: int, missing_bytes: in
 
 
 def _days(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(0.0, seconds):.0f} s"
     if seconds < 3600:
-        return f"{max(0.0, seconds) / 60:.0f} min"
+        return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h" if seconds < 2 * DAY_SECONDS else f"{seconds / DAY_SECONDS:.0f} days"

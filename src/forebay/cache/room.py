@@ -76,15 +76,15 @@ class Room:
 
 
 def _no_room(ref: str, need_bytes: int, answer: NoRoom) -> CapacityError:
+    need, missing = (naturalsize(bytes_, binary=True) for bytes_ in (need_bytes, answer.missing_bytes))
     if answer.never:
         return CapacityError(
             "never-fits",
-            f"{ref} needs {naturalsize(need_bytes)}, more than the volume may ever hold",
+            f"{ref} needs {need}, more than the volume may ever hold",
             todo="Raise volume_limit, or use a larger volume.",
         )
     return CapacityError(
         "no-room",
-        f"{ref} needs {naturalsize(need_bytes)}; {naturalsize(answer.missing_bytes)} are missing and nothing more may"
-        " be evicted",
+        f"{ref} needs {need}; {missing} are missing and nothing more may be evicted",
         todo="See what holds the space: forebay cache ls. Unpin or close something, or raise volume_limit.",
     )

@@ -146,8 +146,12 @@ def evict(call: Call, refs: AnyRefs = None, dry_run: DryRun = False, yes: Yes = 
     versions = _resolve(call, refs or [])
     decisions = decide(call.session, versions)
     if dry_run:
+        from forebay.client.price import with_costs
+
+        decisions, price = with_costs(call.session, decisions), call.session.settings.price
+        currency = price.currency if price is not None else ""
         refs_going = (item.candidate.replica.ref for item in decisions if item.evict)
-        call.show(decisions, ids=refs_going, human=lambda out: print_decisions(out, decisions))
+        call.show(decisions, ids=refs_going, human=lambda out: print_decisions(out, decisions, currency))
         return
     going = [item for item in decisions if item.evict]
     if not going and not versions:

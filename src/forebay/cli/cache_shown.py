@@ -51,7 +51,8 @@ def print_forecasts(out: Console, planned: list[Forecast]) -> None:
         about = "no fill here yet to estimate the time from"
         if item.estimated_seconds is not None:
             about = f"about {duration(item.estimated_seconds)}, by past fills"
-        say(out, f"{item.ref}: {count(item.move_files, 'file')}, {size(item.move_bytes)}, to move{there}; {about}")
+        said = f"{about}; {_cost(item.cost, item.currency)}"
+        say(out, f"{item.ref}: {count(item.move_files, 'file')}, {size(item.move_bytes)}, to move{there}; {said}")
         if item.left_bytes:
             say(out, f"  an earlier try left {size(item.left_bytes)}; what verifies of it is used")
         for gone in item.evicts:
@@ -59,6 +60,12 @@ def print_forecasts(out: Console, planned: list[Forecast]) -> None:
             say(out, f"  evicts {replica.ref}: frees {size(gone.candidate.alone_bytes)} ({gone.reason})")
         if item.missing_bytes:
             say(out, f"  there is no room: {size(item.missing_bytes)} are missing and nothing more may go")
+
+
+def _cost(cost: float | None, currency: str) -> str:
+    if cost is None:
+        return "no price is known: set read_price"
+    return f"{cost:,.2f} {currency}" if cost else "free of charge"
 
 
 def print_replicas(out: Console, root: Path, replicas: list[Replica], now: float) -> None:
@@ -99,7 +106,7 @@ def print_explanation(out: Console, found: Explanation, now: float) -> None:
             ("attempts", str(found.replica.attempts) if found.replica.attempts > 1 else ""),
         ]
     facts += [("used by", f"{lease.holder}, since {moment(lease.granted_at)}") for lease in found.leases]
-    if found.fill is not None:
+    if found.fill is not None and (found.fill.live or found.fill.progress.done_bytes):
         progress = found.fill.progress
         done = f"{size(progress.done_bytes)} of {size(progress.total_bytes)}"
         facts.append(("filled by" if found.fill.live else "left by", f"{found.fill.holder}: {done}"))
@@ -107,7 +114,7 @@ def print_explanation(out: Console, found: Explanation, now: float) -> None:
     print_facts(out, facts)
 
 
-def print_decisions(out: Console, decisions: list[Decision]) -> None:
+def print_decisions(out: Console, decisions: list[Decision], currency: str) -> None:
     """Every replica's fate, with the reason."""
     if not decisions:
         say(out, "Nothing is cached: nothing can go.")
@@ -127,6 +134,12 @@ def print_decisions(out: Console, decisions: list[Decision]) -> None:
     ]
     print_table(out, columns, rows)
     say(out, f"would evict {count(len(going), 'replica')} and free {size(freed)}")
+    if going:
+        seconds = sum(item.candidate.refill_seconds for item in going)
+        costs = [item.candidate.refill_cost for item in going]
+        known = [cost for cost in costs if cost is not None]
+        cost = sum(known) if len(known) == len(costs) else None
+        say(out, f"to bring that back: about {duration(seconds)}, by past fills; {_cost(cost, currency)}")
 
 
 def print_verified(out: Console, result: VerifyResult) -> None:

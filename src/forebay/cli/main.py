@@ -86,7 +86,7 @@ def quickstart(
     """
     from forebay.cli import quickstart as use
 
-    use.quickstart(rows=rows, folder=folder, as_json=call.json)
+    use.quickstart(call, rows=rows, folder=folder)
 
 
 @command(app, "version", example="forebay version --json", gives="{version: text}")
@@ -116,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _usage(error: typer.TyperException, *, as_json: bool) -> int:
     """Typer's own errors: what is wrong with the command line."""
     show = getattr(error, "show", None)
+    if isinstance(getattr(error, "message", None), str):
+        error.message = error.message.replace("Value error, ", "")
     if as_json or show is None:
         show_error(InputError("usage", error.format_message(), todo="See --help."), as_json=as_json)
     else:

@@ -24,8 +24,8 @@ def size(size_bytes: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 file`, `1,200 files`."""
-    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    """`1 file`, `1,200 files`, `2 entries`, `3 days`."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
     return f"{number:,} {noun if number == 1 else many}"
 
 

@@ -11,6 +11,7 @@ from forebay.cache.contents import load_manifest
 from forebay.cache.place import most_described_bytes
 from forebay.cache.plan import FillPlan, plan_fill
 from forebay.cache.policy import Decision
+from forebay.client.price import cost_of_reading
 from forebay.client.session import Session
 from forebay.wire.cache import NoRoom, OpenFill, Replica, ReplicaState
 from forebay.wire.catalog import Version
@@ -20,7 +21,8 @@ from forebay.wire.catalog import Version
 class Forecast:
     """`left_bytes` an earlier try left behind; `missing_bytes` would still lack after `evicts` had gone (0: it fits).
 
-    `estimated_seconds` is None while no fill here has shown how fast the lake is.
+    `estimated_seconds` is None while no fill here has shown how fast the lake is; `cost` while no price is set for
+    reading it (`read_price`), else it is in `currency`.
     """
 
     ref: str
@@ -30,6 +32,8 @@ class Forecast:
     present_bytes: int
     left_bytes: int
     estimated_seconds: float | None
+    cost: float | None
+    currency: str
     evicts: tuple[Decision, ...]
     missing_bytes: int
 
@@ -44,7 +48,7 @@ def forecast(session: Session, version: Version) -> Forecast:
     plan = _plan(session, version)
     fills = hub.fills.open_fills(cache.volume_id)
     evicts, missing_bytes = _room(session, version, plan.need_bytes, fills)
-    rate = _bytes_per_second(session, version)
+    rate, price = _bytes_per_second(session, version), session.settings.price
     return Forecast(
         ref=version.ref,
         state=state,
@@ -53,6 +57,8 @@ def forecast(session: Session, version: Version) -> Forecast:
         present_bytes=version.size_bytes - plan.move_bytes,
         left_bytes=sum(fill.reserved_bytes for fill in fills if fill.ref == version.ref and not fill.live),
         estimated_seconds=None if rate is None else plan.move_bytes / rate,
+        cost=cost_of_reading(session.settings, version, plan.move_bytes),
+        currency=price.currency if price is not None else "",
         evicts=evicts,
         missing_bytes=missing_bytes,
     )
@@ -67,6 +73,8 @@ def _nothing_to_do(version: Version, state: ReplicaState) -> Forecast:
         present_bytes=version.size_bytes,
         left_bytes=0,
         estimated_seconds=0.0,
+        cost=0.0,
+        currency="",
         evicts=(),
         missing_bytes=0,
     )

@@ -45,7 +45,7 @@ def explain(session: Session, version: Version) -> Explanation:
         state=replica.state if replica is not None else ReplicaState.ABSENT,
         reason=_reason(session, version, replica, last),
         path=cache.path(version),
-        todo=_todo(version, replica),
+        todo=_todo(version, replica, last),
         replica=replica,
         leases=leases,
         fill=fill,
@@ -106,7 +106,9 @@ def _why_absent(last: CacheEvent | None) -> str:
             return f"{last.event}: {last.reason}"
 
 
-def _todo(version: Version, replica: Replica | None) -> str:
+def _todo(version: Version, replica: Replica | None, last: CacheEvent | None) -> str:
+    if replica is None and last is not None and last.event == "fill-failed":
+        return f"when that is mended: forebay cache warm {version.ref}"
     if replica is None or replica.state is ReplicaState.DAMAGED:
         return f"bring it here: forebay cache warm {version.ref}"
     if replica.pinned_by:

@@ -76,7 +76,7 @@ class OpenedVersion(os.PathLike[str]):
     def _repr_html_(self) -> str:
         from humanize import naturalsize
 
-        facts = f"{self.version.files:,} files, {naturalsize(self.version.size_bytes)}"
+        facts = f"{self.version.files:,} files, {naturalsize(self.version.size_bytes, binary=True)}"
         state = "closed" if self.closed else "leased"
         return (
             f"<b>{html.escape(self.version.ref)}</b> · {facts} · {state}<br><code>{html.escape(str(self.path))}</code>"

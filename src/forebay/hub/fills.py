@@ -134,7 +134,7 @@ class FillStore:
             connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             replica = rows.replicas(connection, volume_id, now, key)[0]
             _write_moved(connection, volume_id, replica.ref, row, done.moved_bytes, now)
-            told = f"moved {done.moved_bytes} bytes, {done.present_bytes} were there"
+            told = _filled_with(done)
             rows.record(connection, volume_id, replica.ref, "filled", told, done.added_bytes, now)
         return replica
 
@@ -232,6 +232,13 @@ def _write_moved(connection: Connection, volume_id: str, ref: str, row: Any, mov
     """Bytes that came from the lake, whether or not the fill came to its end."""
     if moved_bytes > 0:
         rows.write_use(connection, volume_id, ref, row["holder_user"], now, moved_bytes=moved_bytes)
+
+
+def _filled_with(done: FillDone) -> str:
+    from humanize import naturalsize
+
+    there = f", {naturalsize(done.present_bytes, binary=True)} were there" if done.present_bytes else ""
+    return f"moved {naturalsize(done.moved_bytes, binary=True)}{there}"
 
 
 def _refuse_fenced(verdict: Verdict, fill_id: str) -> None:
