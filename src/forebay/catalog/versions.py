@@ -10,7 +10,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
 from forebay.catalog import schema as t
 from forebay.catalog.manifest import ManifestFacts
@@ -18,8 +17,6 @@ from forebay.catalog.names import check_dataset_name
 from forebay.catalog.records import dataset_id, load_versions, storable, version_id
 from forebay.errors import ConflictError, InputError
 from forebay.wire.catalog import AddedVersion, NewVersion, ParentVersion, Version
-
-_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def add(connection: Connection, new: NewVersion, facts: ManifestFacts, *, group: str, now: float) -> AddedVersion:
@@ -57,9 +54,20 @@ def latest_version(connection: Connection, owner: int) -> Version | None:
 
 def insert_if_absent(connection: Connection, table: sa.Table, values: Mapping[str, object]) -> bool:
     """Whether the row was inserted; False when one with its key was there."""
-    statement = _INSERTS[connection.dialect.name](table).values(**values).on_conflict_do_nothing()
+    statement = _insert_into(connection.dialect.name, table).values(**values).on_conflict_do_nothing()
     # Without this option PostgreSQL's driver does not count inserted rows.
     return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
+
+
+def _insert_into(dialect: str, table: sa.Table) -> Any:
+    """The dialect's own INSERT; what the other dialect needs is not imported."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as insert_into_sqlite
+
+        return insert_into_sqlite(table)
+    from sqlalchemy.dialects.postgresql import insert
+
+    return insert(table)
 
 
 def remove(connection: Connection, dataset: str, number: int) -> None:

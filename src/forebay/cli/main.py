@@ -20,6 +20,10 @@ from forebay.errors import InputError
 _ORDER = ("quickstart", "dataset", "cache", "exec", "path", "status", "ctr", "config", "completion", "version")
 
 
+# Commands that only move and keep bytes: they never need numpy.
+_LEAN = ("dataset", "cache", "exec", "path", "status")
+
+
 class _InOrder(Group):
     """Lists the commands in the order in which people meet them."""
 
@@ -94,6 +98,12 @@ def version(call: Call) -> None:
     """Print the version."""
     shown = {"version": __version__}
     call.show(shown, ids=[__version__], human=lambda out: say(out, f"forebay {__version__}"))
+
+
+def program() -> int:
+    """What a shell starts: one command of ours in a process of its own."""
+    Call.lean = sys.argv[1:2] in ([name] for name in _LEAN)
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

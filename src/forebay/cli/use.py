@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from forebay.cli.bars import ByteBar
 from forebay.cli.call import Call
 from forebay.cli.child import run_child
-from forebay.cli.command import AFTER_DASHES, command
+from forebay.cli.command import AFTER_DASHES, Command, command
 from forebay.cli.options import Ref, Refs
 from forebay.errors import ConflictError, InputError
 
@@ -34,7 +33,7 @@ class PathResult:
     path: Path
 
 
-class _AfterDashes(TyperCommand):
+class _AfterDashes(Command):
     """Keeps what follows the first `--` apart: Typer itself would forget where it was."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -162,9 +161,9 @@ def _by_dataset(versions: Mapping[str, Version]) -> dict[str, Version]:
 
 def _taken() -> list[str]:
     """What FOREBAY_... means to forebay itself."""
-    from forebay.settings import Settings
+    from forebay.settings import MEANINGS
 
-    return ["DEBUG", *(name.upper() for name in Settings.model_fields)]
+    return ["DEBUG", *(name.upper() for name in MEANINGS)]
 
 
 def _is_ready(call: Call, version: Version) -> bool:
