@@ -6,19 +6,18 @@ A holder that was replaced learns it at its next heartbeat, stops, and leaves th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pyarrow as pa
-
 from forebay import fsio
 from forebay.cache.contents import Contents, load_contents
+from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
-from forebay.cache.incoming import Incoming, Leftover, held_bytes, placed_bytes, remove_holders
+from forebay.cache.incoming import Incoming, Leftovers, held_bytes, placed_bytes, remove_holders
 from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
-from forebay.cache.listing import Listing, link_present, starting, usable, wanted
+from forebay.cache.listing import Listing, link_present, starting, wanted
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
 from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
@@ -175,16 +174,18 @@ class _Fill:
         placer.begin()
         links = placer.links()
         there = link_present(placer, listing)
-        leftovers = usable(incoming.leftovers(listing.sizes, self._meter.cancelled), listing.digests)
-        ranges = {index: left.ranges for index, left in leftovers.items()}
-        plan = plan_fill(listing.sizes, listing.digests, there.keys(), ranges)
+        leftovers = incoming.leftovers(listing.sizes, self._meter.cancelled)
+        if self._meter.reason is not None:
+            raise self._meter.reason
+        leftovers.drop_unlike(listing.digests)
+        ranges = {index: left.ranges for index, left in leftovers.parts.items()}
+        plan = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
         self._meter.begin(starting(plan, listing.sizes))
-        earlier_bytes = incoming.drop_earlier(leftovers.values())
+        earlier_bytes = incoming.drop_earlier(leftovers)
         need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
         self._filler.room.reserve(self._granted, need_bytes)
         for index in plan.finished:
-            incoming.take_whole(index, leftovers[index], listing.sizes[index])
-            listing.digests[index] = leftovers[index].digest
+            listing.digests[index] = incoming.take_whole(index, leftovers, listing.sizes[index])
         self._move(contents.manifest, incoming, plan, listing, leftovers)
         return self._place(contents, placer, incoming, plan, listing)
 
@@ -194,7 +195,7 @@ class _Fill:
         incoming: Incoming,
         plan: FillPlan,
         listing: Listing,
-        leftovers: dict[int, Leftover],
+        leftovers: Leftovers,
     ) -> None:
         if not plan.missing:
             return
@@ -205,26 +206,25 @@ class _Fill:
             self._meter,
             streams=self._filler.settings.streams,
             still_held=self._grip.check,
+            digests=listing.digests,
         )
-        moves = wanted(manifest, plan, listing.digests, leftovers)
-        transfer.run(moves, piece_bytes(plan.missing, _BUSY_STREAMS, _LEAST_PIECE_BYTES))
-        for index, digest in transfer.digests.items():
-            listing.digests[index] = digest
+        moves = wanted(manifest, plan, listing, leftovers)
+        transfer.run(moves, piece_bytes(plan.move_bytes, _BUSY_STREAMS, _LEAST_PIECE_BYTES))
 
     def _place(
         self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing
     ) -> Filled:
         seal = self._record_digests(contents.manifest, listing.digests)
-        brought = (*plan.finished, *(entry.index for entry in plan.missing))
-        incoming.begin_placing((index, listing.sizes[index]) for index in brought)
+        incoming.begin_placing((index, listing.sizes[index]) for index in plan.brought())
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
         self._grip.check()
-        for index in brought:
-            placer.keep(incoming.temp(index), listing.name(index), listing.paths[index], listing.sizes[index])
-        for index, first in plan.duplicates.items():
-            placer.link_again(listing.paths[first], listing.paths[index])
-        for index in {listing.digests[index]: index for index in plan.present}.values():
-            placer.restore_blob(listing.name(index), listing.paths[index])
+        for index, path in listing.paths(plan.brought()):
+            placer.keep(incoming.temp(index), listing.name(index), path, listing.sizes[index])
+        for index, path in listing.paths(plan.duplicates):
+            placer.link_again(listing.path(listing.firsts[index]), path)
+        for index, path in listing.paths(plan.present):
+            if listing.firsts[index] == index:
+                placer.restore_blob(listing.name(index), path)
         placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest))
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
         return self._publish(placer, seal)
@@ -274,12 +274,11 @@ class _Fill:
             replica=replica, moved_bytes=done.moved_bytes, present_bytes=done.present_bytes, seconds=done.seconds
         )
 
-    def _record_digests(self, manifest: Manifest, digests: list[bytes | None]) -> str:
+    def _record_digests(self, manifest: Manifest, digests: Digests) -> str:
         """Tell the hub what was learned; it refuses when a digest differs from what is known. "" when nothing was."""
         if manifest.sealed:
             return ""
-        column = pa.chunked_array([pa.array(digests, pa.binary(32))])
-        table = manifest.table.set_column(2, manifest.table.schema.field("digest"), column)
+        table = manifest.table.set_column(2, manifest.table.schema.field("digest"), digests.column())
         path = self._folder / str(self._granted.token) / "seal.parquet"
         Seal.of(replace(manifest, table=table)).write(path)
         seal_digest = self._hub.catalog.store_seal(path)
@@ -287,7 +286,7 @@ class _Fill:
         return seal_digest
 
     def _need_bytes(
-        self, plan: FillPlan, contents: Contents, sizes: list[int], earlier_bytes: int, *, links: bool
+        self, plan: FillPlan, contents: Contents, sizes: Sequence[int], earlier_bytes: int, *, links: bool
     ) -> int:
         """All that the volume will hold for this fill on top of what its account counts, at the worst moment."""
         finished_bytes = sum(sizes[index] for index in plan.finished)

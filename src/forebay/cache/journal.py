@@ -21,6 +21,7 @@ NAME = "journal"
 PLACING = "placing"
 RECORD_BYTES = _RECORD.size
 INTENT_BYTES = _INTENT.size
+_READ_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +61,23 @@ def read_journal(path: Path) -> Iterator[Record]:
 
 def write_placing(path: Path, sizes: Iterable[tuple[int, int]], disk: Disk) -> None:
     """Say which temp files (entry index, size) are about to become blobs; from then on a temp file gone is a blob."""
-    disk.write_durable(path, b"".join(_INTENT.pack(index, size) for index, size in sizes))
+    rows = bytearray()
+    for index, size in sizes:
+        rows += _INTENT.pack(index, size)
+    disk.write_durable(path, rows)
 
 
-def read_placing(path: Path) -> dict[int, int]:
-    """What `write_placing` wrote: size by entry index."""
-    return {row[0]: row[1] for row in _rows(path, _INTENT)}
+def read_placing(path: Path) -> Iterator[tuple[int, int]]:
+    """What `write_placing` wrote, in its order; nothing when it is absent."""
+    yield from _rows(path, _INTENT)
 
 
-def _rows(path: Path, row: struct.Struct) -> Iterator[tuple[Any, ...]]:
+def _rows(path: Path, row: struct.Struct) -> Iterator[Any]:
+    """All whole rows of a file; a few thousand are held at a time."""
     try:
-        data = path.read_bytes()
+        file = path.open("rb")
     except FileNotFoundError:
-        return iter(())
-    return row.iter_unpack(data[: len(data) - len(data) % row.size])
+        return
+    with file:
+        while data := file.read(row.size * _READ_ROWS):
+            yield from row.iter_unpack(data[: len(data) - len(data) % row.size])

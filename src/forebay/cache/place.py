@@ -108,9 +108,9 @@ class Placer:
 
     def describe(self, manifest: Path, seal: Path | None) -> None:
         """Lay the manifest and the learned digests into the tree, for recover."""
-        self._disk.write_durable(self._tree / RESERVED / MANIFEST, manifest.read_bytes())
+        self._disk.copy_durable(manifest, self._tree / RESERVED / MANIFEST)
         if seal is not None:
-            self._disk.write_durable(self._tree / RESERVED / SEAL, seal.read_bytes())
+            self._disk.copy_durable(seal, self._tree / RESERVED / SEAL)
 
     def make_way(self, trash_name: str, token: int) -> Path | None:
         """Move what stands in the place into the trash; where it is then. ConflictError `fenced` for a newer tree."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
@@ -57,7 +58,7 @@ class _File:
 
 
 class Transfer:
-    """One holder's transfer. `digests` collects the digest of every finished entry by its index.
+    """One holder's transfer. `digests` is given the digest of every finished entry.
 
     `still_held` is called before every write; it raises for a holder that was replaced.
     """
@@ -71,6 +72,7 @@ class Transfer:
         *,
         streams: int,
         still_held: Callable[[], object],
+        digests: Digests,
     ) -> None:
         self._store = store
         self._incoming = incoming
@@ -81,7 +83,7 @@ class Transfer:
         self._away_in_a_row = 0
         self._lock = threading.Lock()
         self._unfinished: set[_File] = set()
-        self.digests: dict[int, bytes] = {}
+        self._digests = digests
         self.errors: list[ForebayError] = []
 
     def run(self, wanted: Iterable[Wanted], piece_bytes: int) -> None:
@@ -242,7 +244,7 @@ class Transfer:
             tries += 1
             digest = self._fetch_again(wanted)
         self._incoming.journal.add(Record(index, 0, wanted.size_bytes, digest))
-        self.digests[index] = digest
+        self._digests[index] = digest
         self._meter.moved(0, files=1)
 
     def _fetch_again(self, wanted: Wanted) -> bytes:

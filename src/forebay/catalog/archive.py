@@ -9,6 +9,7 @@ import errno
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,25 @@ from forebay.catalog.manifest import Manifest, ManifestFacts
 from forebay.catalog.seal import Seal, inherit
 from forebay.errors import CapacityError, ConflictError, DamagedError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptManifest:
+    """A manifest as far as seals need it; a path is only read when a message has to name it."""
+
+    facts: ManifestFacts
+    file: Path
+
+    @property
+    def manifest_digest(self) -> str:
+        return self.facts.manifest_digest
+
+    def __len__(self) -> int:
+        return self.facts.files
+
+    def path_at(self, row: int) -> str:
+        with Manifest.opened(self.file) as file:
+            return str(file.column("path")[row].as_py())
 
 
 class Archive:
@@ -64,6 +84,10 @@ class Archive:
         """A kept manifest; NotFoundError `manifest-not-found`, DamagedError `manifest-damaged`."""
         self.facts(manifest_digest)
         return Manifest.read(self.manifest_file(manifest_digest))
+
+    def kept(self, manifest_digest: str) -> KeptManifest:
+        """A kept manifest whose rows stay on the disk; NotFoundError, DamagedError."""
+        return KeptManifest(facts=self.facts(manifest_digest), file=self.manifest_file(manifest_digest))
 
     def verify_manifest(self, manifest_digest: str) -> Path:
         """The file of a kept manifest, recomputed; errors as from `manifest`."""
@@ -127,10 +151,9 @@ class Archive:
         with self._scratch() as folder:
             copy = folder / "copy.parquet"
             try:
-                data = source.read_bytes()
+                self._disk.copy_durable(source, copy)
             except FileNotFoundError as error:
                 raise NotFoundError("file-not-found", f"There is no file {source}.") from error
-            self._disk.write_durable(copy, data)
             yield copy
 
     def _publish(self, copy: Path, target: Path) -> None:

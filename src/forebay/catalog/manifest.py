@@ -140,6 +140,10 @@ class Manifest:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    def path_at(self, row: int) -> str:
+        """The path of the file in this row."""
+        return str(self.table["path"][row].as_py())
+
     @property
     def file_name(self) -> str:
         return f"{self.manifest_digest}.parquet"

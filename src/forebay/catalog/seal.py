@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,21 @@ from forebay.catalog.canonical import DIGEST_TYPE, encoded_nullable_digest
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.parquet import damaged, open_parquet, write_parquet
 from forebay.errors import ConflictError, InputError
+
+
+class Sealed(Protocol):
+    """What of a manifest its seals are held against: a `Manifest`, or a file of one that is not read whole."""
+
+    @property
+    def manifest_digest(self) -> str:
+        """The manifest's identity."""
+
+    def __len__(self) -> int:
+        """How many files it has."""
+
+    def path_at(self, row: int) -> str:
+        """The path of one file."""
+
 
 Column = Callable[[str], pa.ChunkedArray]
 """A manifest's columns by name: `manifest.table.column`, or those of an open file."""
@@ -26,7 +42,7 @@ _SCHEMA = pa.schema([pa.field("digest", DIGEST_TYPE)])
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Seal:
-    """Make one with `of`, `learned`, `read`, `merge` or `inherit`."""
+    """Make one with `of`, `unknown`, `learned`, `read`, `merge` or `inherit`."""
 
     manifest_digest: str
     seal_digest: str
@@ -36,6 +52,11 @@ class Seal:
     def of(cls, manifest: Manifest) -> Seal:
         """The digests that this manifest value knows now."""
         return cls._made(manifest.manifest_digest, manifest.table["digest"])
+
+    @classmethod
+    def unknown(cls, manifest: Sealed) -> Seal:
+        """The seal of a registered manifest of which nobody has read anything."""
+        return cls._made(manifest.manifest_digest, pa.chunked_array([pa.nulls(len(manifest), DIGEST_TYPE)]))
 
     @classmethod
     def learned(cls, manifest: Manifest, paths: Sequence[str], digests: Sequence[bytes]) -> Seal:
@@ -89,7 +110,7 @@ class Seal:
         return cls(manifest_digest=manifest_digest, seal_digest=digest, digests=digests)
 
 
-def merge(manifest: Manifest, older: Seal, newer: Seal) -> Seal:
+def merge(manifest: Sealed, older: Seal, newer: Seal) -> Seal:
     """All that both know; ConflictError `digest-mismatch` names the first file on which they differ.
 
     InputError `wrong-seal` when one of them belongs to another manifest.
@@ -104,7 +125,7 @@ def merge(manifest: Manifest, older: Seal, newer: Seal) -> Seal:
         known, found = older.digests[at].as_py().hex(), newer.digests[at].as_py().hex()
         raise ConflictError(
             "digest-mismatch",
-            f"The file {manifest.table['path'][at].as_py()!r} is known with BLAKE3 {known}, but {found} was read.",
+            f"The file {manifest.path_at(at)!r} is known with BLAKE3 {known}, but {found} was read.",
             todo="The object changed without a new etag, or it was read wrongly: read it again, then register it anew.",
         )
     return Seal._made(manifest.manifest_digest, pc.coalesce(older.digests, newer.digests))

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine
 
 from forebay.catalog import lineage, tags, versions
 from forebay.catalog import schema as t
-from forebay.catalog.archive import Archive
+from forebay.catalog.archive import Archive, KeptManifest
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.lake_url import check_lake_url
-from forebay.catalog.manifest import Manifest, ManifestFacts
+from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name, parse_ref
 from forebay.catalog.records import dataset_id, find_version, list_datasets, load_versions, version_id
 from forebay.catalog.seal import Seal, merge
@@ -69,7 +69,7 @@ class CatalogStore:
         return self._archive.seal_file(known)
 
     def seal(self, manifest_digest: str, seal_digest: str) -> None:
-        manifest = self._archive.manifest(manifest_digest)
+        manifest = self._archive.kept(manifest_digest)
         newer = self._archive.seal(seal_digest)
         while not self._try_seal(manifest, newer):
             pass  # somebody else recorded one in between: merge with that
@@ -150,17 +150,23 @@ class CatalogStore:
         self._archive.keep_seal(seal)
         return seal
 
-    def _try_seal(self, manifest: Manifest, newer: Seal) -> bool:
+    def _try_seal(self, manifest: KeptManifest, newer: Seal) -> bool:
         """Record all that is known together with `newer`; False when the record changed meanwhile."""
         with reading(self._engine) as connection:
             known = _recorded_seal(connection, manifest.manifest_digest)
-        older = Seal.of(manifest) if known is None else self._known_seal(known)
+        older = self._unsealed(manifest) if known is None else self._known_seal(known)
         merged = merge(manifest, older, newer)
         if merged.seal_digest == older.seal_digest:
             return True
         self._archive.keep_seal(merged)
         with writing(self._engine) as connection:
             return self._record(connection, merged, known)
+
+    def _unsealed(self, manifest: KeptManifest) -> Seal:
+        """What a manifest knows by itself."""
+        if manifest.facts.origin == "registered":
+            return Seal.unknown(manifest)
+        return Seal.of(self._archive.manifest(manifest.manifest_digest))
 
     def _record(self, connection: Connection, seal: Seal, expected: str | None) -> bool:
         """Compare and swap the recorded seal; the caller has merged `seal` with the expected one."""

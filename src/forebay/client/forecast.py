@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from forebay import fsio
 from forebay.cache.account import reserve
 from forebay.cache.contents import load_manifest
+from forebay.cache.listing import Listing
 from forebay.cache.place import most_described_bytes
 from forebay.cache.plan import FillPlan, plan_fill
 from forebay.cache.policy import Decision
@@ -82,12 +83,14 @@ def _nothing_to_do(version: Version, state: ReplicaState) -> Forecast:
 
 def _plan(session: Session, version: Version) -> FillPlan:
     """The fill's own plan, without what an earlier try left: that is verified only by the fill itself."""
-    table = load_manifest(session.hub.catalog, version).table
-    digests: list[bytes | None] = table["digest"].to_pylist()
-    layout = session.cache.layout
-    known = {digest for digest in digests if digest is not None}
-    on_volume = {digest for digest in known if layout.blob(version.group, digest.hex()).exists()}
-    return plan_fill(table["size_bytes"].to_pylist(), digests, on_volume, {})
+    listing = Listing.of(load_manifest(session.hub.catalog, version))
+    layout, count = session.cache.layout, len(listing.sizes)
+    there = bytearray(count)
+    for index in listing.digests.known():
+        first = listing.firsts[index]
+        known = first < index
+        there[index] = there[first] if known else layout.blob(version.group, listing.name(index)).exists()
+    return plan_fill(listing.sizes, listing.firsts, there, bytes(count), {})
 
 
 def _room(

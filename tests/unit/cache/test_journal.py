@@ -37,9 +37,15 @@ def test_what_was_written_whole_is_read_back(tmp_path: Path, written: list[Recor
 
 def test_absent_files_hold_nothing(tmp_path: Path) -> None:
     assert list(read_journal(tmp_path / "none")) == []
-    assert read_placing(tmp_path / "none") == {}
+    assert list(read_placing(tmp_path / "none")) == []
 
 
 def test_what_is_about_to_be_placed_is_read_back(tmp_path: Path) -> None:
     write_placing(tmp_path / "placing", [(0, 10), (7, 0)], Disk())
-    assert read_placing(tmp_path / "placing") == {0: 10, 7: 0}
+    assert list(read_placing(tmp_path / "placing")) == [(0, 10), (7, 0)]
+
+
+def test_more_rows_than_are_read_at_once(tmp_path: Path) -> None:
+    rows = [(index, index * 3) for index in range(10_000)]
+    write_placing(tmp_path / "placing", rows, Disk())
+    assert list(read_placing(tmp_path / "placing")) == rows
