@@ -95,7 +95,7 @@ class Cache:
 
     def path(self, version: Version) -> Path:
         """Where the version is, or would be."""
-        return self.layout.tree(version.group, version.dataset, version.number)
+        return self.layout.tree_of(version)
 
     def warm(self, version: Version, holder: Holder, on_progress: OnProgress = lambda progress, who: None) -> Warmed:
         """Make the version ready here: at once when it is, by filling it, or by waiting for whoever fills it."""
@@ -146,7 +146,7 @@ class Cache:
         results: list[Verified] = []
         for version in versions:
             replica = self._ready(version)
-            memo = Memo(memo_folder / self.volume_id / f"{version.dataset}@v{version.number}.parquet")
+            memo = Memo(memo_folder / self.volume_id / f"{version.dataset}@{self.path(version).name}.parquet")
             tree = self.path(version)
             manifest = replica_manifest(self._hub.catalog, version, tree)
             results.append(verify_tree(tree, replica, manifest, memo, now=self._clock.now(), on_file=on_file))

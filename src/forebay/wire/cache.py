@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from forebay.wire.catalog import ref_of
+
 
 class ReplicaState(StrEnum):
     """absent -> filling -> ready -> evicting -> absent; `damaged` is left by filling again."""
@@ -62,7 +64,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One version on one volume, with the reason of its state, and since when."""
+    """One version, or a subset of one, on one volume, with the reason of its state, and since when."""
 
     volume_id: str
     dataset: str
@@ -83,10 +85,12 @@ class Replica:
     pinned_by: str
     pin_reason: str
     pin_until: float
+    subset: str = ""
+    selection: str = ""
 
     @property
     def ref(self) -> str:
-        return f"{self.dataset}@v{self.number}"
+        return ref_of(self.dataset, self.number, self.subset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +173,11 @@ class Lease:
     token: int
     granted_at: float
     expires_at: float
+    subset: str = ""
+
+    @property
+    def ref(self) -> str:
+        return ref_of(self.dataset, self.number, self.subset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
