@@ -57,7 +57,10 @@ forebay cache warm criteo@v1 --include 'day_0*'""",
     gives={"": "[forebay.cache.engine:Warmed]", "--dry-run": "[forebay.client.forecast:Forecast]"},
 )
 def warm(call: Call, refs: Refs, include: Include = None, exclude: Exclude = None, dry_run: DryRun = False) -> None:
-    """Bring versions, or some of their files, here: moved once, for everybody on the volume."""
+    """Bring versions here: moved once, for everybody on the volume.
+
+    Or only some of their files, with --include and --exclude.
+    """
     versions = resolved(call, refs, include, exclude)
     if dry_run:
         from forebay.client.forecast import forecast
