@@ -116,7 +116,7 @@ class Cache:
 
     def path(self, version: Version) -> Path:
         """Where the version is, or would be."""
-        return self.layout.tree(version.group, version.dataset, version.number)
+        return self.layout.tree_of(version)
 
     def warm(self, version: Version, holder: Holder, on_progress: OnProgress = lambda progress, who: None) -> Warmed:
         """Make the version ready here: at once when it is, by filling it, or by waiting for whoever fills it."""
@@ -179,7 +179,7 @@ class Cache:
     ) -> Verified:
         """Hash the files of one ready replica that changed or were not hashed lately."""
         version = self.resolve(replica.ref)
-        memo = Memo(memo_folder / self.volume_id / f"{version.dataset}@v{version.number}.parquet")
+        memo = Memo(memo_folder / self.volume_id / f"{version.dataset}@{self.path(version).name}.parquet")
         tree = self.path(version)
         manifest = replica_manifest(self._hub.catalog, version, tree)
         now = self._clock.now()

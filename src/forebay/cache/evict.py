@@ -150,7 +150,7 @@ class Evictor:
         tree = self._tree(version)
         going = self._going(version, grant.replica)
         # One name per version: an eviction that is taken up again finds what the killed one left.
-        trash = self._layout.trash / f"evicted-{version.group}-{version.dataset}-v{version.number}"
+        trash = self._layout.trash / f"evicted-{version.group}-{version.dataset}-{tree.name}"
         self._disk.make_directories(trash)
         grip.check()
         if tree.exists():
@@ -239,7 +239,7 @@ class Evictor:
         return digests
 
     def _tree(self, version: Version) -> Path:
-        return self._layout.tree(version.group, version.dataset, version.number)
+        return self._layout.tree_of(version)
 
 
 def _doomed(trash: Path) -> list[Path]:

@@ -115,7 +115,7 @@ class _Fill:
         self._began = filler.clock.monotonic()
         self._trash_name = f"replaced-{granted.fill_id}-{granted.token}"
         self._folder = filler.layout.fill(granted.fill_id)
-        self._tree = filler.layout.tree(version.group, version.dataset, version.number)
+        self._tree = filler.layout.tree_of(version)
 
     def run(self) -> Filled:
         completed = read_completed(self._tree)
@@ -314,6 +314,8 @@ class _Fill:
             fill_seconds=round(self._filler.clock.monotonic() - self._began, 3),
             completed_at=round(self._filler.clock.now(), 3),
             added_bytes=added_bytes,
+            subset=version.subset,
+            selection=version.selection,
         )
 
 

@@ -122,7 +122,7 @@ def take_out(
     marked: list[Replica] = []
     for replica in replicas.values() if bad else ():
         version = hub.catalog.resolve(replica.ref)
-        tree = layout.tree(version.group, version.dataset, version.number)
+        tree = layout.tree_of(version)
         if replica.ref not in bad and not _lists_any(replica_manifest(hub.catalog, version, tree), lost):
             continue
         first = bad.get(replica.ref)

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from forebay.cache.disk_errors import disk_error
+from forebay.digest import digest_bytes
 from forebay.errors import ConflictError, DamagedError, NotAllowedError, UnavailableError
 from forebay.fsio import Disk, links_refused
+from forebay.wire.catalog import Version, ref_of
 
 LAYOUT = 1
 MARK = "forebay-volume.json"
@@ -47,10 +49,17 @@ class Completed:
     completed_at: float
     added_bytes: int = 0
     """What the fill added to the volume's account, these records aside: for a holder killed before its report."""
+    subset: str = ""
+    selection: str = ""
 
     @property
     def ref(self) -> str:
-        return f"{self.dataset}@v{self.number}"
+        return ref_of(self.dataset, self.number, self.subset)
+
+
+def tree_name(number: int, subset: str = "") -> str:
+    """The folder of a version, or of a subset, whose own name may hold what a path should not: `*`, `?`, `/`."""
+    return f"v{number}-{digest_bytes(subset.encode()).hex()[:10]}" if subset else f"v{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +94,11 @@ class VolumeLayout:
     def trees(self, group: str) -> Path:
         return self.roots / group / "trees"
 
-    def tree(self, group: str, dataset: str, number: int) -> Path:
-        return self.roots / group / "trees" / dataset / f"v{number}"
+    def tree(self, group: str, dataset: str, number: int, subset: str = "") -> Path:
+        return self.roots / group / "trees" / dataset / tree_name(number, subset)
+
+    def tree_of(self, version: Version) -> Path:
+        return self.tree(version.group, version.dataset, version.number, version.subset)
 
     def fill(self, fill_id: str) -> Path:
         return self.incoming / fill_id

@@ -172,6 +172,10 @@ class Manifest:
             raise NotFoundError("file-not-found", f"There is no file {path!r} in this version.")
         return _entry(**self.table.slice(at, 1).to_pylist()[0])
 
+    def of_rows(self, rows: pa.Table) -> Manifest:
+        """The manifest of some rows of this one's table, in its order; what is known of their digests stays."""
+        return Manifest(origin=self.origin, manifest_digest=_digest(self.origin, rows.column), table=rows)
+
     def with_seal(self, seal: Seal) -> Manifest:
         """The same manifest with the seal's digests where it had none; its identity stays. InputError `wrong-seal`."""
         if seal.manifest_digest != self.manifest_digest or len(seal.digests) != len(self):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +16,11 @@ from sqlalchemy import ColumnElement, Connection
 from forebay.catalog import schema as t
 from forebay.catalog.names import DigestRef, LatestRef, NumberRef, Ref, TagRef, check_dataset_name, did_you_mean
 from forebay.errors import InputError, InternalError, NotFoundError
-from forebay.wire.catalog import Dataset, MadeBy, ParentVersion, Version, VersionOrigin
+from forebay.wire.catalog import Dataset, MadeBy, ParentVersion, Version, VersionOrigin, ref_of
 
 _EXISTS = t.dataset.c.removed_at == 0
+WHOLE = t.version.c.subset == ""
+"""What tells a version from its declared subsets, which share its number."""
 
 
 def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[Dataset]:
@@ -28,10 +31,11 @@ def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[D
             sa.func.count().label("versions"),
             sa.func.max(t.version.c.number).label("latest"),
         )
+        .where(WHOLE)
         .group_by(t.version.c.dataset_id)
         .subquery()
     )
-    latest = sa.and_(t.version.c.dataset_id == t.dataset.c.dataset_id, t.version.c.number == counts.c.latest)
+    latest = sa.and_(t.version.c.dataset_id == t.dataset.c.dataset_id, t.version.c.number == counts.c.latest, WHOLE)
     rows = connection.execute(
         sa.select(t.dataset, counts.c.versions, counts.c.latest, t.version.c.size_bytes)
         .outerjoin(counts, counts.c.dataset_id == t.dataset.c.dataset_id)
@@ -69,12 +73,13 @@ def dataset_id(connection: Connection, name: str, *, lock: bool = False) -> int:
     return int(found)
 
 
-def version_id(connection: Connection, dataset: str, number: int, *, lock: bool = False) -> int:
-    """The row of a version; NotFoundError `version-not-found`."""
-    query = sa.select(t.version.c.version_id).where(
-        t.version.c.dataset_id == dataset_id(connection, dataset), t.version.c.number == number
-    )
-    found = connection.execute(query.with_for_update() if lock else query).scalar()
+def version_id(connection: Connection, dataset: str, number: int, subset: str = "") -> int:
+    """The row of a version, or of a subset of it; NotFoundError `version-not-found`, `subset-not-found`."""
+    here = (t.version.c.dataset_id == dataset_id(connection, dataset), t.version.c.number == number)
+    query = sa.select(t.version.c.version_id)
+    found = connection.execute(query.where(*here, t.version.c.subset == subset)).scalar()
+    if found is None and subset:
+        raise _no_subset(connection, here, ref_of(dataset, number), subset)
     if found is None:
         raise NotFoundError(
             "version-not-found",
@@ -96,7 +101,7 @@ def load_versions(connection: Connection, *where: ColumnElement[bool]) -> list[V
         .join(t.dataset)
         .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
         .where(*where)
-        .order_by(t.version.c.dataset_id, t.version.c.number.desc())
+        .order_by(t.version.c.dataset_id, t.version.c.number.desc(), t.version.c.subset)
     ).all()
     parents = _parents(connection, where)
     tags = _tags(connection, where)
@@ -108,7 +113,17 @@ def storable(text: str, limit: int | None = None) -> str:
     return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:limit]
 
 
+def _no_subset(connection: Connection, here: tuple[ColumnElement[bool], ...], ref: str, subset: str) -> NotFoundError:
+    known = connection.execute(sa.select(t.version.c.subset).where(*here, sa.not_(WHOLE))).scalars()
+    advice = f"Bring one here: forebay cache warm {ref} --include PATTERN"
+    todo = did_you_mean(subset, known, otherwise=advice)
+    return NotFoundError("subset-not-found", f"No subset {subset!r} of {ref} was declared.", todo=todo)
+
+
 def _named(connection: Connection, ref: Ref) -> ColumnElement[bool]:
+    if ref.subset:
+        number = ref.number if isinstance(ref, NumberRef) else find_version(connection, replace(ref, subset="")).number
+        return t.version.c.version_id == version_id(connection, ref.dataset, number, ref.subset)
     match ref:
         case NumberRef():
             return t.version.c.version_id == version_id(connection, ref.dataset, ref.number)
@@ -122,7 +137,7 @@ def _named(connection: Connection, ref: Ref) -> ColumnElement[bool]:
 
 def _newest(connection: Connection, dataset: int, name: str) -> ColumnElement[bool]:
     number = connection.execute(
-        sa.select(sa.func.max(t.version.c.number)).where(t.version.c.dataset_id == dataset)
+        sa.select(sa.func.max(t.version.c.number)).where(t.version.c.dataset_id == dataset, WHOLE)
     ).scalar()
     if number is None:
         raise NotFoundError(
@@ -130,7 +145,7 @@ def _newest(connection: Connection, dataset: int, name: str) -> ColumnElement[bo
             f"The dataset {name!r} has no versions.",
             todo=f"forebay dataset register {name} URL adds one.",
         )
-    return sa.and_(t.version.c.dataset_id == dataset, t.version.c.number == number)
+    return sa.and_(t.version.c.dataset_id == dataset, t.version.c.number == number, WHOLE)
 
 
 def _tagged(connection: Connection, dataset: int, ref: TagRef) -> int:
@@ -153,7 +168,7 @@ def _digested(connection: Connection, dataset: int, ref: DigestRef) -> ColumnEle
     """The newest version of the one manifest whose digest begins so."""
     matches = connection.execute(
         sa.select(t.version.c.number, t.version.c.manifest_digest)
-        .where(t.version.c.dataset_id == dataset, t.version.c.manifest_digest.startswith(ref.prefix))
+        .where(t.version.c.dataset_id == dataset, t.version.c.manifest_digest.startswith(ref.prefix), WHOLE)
         .order_by(t.version.c.number.desc())
     ).all()
     if not matches:
@@ -169,7 +184,7 @@ def _digested(connection: Connection, dataset: int, ref: DigestRef) -> ColumnEle
             f"Several versions of {ref.dataset!r} have a digest that begins with {ref.prefix}: {named}.",
             todo="Give more of its digits, or the version number.",
         )
-    return sa.and_(t.version.c.dataset_id == dataset, t.version.c.number == matches[0].number)
+    return sa.and_(t.version.c.dataset_id == dataset, t.version.c.number == matches[0].number, WHOLE)
 
 
 def _parents(connection: Connection, where: Iterable[ColumnElement[bool]]) -> dict[int, list[ParentVersion]]:
@@ -220,6 +235,8 @@ def _version(row: Any, parents: list[ParentVersion], tags: list[str]) -> Version
         parents=tuple(parents),
         made_by=MadeBy(command=row.made_by_command, code=row.made_by_code, parameters=row.made_by_parameters),
         tags=tuple(tags),
+        subset=row.subset,
+        selection=row.selection,
     )
 
 

@@ -34,6 +34,8 @@ metadata = MetaData(
 NAME_LENGTH = 128
 """What columns for names of datasets, people, profiles and tags hold."""
 
+SUBSET_LENGTH = 40
+
 dataset = Table(
     "dataset",
     metadata,
@@ -54,6 +56,8 @@ version = Table(
     Column("version_id", Integer, primary_key=True),
     Column("dataset_id", ForeignKey("dataset.dataset_id"), nullable=False),
     Column("number", Integer, nullable=False),
+    Column("subset", String(SUBSET_LENGTH), nullable=False),  # "" for the whole; its subsets share its number
+    Column("selection", Text, nullable=False),
     Column("manifest_digest", String(64), nullable=False),
     Column("origin", String(16), nullable=False),
     Column("lake_url", Text, nullable=False),
@@ -66,7 +70,7 @@ version = Table(
     Column("made_by_command", Text, nullable=False),
     Column("made_by_code", Text, nullable=False),
     Column("made_by_parameters", Text, nullable=False),
-    UniqueConstraint("dataset_id", "number"),
+    UniqueConstraint("dataset_id", "number", "subset"),
     Index(None, "manifest_digest"),
 )
 

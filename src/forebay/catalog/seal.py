@@ -69,6 +69,11 @@ class Seal:
         return cls._made(manifest.manifest_digest, pc.take(pa.array(digests, DIGEST_TYPE), at))
 
     @classmethod
+    def known_as(cls, manifest_digest: str, digests: pa.ChunkedArray) -> Seal:
+        """A seal of digests in the order of a manifest's files, null where they are not known."""
+        return cls._made(manifest_digest, digests)
+
+    @classmethod
     def read(cls, path: Path) -> Seal:
         """A seal file, recomputed and compared; DamagedError `seal-damaged`, NotFoundError, ConflictError."""
         with open_parquet(path, _SCHEMA, kind=_KIND) as file:

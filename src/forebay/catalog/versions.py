@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection
 from forebay.catalog import schema as t
 from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name
-from forebay.catalog.records import dataset_id, load_versions, storable, version_id
+from forebay.catalog.records import WHOLE, dataset_id, load_versions, storable, version_id
 from forebay.errors import ConflictError, InputError
 from forebay.wire.catalog import AddedVersion, NewVersion, ParentVersion, Version
 
@@ -33,7 +33,8 @@ def restore(
 ) -> Version:
     """A version under its old number; ConflictError `number-taken` when other content holds that number."""
     owner, last_number = _open_dataset(connection, new, group=group, now=now)
-    here = load_versions(connection, t.version.c.dataset_id == owner, t.version.c.number == number)
+    at = (t.version.c.dataset_id == owner, t.version.c.number == number, t.version.c.subset == new.subset)
+    here = load_versions(connection, *at)
     if not here:
         return _insert(connection, owner, new, facts, number=number, now=now, last_number=max(number, last_number))
     if here[0].manifest_digest != new.manifest_digest:
@@ -47,8 +48,9 @@ def restore(
 
 def latest_version(connection: Connection, owner: int) -> Version | None:
     """The version with the highest number in the dataset of this row."""
-    highest = sa.select(sa.func.max(t.version.c.number)).where(t.version.c.dataset_id == owner).scalar_subquery()
-    found = load_versions(connection, t.version.c.dataset_id == owner, t.version.c.number == highest)
+    whole = (t.version.c.dataset_id == owner, WHOLE)
+    highest = sa.select(sa.func.max(t.version.c.number)).where(*whole).scalar_subquery()
+    found = load_versions(connection, *whole, t.version.c.number == highest)
     return found[0] if found else None
 
 
@@ -71,11 +73,13 @@ def _insert_into(dialect: str, table: sa.Table) -> Any:
 
 
 def remove(connection: Connection, dataset: str, number: int) -> None:
-    """Forget one version; ConflictError `tagged`, `has-children`, `has-replicas`."""
-    dataset_id(connection, dataset, lock=True)
-    target = version_id(connection, dataset, number, lock=True)
-    _refuse_while_held(connection, f"{dataset}@v{number}", t.version.c.version_id == target)
-    _delete(connection, t.version.c.version_id == target)
+    """Forget one version with its subsets; ConflictError `tagged`, `has-children`, `has-replicas`."""
+    owner = dataset_id(connection, dataset, lock=True)
+    version_id(connection, dataset, number)
+    chosen = sa.and_(t.version.c.dataset_id == owner, t.version.c.number == number)
+    connection.execute(sa.select(t.version.c.version_id).where(chosen).with_for_update())
+    _refuse_while_held(connection, f"{dataset}@v{number}", chosen)
+    _delete(connection, chosen)
 
 
 def remove_dataset(connection: Connection, name: str, *, now: float) -> None:
@@ -123,6 +127,8 @@ def _insert(
         t.version.insert().values(
             dataset_id=owner,
             number=number,
+            subset=new.subset,
+            selection=storable(new.selection),
             manifest_digest=new.manifest_digest,
             origin=new.origin,
             lake_url=new.lake_url,

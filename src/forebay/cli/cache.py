@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +24,8 @@ from forebay.cli.cache_shown import (
 )
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
-from forebay.cli.options import AnyRefs, DryRun, Force, Ref, Refs, Yes
+from forebay.cli.options import AnyRefs, DryRun, Exclude, Force, Include, Ref, Refs, Yes
+from forebay.cli.selected import resolved
 from forebay.cli.table import say
 from forebay.cli.words import count, moment, parse_option, parse_until, size
 from forebay.errors import DamagedError, ForebayError, UnavailableError
@@ -54,12 +56,16 @@ class VerifyResult:
     "warm",
     example="""
 forebay cache warm criteo@prod
-forebay cache warm criteo@prod features --dry-run""",
+forebay cache warm criteo@prod features --dry-run
+forebay cache warm criteo@v1 --include 'day_0*'""",
     gives={"": "[forebay.cache.engine:Warmed]", "--dry-run": "[forebay.client.forecast:Forecast]"},
 )
-def warm(call: Call, refs: Refs, dry_run: DryRun = False) -> None:
-    """Bring versions here: moved once, for everybody on the volume."""
-    versions = _resolve(call, refs)
+def warm(call: Call, refs: Refs, include: Include = None, exclude: Exclude = None, dry_run: DryRun = False) -> None:
+    """Bring versions here: moved once, for everybody on the volume.
+
+    Or only some of their files, with --include and --exclude.
+    """
+    versions = resolved(call, refs, include, exclude)
     if dry_run:
         from forebay.client.forecast import forecast
 
@@ -86,15 +92,23 @@ def ls(call: Call) -> None:
     call.show(replicas, ids=(item.ref for item in replicas), human=lambda out: print_replicas(out, root, replicas, now))
 
 
-@command(app, "why", example="forebay cache why criteo@v1", gives="forebay.client.keep:Explanation")
-def why(call: Call, ref: Ref) -> None:
+@command(
+    app,
+    "why",
+    example="""
+forebay cache why criteo@v1
+forebay cache why 'criteo@v1[day_0*]'""",
+    gives="forebay.client.keep:Explanation",
+)
+def why(call: Call, ref: Ref, include: Include = None, exclude: Exclude = None) -> None:
     """Say why a version is here, or why it is not.
 
     Also who uses it, and what would make it go.
     """
     from forebay.client.keep import explain
 
-    found = explain(call.session, call.session.hub.catalog.resolve(ref))
+    (version,) = resolved(call, [ref], include, exclude)
+    found = explain(call.session, version)
     call.show(found, ids=[found.ref], human=lambda out: print_explanation(out, found, call.now))
 
 
@@ -113,10 +127,12 @@ def pin(
     until: Annotated[
         str, typer.Option(metavar="WHEN", help="2026-12-01 or 30d; default: for ever.", show_default=False)
     ] = "",
+    include: Include = None,
+    exclude: Exclude = None,
 ) -> None:
     """Keep a replica, whatever the pressure, until told otherwise."""
     session = call.session
-    version = session.hub.catalog.resolve(ref)
+    (version,) = resolved(call, [ref], include, exclude)
     end = parse_until(until, call.now) if until else 0.0
     replica = session.hub.replicas.pin(session.cache.volume_id, version, session.settings.user, reason, end)
     told = f"pinned {replica.ref}" + (f" until {moment(end)}" if end else "")
@@ -124,10 +140,11 @@ def pin(
 
 
 @command(app, "unpin", example="forebay cache unpin criteo@prod", gives="forebay.wire.cache:Replica")
-def unpin(call: Call, ref: Ref) -> None:
+def unpin(call: Call, ref: Ref, include: Include = None, exclude: Exclude = None) -> None:
     """Take a pin away. The replica may go when it is idle."""
     session = call.session
-    replica = session.hub.replicas.unpin(session.cache.volume_id, session.hub.catalog.resolve(ref))
+    (version,) = resolved(call, [ref], include, exclude)
+    replica = session.hub.replicas.unpin(session.cache.volume_id, version)
     call.show(replica, ids=[replica.ref], human=lambda out: say(out, f"unpinned {replica.ref}"))
 
 
@@ -136,14 +153,22 @@ def unpin(call: Call, ref: Ref) -> None:
     "evict",
     example="""
 forebay cache evict --dry-run
-forebay cache evict criteo@v1 --yes""",
+forebay cache evict criteo@v1 --yes
+forebay cache evict 'criteo@v1[day_0*]' --yes""",
     gives={"": "[forebay.cache.evict:Evicted]", "--dry-run": "[forebay.cache.policy:Decision]"},
 )
-def evict(call: Call, refs: AnyRefs = None, dry_run: DryRun = False, yes: Yes = False) -> None:
+def evict(
+    call: Call,
+    refs: AnyRefs = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
     """Let replicas go: the named ones, or all that are due. The lake keeps what they hold; that is checked first."""
     from forebay.client.keep import decide, evict_decided
 
-    versions = _resolve(call, refs or [])
+    versions = resolved(call, refs or [], include, exclude)
     decisions = decide(call.session, versions)
     if dry_run:
         from forebay.client.price import with_costs
@@ -194,7 +219,7 @@ def verify(call: Call, refs: AnyRefs = None, force: Force = False) -> None:
     from forebay.client.keep import ready_versions
 
     session = call.session
-    versions = _resolve(call, refs) if refs else ready_versions(session)
+    versions = resolved(call, refs) if refs else ready_versions(session)
     with ByteBar(call, sum(version.size_bytes for version in versions)) as bar:
         verified, damaged = session.cache.verify(
             versions, session.memo_folder, force=force, on_file=lambda size_bytes: bar.add("verifying", size_bytes)
@@ -302,12 +327,6 @@ def events(call: Call, limit: Annotated[int, typer.Option(min=1, help="At most s
     call.show(found, ids=refs, human=lambda out: print_events(out, found))
 
 
-def _resolve(call: Call, refs: list[str]) -> list[Version]:
-    """All versions, each once: a wrong name stops the command before it does anything."""
-    versions = [call.session.hub.catalog.resolve(ref) for ref in refs]
-    return list({version.ref: version for version in versions}.values())
-
-
 def _wait(seconds: float) -> bool:
     time.sleep(seconds)
     return False
@@ -330,4 +349,4 @@ def _stays(item: Decision) -> ForebayError:
     from forebay.errors import ConflictError
 
     ref = item.candidate.replica.ref
-    return ConflictError(item.rule.value, f"{ref} stays: {item.reason}", todo=f"See: forebay cache why {ref}")
+    return ConflictError(item.rule.value, f"{ref} stays: {item.reason}", todo=f"See: forebay cache why {quote(ref)}")

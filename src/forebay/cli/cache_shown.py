@@ -98,7 +98,7 @@ def _kept_by(item: Replica) -> str:
 def print_explanation(out: Console, found: Explanation, now: float) -> None:
     """The one line that answers, then the facts."""
     say(out, f"{found.ref} is {found.state}: {found.reason}")
-    facts = [("path", str(found.path) if found.state == "ready" else "")]
+    facts = [("path", str(found.path) if found.state == "ready" else ""), ("selects", found.selects)]
     if found.replica is not None:
         facts += [
             ("since", f"{moment(found.replica.since)} ({ago(found.replica.since, now)})"),

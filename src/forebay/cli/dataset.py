@@ -319,10 +319,11 @@ forebay dataset rm criteo --yes""",
 def rm(call: Call, what: NameOrRef, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Forget a version, or a dataset with all its versions. What lies in the lake stays there."""
     from forebay.client.contents import plan_removal
+    from forebay.client.subset import require_whole
 
     catalog = call.session.hub.catalog
     whole = "@" not in what
-    versions = catalog.versions(what) if whole else [catalog.resolve(what)]
+    versions = catalog.versions(what) if whole else [require_whole(catalog.resolve(what))]
     planned = plan_removal(call.session, versions)
     named = f"{what} with {count(len(versions), 'version')}" if whole else versions[0].ref
     if dry_run:

@@ -51,7 +51,7 @@ def _print(out: Console, seen: Overview) -> None:
         ("disk", f"{size(seen.free_bytes)} free"),
         ("replicas", ", ".join(f"{number} {state}" for state, number in states.items()) or "none"),
     ]
-    facts += [("in use", f"{item.dataset}@v{item.number} by {item.holder}") for item in seen.leases[:_SHOWN]]
+    facts += [("in use", f"{item.ref} by {item.holder}") for item in seen.leases[:_SHOWN]]
     facts += [("", f"and {count(len(seen.leases) - _SHOWN, 'lease')} more")] if len(seen.leases) > _SHOWN else []
     facts += [("filling" if item.live else "left over", _fill(item)) for item in seen.fills]
     facts += [

@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from forebay.cache.contents import load_manifest
+from forebay.cache.selection import EVERYTHING, Patterns, Selection
 from forebay.client.progress import fill_progress
 from forebay.client.session import Session, shared_session
+from forebay.client.subset import resolve
 
 if TYPE_CHECKING:
     from forebay.cache.engine import Leased, OnProgress
@@ -83,18 +85,29 @@ class OpenedVersion(os.PathLike[str]):
         )
 
 
-def open(ref: str, *, on_progress: OnProgress | None = None) -> OpenedVersion:  # noqa: A001
+def open(  # noqa: A001
+    ref: str,
+    *,
+    include: Patterns = None,
+    exclude: Patterns = None,
+    on_progress: OnProgress | None = None,
+) -> OpenedVersion:
     """Open a dataset version near this process: `criteo@v3`, `criteo@prod`, `criteo@<digest prefix>` or `criteo`.
+
+    `include` and `exclude` (patterns such as `day_0*` or `**/*.parquet`, one or several) open a subset: only those
+    files are moved, and only those are there.
 
     Fills the cache once if the version is not there (a progress bar shows it, unless `on_progress` is given), then
     leases it until `close`, the end of the `with` block, or exit. Raises a `forebay.ForebayError`.
     """
-    return open_version(shared_session(), ref, on_progress)
+    return open_version(shared_session(), ref, on_progress, Selection.of(include=include, exclude=exclude))
 
 
-def open_version(session: Session, ref: str, on_progress: OnProgress | None = None) -> OpenedVersion:
+def open_version(
+    session: Session, ref: str, on_progress: OnProgress | None = None, selection: Selection = EVERYTHING
+) -> OpenedVersion:
     """`open` in a session of the caller's."""
-    version = session.hub.catalog.resolve(ref)
+    version = resolve(session, ref, selection)
     if on_progress is not None:
         leased = session.lease(version, "open", on_progress)
     else:

@@ -34,7 +34,7 @@ from forebay.wire.cache import (
     Reserved,
     Waiting,
 )
-from forebay.wire.catalog import Version
+from forebay.wire.catalog import Version, ref_of
 
 
 class FillStore:
@@ -158,7 +158,7 @@ class FillStore:
     def open_fills(self, volume_id: str) -> list[OpenFill]:
         now = self._clock.now()
         query = (
-            sa.select(t.fill, t.dataset.c.name, t.version.c.number)
+            sa.select(t.fill, t.dataset.c.name, t.version.c.number, t.version.c.subset)
             .join(t.version, t.version.c.version_id == t.fill.c.version_id)
             .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
             .where(t.fill.c.volume_id == volume_id)
@@ -273,7 +273,7 @@ def _progress_values(progress: Progress) -> dict[str, int]:
 def _open_fill(row: Any, now: float) -> OpenFill:
     return OpenFill(
         fill_id=row["fill_id"],
-        ref=f"{row['name']}@v{row['number']}",
+        ref=ref_of(row["name"], row["number"], row["subset"]),
         token=row["token"],
         holder=str(rows.holder(row)),
         live=row["expires_at"] > now,

@@ -68,6 +68,7 @@ class LeaseStore:
             token=facts.token,
             granted_at=now,
             expires_at=now + self._terms.lease_seconds,
+            subset=version.subset,
         )
 
     def renew(self, lease_id: str) -> Lease:
@@ -102,7 +103,7 @@ class LeaseStore:
 
 def _leases() -> sa.Select[Any]:
     return (
-        sa.select(t.lease, t.dataset.c.name, t.version.c.number)
+        sa.select(t.lease, t.dataset.c.name, t.version.c.number, t.version.c.subset)
         .join(t.version, t.version.c.version_id == t.lease.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
     )

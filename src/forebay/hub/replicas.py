@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
@@ -151,7 +153,7 @@ class ReplicaStore:
                 raise NotFoundError(
                     "not-cached",
                     f"{version.ref} is not on this volume",
-                    todo=f"Bring it there with: forebay cache warm {version.ref}",
+                    todo=f"Bring it there with: forebay cache warm {quote(version.ref)}",
                 )
             connection.execute(sa.update(t.replica).where(here).values(values))
             return rows.replicas(connection, volume_id, self._clock.now(), key)[0]
@@ -176,8 +178,8 @@ class ReplicaStore:
 def _not_evictable(ref: str, verdict: Verdict, state: ReplicaState) -> ConflictError:
     match verdict:
         case Verdict.IN_USE:
-            return ConflictError("in-use", f"{ref} is in use", todo="See who uses it: forebay cache why " + ref)
+            return ConflictError("in-use", f"{ref} is in use", todo="See who uses it: forebay cache why " + quote(ref))
         case Verdict.PINNED:
-            return ConflictError("pinned", f"{ref} is pinned", todo=f"Unpin it first: forebay cache unpin {ref}")
+            return ConflictError("pinned", f"{ref} is pinned", todo=f"Unpin it first: forebay cache unpin {quote(ref)}")
         case _:
-            return ConflictError("not-ready", f"{ref} is {state} here", todo="See: forebay cache why " + ref)
+            return ConflictError("not-ready", f"{ref} is {state} here", todo="See: forebay cache why " + quote(ref))

@@ -51,6 +51,7 @@ def version_id(connection: Connection, version: Version) -> int:
         sa.select(t.version.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
         .where(t.dataset.c.name == version.dataset, t.version.c.number == version.number)
+        .where(t.version.c.subset == version.subset)
     )
     found = connection.execute(query).scalar()
     if found is None:
@@ -137,6 +138,8 @@ def replicas(connection: Connection, volume_id: str, now: float, version_key: in
             t.dataset.c.name,
             t.dataset.c.access_group,
             t.version.c.number,
+            t.version.c.subset,
+            t.version.c.selection,
             t.version.c.manifest_digest,
             t.version.c.files,
             t.version.c.size_bytes,
@@ -146,7 +149,7 @@ def replicas(connection: Connection, volume_id: str, now: float, version_key: in
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
         .outerjoin(leases, leases.c.version_id == t.replica.c.version_id)
         .where(t.replica.c.volume_id == volume_id)
-        .order_by(t.dataset.c.name, t.version.c.number)
+        .order_by(t.dataset.c.name, t.version.c.number, t.version.c.subset)
     )
     if version_key is not None:
         query = query.where(t.replica.c.version_id == version_key)
@@ -176,6 +179,8 @@ def _replica(row: Any, now: float) -> Replica:
         pin_reason=row["pin_reason"] if pinned else "",
         pin_until=row["pin_until"] if pinned else 0.0,
         verified_at=row["verified_at"],
+        subset=row["subset"],
+        selection=row["selection"],
     )
 
 
@@ -213,6 +218,7 @@ def lease(row: Any) -> Lease:
         token=row["token"],
         granted_at=row["granted_at"],
         expires_at=row["expires_at"],
+        subset=row["subset"],
     )
 
 

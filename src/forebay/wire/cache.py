@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from forebay.wire.catalog import ref_of
+
 
 class ReplicaState(StrEnum):
     """absent -> filling -> ready -> evicting -> absent; `damaged` is left by filling again."""
@@ -89,7 +91,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One version on one volume, with the reason of its state, and since when."""
+    """One version, or a subset of one, on one volume, with the reason of its state, and since when."""
 
     volume_id: str
     dataset: str
@@ -112,10 +114,12 @@ class Replica:
     pin_until: float
     verified_at: float = 0.0
     """When every file was last seen to be what the manifest says; 0: not since recover found it."""
+    subset: str = ""
+    selection: str = ""
 
     @property
     def ref(self) -> str:
-        return f"{self.dataset}@v{self.number}"
+        return ref_of(self.dataset, self.number, self.subset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +202,11 @@ class Lease:
     token: int
     granted_at: float
     expires_at: float
+    subset: str = ""
+
+    @property
+    def ref(self) -> str:
+        return ref_of(self.dataset, self.number, self.subset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from forebay.wire.cache import (
     Savings,
     Volume,
 )
-from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewVersion, TagMove, Version
+from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
 
 
 class Catalog(Protocol):
@@ -37,10 +37,13 @@ class Catalog(Protocol):
         """One dataset; NotFoundError `dataset-not-found` with the nearest names."""
 
     def versions(self, name: str) -> list[Version]:
-        """All versions of a dataset, newest first."""
+        """All versions of a dataset, newest first. Subsets are not among them."""
 
     def resolve(self, ref: str) -> Version:
-        """`name@v3`, `name@tag`, `name@<digest prefix>` or `name` (the latest); NotFoundError, InputError."""
+        """`name@v3`, `name@tag`, `name@<digest prefix>` or `name` (the latest); NotFoundError, InputError.
+
+        Each with a subset that was declared before, too: `name@v3[day_0*]`.
+        """
 
     def store_manifest(self, parquet: Path) -> str:
         """Keep a manifest file (copied, checked); return its manifest digest. Idempotent."""
@@ -55,13 +58,22 @@ class Catalog(Protocol):
         """A local file with the digests learned so far for that manifest; None while there are none."""
 
     def seal(self, manifest_digest: str, seal_digest: str) -> None:
-        """Record learned digests. Known ones never change: ConflictError `digest-mismatch` names the path."""
+        """Record learned digests. Known ones never change: ConflictError `digest-mismatch` names the path.
+
+        A version and its subsets learn from each other.
+        """
 
     def add_version(self, new: NewVersion) -> AddedVersion:
         """Add a version (and its dataset when new). The same content as the latest version adds nothing."""
 
+    def add_subset(self, new: NewSubset) -> Version:
+        """Declare a subset of a version, or find the one of that name; it knows what its version's seal knows.
+
+        InputError `bad-subset` when its manifest names a file that its version has not.
+        """
+
     def remove_version(self, dataset: str, number: int) -> None:
-        """Forget a version. ConflictError while a tag, a child or a replica holds it."""
+        """Forget a version with its subsets. ConflictError while a tag, a child or a replica holds one of them."""
 
     def remove_dataset(self, name: str) -> None:
         """Forget a dataset with all its versions, on the same conditions."""
@@ -76,7 +88,7 @@ class Catalog(Protocol):
         """Every move of a tag (or of all tags), newest first."""
 
     def restore_version(self, new: NewVersion, number: int) -> Version:
-        """Recover: put back a version under its old number; ConflictError when other content holds that number."""
+        """Recover: put back a version (or a subset) under its old number; ConflictError when other content holds it."""
 
     def lineage(self, dataset: str, number: int) -> Lineage:
         """All ancestors and descendants."""

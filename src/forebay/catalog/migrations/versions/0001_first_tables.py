@@ -86,6 +86,8 @@ def upgrade() -> None:
         sa.Column("version_id", sa.Integer(), nullable=False),
         sa.Column("dataset_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("subset", sa.String(length=40), nullable=False),
+        sa.Column("selection", sa.Text(), nullable=False),
         sa.Column("manifest_digest", sa.String(length=64), nullable=False),
         sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("lake_url", sa.Text(), nullable=False),
@@ -100,7 +102,7 @@ def upgrade() -> None:
         sa.Column("made_by_parameters", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["dataset_id"], ["dataset.dataset_id"], name=op.f("fk_version_dataset_id")),
         sa.PrimaryKeyConstraint("version_id", name=op.f("pk_version")),
-        sa.UniqueConstraint("dataset_id", "number", name=op.f("uq_version_dataset_id_number")),
+        sa.UniqueConstraint("dataset_id", "number", "subset", name=op.f("uq_version_dataset_id_number_subset")),
     )
     op.create_index(op.f("ix_version_manifest_digest"), "version", ["manifest_digest"], unique=False)
     op.create_table(
