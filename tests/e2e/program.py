@@ -61,7 +61,8 @@ class Program:
 
     def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
         """The same as a process of its own; the caller waits for it."""
-        command = [str(FOREBAY), *map(str, arguments)]
+        # Whoever runs the tests in the background may have Ctrl-C ignored, which a child would inherit.
+        command = ["env", "--default-signal=INT", str(FOREBAY), *map(str, arguments)]
         pipe = subprocess.PIPE
         streams = {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe, **options}
         return subprocess.Popen(command, env=dict(self.env), cwd=self.folder, text=True, **streams)
