@@ -179,12 +179,11 @@ class Cache:
     ) -> Verified:
         """Hash the files of one ready replica that changed or were not hashed lately."""
         version = self.resolve(replica.ref)
-        memo = Memo(memo_folder / self.volume_id / f"{version.dataset}@{self.path(version).name}.parquet")
         tree = self.path(version)
         manifest = replica_manifest(self._hub.catalog, version, tree)
         now = self._clock.now()
-        found = verify_tree(tree, replica, manifest, memo, now=now, on_file=on_file, on_read=on_read)
-        memo.save()
+        with Memo(memo_folder / self.volume_id / f"{version.dataset}@{tree.name}.parquet") as memo:
+            found = verify_tree(tree, replica, manifest, memo, now=now, on_file=on_file, on_read=on_read)
         if not found.bad:
             self._hub.replicas.mark_verified(self.volume_id, version, replica.token)
         return found

@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,7 +58,7 @@ class Listing:
     def paths(self, indexes: Iterable[int]) -> Iterator[tuple[int, str]]:
         """Entries with their paths."""
         for some in _batches(indexes):
-            yield from zip(some, _at(self._paths, some).to_pylist(), strict=True)
+            yield from zip(some, _at(self._paths, some), strict=True)
 
 
 def link_present(placer: Placer, listing: Listing) -> bytearray:
@@ -89,7 +90,7 @@ def wanted(manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Left
     """The missing entries, the largest first, so that no long one is left for the end."""
     lake = [manifest.table[name] for name in ("key", "etag", "version_id")]
     for some in _batches(_largest_first(plan, listing.sizes)):
-        columns = (_at(column, some).to_pylist() for column in lake)
+        columns = (_at(column, some) for column in lake)
         for index, key, etag, version_id in zip(some, *columns, strict=True):
             size_bytes = listing.sizes[index]
             yield Wanted(
@@ -117,8 +118,14 @@ def _batches(indexes: Iterable[int]) -> Iterator[list[int]]:
         yield some
 
 
-def _at(column: pa.ChunkedArray, indexes: list[int]) -> pa.ChunkedArray:
-    """Some rows of a column. Arrow would join all of its chunks first, of which a part is enough."""
+def _at(column: pa.ChunkedArray, indexes: list[int]) -> list[Any]:
+    """Some rows of a column. Arrow would join all of its chunks first, of which a part is enough.
+
+    Any of the fill's threads may ask next, and Arrow's own pool keeps megabytes for each thread that ever did.
+    """
+    pool = pa.system_memory_pool()
     first = min(indexes)
     part = column.slice(first, max(indexes) - first + 1)
-    return part.take(pc.subtract(pa.array(indexes, pa.int64()), first))
+    rows = pa.array([index - first for index in indexes], pa.int64(), memory_pool=pool)
+    values: list[Any] = pc.take(part, rows, memory_pool=pool).to_pylist()
+    return values

@@ -92,7 +92,7 @@ class Archive:
     def verify_manifest(self, manifest_digest: str) -> Path:
         """The file of a kept manifest, recomputed; errors as from `manifest`."""
         self.facts(manifest_digest)
-        Manifest.verify(self.manifest_file(manifest_digest))
+        Manifest.verify_again(self.manifest_file(manifest_digest))
         return self.manifest_file(manifest_digest)
 
     def facts(self, manifest_digest: str) -> ManifestFacts:
