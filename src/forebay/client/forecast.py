@@ -112,10 +112,10 @@ def _room(
         return (), 0
     going: list[Decision] = []
     missing_bytes = answer.missing_bytes
-    for decision in session.cache.evictor.decisions(missing_bytes):
-        if decision.evict and missing_bytes > 0 and not answer.never:
+    for decision in session.cache.evictor.decisions(missing_bytes).going:
+        if missing_bytes > 0 and not answer.never:
             going.append(decision)
-            missing_bytes -= decision.candidate.alone_bytes
+            missing_bytes -= decision.frees_bytes
     return tuple(going), max(0, missing_bytes)
 
 
