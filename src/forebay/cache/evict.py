@@ -149,11 +149,12 @@ class Evictor:
 
     def team_bytes(self, replica: Replica) -> int:
         """What the replica's team would hold with it here; 0 for a dataset that stands under no quota."""
-        _, _, teams = self._look()
-        held = next((held for quota, held in teams if quota.team == replica.team), None)
-        if held is None:
+        if all(quota.team != replica.team for quota in self._hub.volumes.quotas(self._volume_id)):
             return 0
+        replicas = self._hub.replicas.all(self._volume_id)
         with self._lock:
+            self._holdings.update(replicas)
+            held = self._holdings.of_team(replica.team, _whole(replicas))
             digests = self._holdings.digests(replica)
             return held.held_bytes + held.added_bytes(replica.group, digests) + self._holdings.unknown_bytes(replica)
 
@@ -195,12 +196,13 @@ class Evictor:
 
     def clear_stuck(self) -> list[Path]:
         """Try what earlier evictions could not remove; what is stuck still."""
-        blobs = stuck.notes(self._layout)
-        replicas = self._hub.replicas.all(self._volume_id)
-        busy = {_trash_name(item) for item in replicas if item.state is ReplicaState.EVICTING}
-        left = stuck.left_over(self._layout, busy)
+        blobs, left = stuck.notes(self._layout), stuck.left_over(self._layout)
         if not blobs and not left:
             return []
+        # In this order: an eviction that ends in between has reported what it left.
+        replicas = self._hub.replicas.all(self._volume_id)
+        busy = {_trash_name(item) for item in replicas if item.state is ReplicaState.EVICTING}
+        left = [path for path in left if path.name.partition(FREES)[0] not in busy]
         free = self._unlisted(blobs, replicas)
         name = f"{self._clock.now():.6f}-{threading.get_ident()}"
         freed_bytes, still = stuck.try_again(self._layout, left, free, name, self._disk)

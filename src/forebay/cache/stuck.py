@@ -7,7 +7,7 @@ not be deleted stays in the trash. Nothing here is touched while a replica lists
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,12 +45,11 @@ def notes(layout: VolumeLayout) -> list[tuple[str, str]]:
     return sorted((path.parent.name, path.name) for path in folder.glob("*/*"))
 
 
-def left_over(layout: VolumeLayout, busy: Collection[str]) -> list[Path]:
-    """What ended evictions left in the trash. `busy` are the names of those that still run."""
+def left_over(layout: VolumeLayout) -> list[Path]:
+    """What evictions left in the trash: those that have ended, and those that still run."""
     if not layout.trash.is_dir():
         return []
-    found = [path for path in layout.trash.iterdir() if path.name.startswith(_LEFT) or FREES in path.name]
-    return sorted(path for path in found if path.name.partition(FREES)[0] not in busy)
+    return sorted(path for path in layout.trash.iterdir() if path.name.startswith(_LEFT) or FREES in path.name)
 
 
 def try_again(
