@@ -49,6 +49,8 @@ def test_a_quota_is_shown_tried_and_set(ads: Program) -> None:
     assert "120%" in ads("cache", "quota", "ls").out
     assert "criteo@v1 is ready: the team ads holds 5.9 KiB of its 4.9 KiB" in ads("cache", "why", "criteo").out
     assert [item["ref"] for item in ads("cache", "evict", "--yes", "--json").json] == ["criteo@v1"]
+    assert ads("cache", "warm", "criteo", "--dry-run", "--json").json[0]["over_quota_bytes"] == 1000
+    assert "its team's quota has no room: 1000 B are missing" in ads("cache", "warm", "criteo", "--dry-run").out
     refused = ads("cache", "warm", "criteo", "--json", code=7).error
     assert refused["kind"] == "over-quota"
     assert "quota of the team ads" in refused["message"]

@@ -16,7 +16,7 @@ from forebay.cache import stuck
 from forebay.cache.bandwidth import bandwidth
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
-from forebay.cache.holdings import Holdings
+from forebay.cache.holdings import Holder, Holdings
 from forebay.cache.machine import Terms
 from forebay.cache.place import discard, is_complete
 from forebay.cache.policy import Candidate, Decision, Decisions, Policy, TeamQuota, decide
@@ -147,16 +147,16 @@ class Evictor:
         held_bytes = held.held_bytes
         return Planned(held_bytes=held_bytes, decisions=self._decide(replicas, shares, [*others, (quota, held)]))
 
-    def team_bytes(self, replica: Replica) -> int:
-        """What the replica's team would hold with it here; 0 for a dataset that stands under no quota."""
-        if all(quota.team != replica.team for quota in self._hub.volumes.quotas(self._volume_id)):
+    def team_bytes(self, of: Holder, team: str) -> int:
+        """What a team would hold with this here too; 0 for one without a quota."""
+        if all(quota.team != team for quota in self._hub.volumes.quotas(self._volume_id)):
             return 0
         replicas = self._hub.replicas.all(self._volume_id)
         with self._lock:
             self._holdings.update(replicas)
-            held = self._holdings.of_team(replica.team, _whole(replicas))
-            digests = self._holdings.digests(replica)
-            return held.held_bytes + held.added_bytes(replica.group, digests) + self._holdings.unknown_bytes(replica)
+            held = self._holdings.of_team(team, _whole(replicas))
+            more_bytes = held.added_bytes(of.group, self._holdings.digests(of)) + self._holdings.unknown_bytes(of)
+        return held.held_bytes + more_bytes
 
     def make_room(self, missing_bytes: int) -> int:
         """Evict what policy allows until `missing_bytes` are free or nothing more may go; the bytes freed."""

@@ -16,9 +16,12 @@ from forebay.cache.volume import VolumeLayout
 from forebay.catalog.manifest import Manifest
 from forebay.errors import ForebayError
 from forebay.wire.cache import Replica
+from forebay.wire.catalog import Version
 from forebay.wire.hub import Catalog
 
 Identity = tuple[str, str, str]
+Holder = Replica | Version
+"""What is here, or what would be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,14 +63,14 @@ class Holdings:
         """Who shares what within a team: only its own count, so that nobody else's coming or going changes anything."""
         return self._of([replica for replica in replicas if replica.team == team])
 
-    def digests(self, replica: Replica) -> pa.Table:
-        """What one replica holds, or will: the digests known so far."""
-        held = self._known.get(_identity(replica))
-        return _held(self._manifest(replica)).digests if held is None else held.digests
+    def digests(self, of: Holder) -> pa.Table:
+        """What it holds, or will: the digests known so far."""
+        held = self._known.get(_identity(of))
+        return _held(self._manifest(of)).digests if held is None else held.digests
 
-    def unknown_bytes(self, replica: Replica) -> int:
+    def unknown_bytes(self, of: Holder) -> int:
         """The bytes of a version whose digests nobody has learned yet."""
-        manifest = self._manifest(replica)
+        manifest = self._manifest(of)
         known = manifest.table.filter(manifest.table["digest"].is_valid())
         return int(manifest.size_bytes - sum(known["size_bytes"].to_pylist()))
 
@@ -85,21 +88,21 @@ class Holdings:
                 self._known.pop(identity, None)
                 self.unreadable[replica.group] = error
 
-    def _manifest(self, replica: Replica) -> Manifest:
+    def _manifest(self, of: Holder) -> Manifest:
         """From its tree, which needs no catalog; from the catalog where that fails."""
-        tree = self._layout.tree(replica.group, replica.dataset, replica.number, replica.subset)
+        tree = self._layout.tree(of.group, of.dataset, of.number, of.subset)
         try:
-            return tree_manifest(tree, replica.manifest_digest)
+            return tree_manifest(tree, of.manifest_digest)
         except (ForebayError, OSError):
-            return load_manifest(self._catalog, self._catalog.resolve(replica.ref))
+            return load_manifest(self._catalog, self._catalog.resolve(of.ref))
 
     def _of(self, replicas: Iterable[Replica]) -> Shares:
         held = ((replica, self._known.get(_identity(replica))) for replica in replicas)
         return Shares({item.ref: (item.group, found.digests) for item, found in held if found is not None})
 
 
-def _identity(replica: Replica) -> Identity:
-    return replica.ref, replica.group, replica.manifest_digest
+def _identity(of: Holder) -> Identity:
+    return of.ref, of.group, of.manifest_digest
 
 
 def _held(manifest: Manifest) -> _Held:

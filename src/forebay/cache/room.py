@@ -43,7 +43,8 @@ class Room:
     def _ask(self, granted: Granted, need_bytes: int) -> Reserved | NoRoom:
         # What the fill holds already is part of its need, and takes nothing from the disk's free space any more.
         free_bytes = fsio.free_bytes(self._layout.root) + held_bytes(self._layout.fill(granted.fill_id))
-        team_bytes = self._evictor.team_bytes(granted.replica) if granted.replica.team else 0
+        team = granted.replica.team
+        team_bytes = self._evictor.team_bytes(granted.replica, team) if team else 0
         return self._hub.fills.reserve(granted.fill_id, granted.token, need_bytes, free_bytes, team_bytes)
 
     def _went(self, answer: NoRoom) -> bool:

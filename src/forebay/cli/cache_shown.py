@@ -59,6 +59,11 @@ def print_forecasts(out: Console, planned: list[Forecast]) -> None:
         for gone in item.evicts:
             replica = gone.candidate.replica
             say(out, f"  evicts {replica.ref}: frees {size(gone.frees_bytes)} ({gone.reason})")
+        if item.over_quota_bytes:
+            say(
+                out,
+                f"  its team's quota has no room: {size(item.over_quota_bytes)} are missing and nothing more may go",
+            )
         if item.missing_bytes:
             say(out, f"  there is no room: {size(item.missing_bytes)} are missing and nothing more may go")
 

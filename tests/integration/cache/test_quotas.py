@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from forebay.client.forecast import forecast
 from forebay.client.keep import decide, explain
 from forebay.client.session import Session
 from forebay.errors import CapacityError
@@ -46,6 +47,8 @@ def test_a_fill_over_the_quota_costs_the_team_its_own_and_nobody_else_anything(s
     session.warm(versions[1], "test")
     assert _held(session) == {"ads": 160_000}, "what two of them share counts once"
     assert _here(session) == {"alpha", "beta", "zebra"}
+    planned = forecast(session, versions[2])
+    assert ([item.candidate.replica.dataset for item in planned.evicts], planned.over_quota_bytes) == (["alpha"], 0)
     session.warm(versions[2], "test")
     assert _here(session) == {"beta", "gamma", "zebra"}, "the one that was used longest ago"
     events = session.hub.volumes.events(session.cache.volume_id, 10)
