@@ -212,7 +212,7 @@ def test_the_story_on_s3(tmp_path: Path, s3_server: SeaweedFS) -> None:
     dry = priced("cache", "evict", "criteo", "--dry-run")
     assert "free 293.0 KiB" in dry.out
     assert "by past fills; 1.00 EUR" in dry.out
-    assert priced("cache", "evict", "criteo", "--dry-run", "--json").json[0]["candidate"]["refill_cost"] > 0.99
+    assert priced("cache", "evict", "criteo", "--dry-run", "--json").json[0]["refill_cost"] > 0.99
     gone = forebay("cache", "evict", "model", "criteo", "--yes", "-q").ids
     assert gone == ["model@v1", "criteo@v1"]
     obstore.put(store, "criteo/day_1", b"changed")

@@ -25,7 +25,7 @@ from forebay.cache.machine import Terms
 from forebay.cache.memo import Memo
 from forebay.cache.meter import Meter
 from forebay.cache.place import holds
-from forebay.cache.policy import Decision, Policy
+from forebay.cache.policy import Decisions, Policy
 from forebay.cache.recover import Recovered, recover
 from forebay.cache.room import Room
 from forebay.cache.verify import Verified, brake, take_out, verify_tree
@@ -107,7 +107,7 @@ class Cache:
             hub,
             self.layout,
             open_lake=open_lake,
-            room=Room(hub, self.layout, self.volume_id, disk, self.evictor.make_room),
+            room=Room(hub, self.layout, self.volume_id, disk, self.evictor),
             disk=disk,
             clock=clock,
             settings=fill_settings,
@@ -233,7 +233,7 @@ class Cache:
     def volume(self) -> Volume:
         return self._hub.volumes.get(self.volume_id)
 
-    def decisions(self) -> list[Decision]:
+    def decisions(self) -> Decisions:
         """What would go now, what stays, and why."""
         return self.evictor.decisions()
 

@@ -44,6 +44,8 @@ dataset = Table(
     Column("access_group", String(NAME_LENGTH), nullable=False),
     Column("owner", String(NAME_LENGTH), nullable=False),
     Column("description", Text, nullable=False),
+    Column("team", String(NAME_LENGTH), nullable=False),  # "" for none
+    Column("stale_after_s", Float, nullable=True),  # NULL: as the site has it; 0: never
     Column("created_at", Float, nullable=False),
     Column("last_number", Integer, nullable=False),  # numbers are never used twice, also after a removal
     # 0 while it exists. The row of a removed dataset stays, so that one made again under its name counts on.
@@ -128,6 +130,20 @@ volume = Table(
     Column("state_reason", Text, nullable=False),
     Column("state_since", Float, nullable=False),
     Column("signs_in_a_row", Integer, nullable=False),
+    # What lately came from the lake, and how long that took: both fade, so that their ratio follows the lake.
+    Column("lately_bytes", Float, nullable=False),
+    Column("lately_seconds", Float, nullable=False),
+    Column("lately_at", Float, nullable=False),
+)
+
+# The most that a team's replicas may hold of a volume; what two of them share counts once.
+quota = Table(
+    "quota",
+    metadata,
+    Column("volume_id", ForeignKey("volume.volume_id"), nullable=False),
+    Column("team", String(NAME_LENGTH), nullable=False),
+    Column("limit_bytes", BigInteger, nullable=False),
+    PrimaryKeyConstraint("volume_id", "team"),
 )
 
 replica = Table(
@@ -140,6 +156,7 @@ replica = Table(
     Column("since", Float, nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("fill_seconds", Float, nullable=False),
+    Column("fill_bytes", BigInteger, nullable=False),  # what that fill moved; 0 where it is not known
     Column("last_used_at", Float, nullable=False),
     Column("lake_confirmed_at", Float, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -210,9 +227,13 @@ use = Table(
     Column("use_id", Integer, primary_key=True),
     Column("at", Float, nullable=False),
     Column("volume_id", String(64), nullable=False),
+    Column("month", String(7), nullable=False),  # of `at`, in UTC: 2026-12
     Column("ref", String(160), nullable=False),
+    Column("dataset", String(NAME_LENGTH), nullable=False),
+    Column("team", String(NAME_LENGTH), nullable=False),  # as it was then
     Column("user_name", String(NAME_LENGTH), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("moved_bytes", BigInteger, nullable=False),
+    Column("seconds_saved", Float, nullable=False),  # below 0 for what a fill took
     Index(None, "volume_id"),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from forebay.catalog import lineage, subsets, tags, versions
+from forebay.catalog import lineage, subsets, tags, upkeep, versions
 from forebay.catalog import schema as t
 from forebay.catalog.archive import Archive, KeptManifest
 from forebay.catalog.engine import reading, writing
@@ -103,6 +103,14 @@ class CatalogStore:
         with reading(self._engine) as connection:
             added = version_id(connection, new.dataset, new.number, new.subset)
             return load_versions(connection, t.version.c.version_id == added)[0]
+
+    def set_team(self, dataset: str, team: str) -> Dataset:
+        with writing(self._engine) as connection:
+            return upkeep.set_team(connection, dataset, team)
+
+    def set_stale_after(self, dataset: str, seconds: float | None) -> Dataset:
+        with writing(self._engine) as connection:
+            return upkeep.set_stale_after(connection, dataset, seconds)
 
     def remove_version(self, dataset: str, number: int) -> None:
         with writing(self._engine) as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forebay.cli.table import keep, number, print_facts, print_table, print_tree, say, text, wrapped
-from forebay.cli.words import ago, count, moment, size
+from forebay.cli.words import ago, count, goes_after, moment, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,10 @@ def print_dataset(out: Console, details: DatasetDetails, now: float) -> None:
     """A line about the dataset, then its versions."""
     item = details.dataset
     told = f"{item.name}: {count(item.versions, 'version')}, owned by {item.owner or 'nobody'}"
+    told += f", of the team {item.team}" if item.team else ""
     say(out, f"{told}, made {moment(item.created_at)}")
+    if item.stale_after_s is not None:
+        say(out, f"its replicas {goes_after(item.stale_after_s)}")
     columns = [
         keep("VERSION"),
         number("FILES"),

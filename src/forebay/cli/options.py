@@ -25,6 +25,10 @@ Include = Annotated[
 ]
 Exclude = Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="Not these; more than once: none of them.")]
 
+TeamName = Annotated[
+    str, typer.Option("--team", metavar="TEAM", help="Whose quotas its replicas count against.", show_default=False)
+]
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A dataset: criteo", show_default=False)]
 Ref = Annotated[
     str,

@@ -67,6 +67,7 @@ def commit(
     made_by: MadeBy | None = None,
     lake: str | None = None,
     profile: str | None = None,
+    team: str = "",
     on_progress: OnProgress = lambda stage, size: None,
 ) -> Committed:
     """Send what the lake lacks of `directory` and add it as the dataset's next version.
@@ -91,6 +92,7 @@ def commit(
             profile=to.profile,
             created_by=session.settings.user,
             message=message,
+            team=team,
             parents=parent_versions,
             made_by=made_by or MadeBy(command=f"commit {directory.name}"),
         )

@@ -71,6 +71,7 @@ def register(
     *,
     message: str = "",
     profile: str | None = None,
+    team: str = "",
     allow_http: bool = False,
     on_listed: Callable[[Listed], object] = bool,
 ) -> Registered:
@@ -94,6 +95,7 @@ def register(
         profile=profile,
         created_by=session.settings.user,
         message=message,
+        team=team,
         made_by=MadeBy(command=f"register {' '.join(urls)}"),
     )
     added = session.hub.catalog.add_version(new)

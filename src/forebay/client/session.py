@@ -160,8 +160,8 @@ _shared_lock = threading.Lock()
 
 def shared_session() -> Session:
     """The session of `forebay.open` in this process, made anew after a fork or a change of folder or environment."""
-    relevant = sorted(item for item in os.environ.items() if item[0].startswith(("FOREBAY_", "XDG_", "HOME")))
-    key = (os.getpid(), f"{Path.cwd()}\n{relevant}")
+    relevant = sorted(name for name in os.environ if name.startswith(("FOREBAY_", "XDG_", "HOME")))
+    key = (os.getpid(), "\n".join([os.getcwd(), *(f"{name}={os.environ[name]}" for name in relevant)]))
     with _shared_lock:
         if key not in _shared:
             _shared[key] = Session.start()

@@ -61,7 +61,10 @@ class HealthReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A volume and its account: `used_bytes` of files and trash, `reserved_bytes` of fills with their temp files."""
+    """A volume and its account: `used_bytes` of files and trash, `reserved_bytes` of fills with their temp files.
+
+    `bandwidth_bytes_s` is what lately came from the lake in a second of a fill; 0 while nothing did.
+    """
 
     volume_id: str
     path: str
@@ -71,6 +74,16 @@ class Volume:
     state: VolumeState = VolumeState.NORMAL
     state_reason: str = ""
     state_since: float = 0.0
+    bandwidth_bytes_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """The most that a team's replicas may hold of a volume; what two of them share counts once."""
+
+    volume_id: str
+    team: str
+    limit_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +104,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One version, or a subset of one, on one volume, with the reason of its state, and since when."""
+    """One version, or a subset of one, on one volume, with the reason of its state, and since when.
+
+    `fill_bytes` is what its fill moved in `fill_seconds`. `team` and `stale_after_s` are its dataset's.
+    """
 
     volume_id: str
     dataset: str
@@ -116,6 +132,9 @@ class Replica:
     """When every file was last seen to be what the manifest says; 0: not since recover found it."""
     subset: str = ""
     selection: str = ""
+    fill_bytes: int = 0
+    team: str = ""
+    stale_after_s: float | None = None
 
     @property
     def ref(self) -> str:
@@ -173,10 +192,14 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoRoom:
-    """`missing_bytes` must be freed first; `never` when the volume's limit could not hold it even when empty."""
+    """`missing_bytes` must be freed first; `never` when the limit could not hold it even when all else had gone.
+
+    Of the volume, or of the team's `quota` where there is one: then only the team's own replicas may go.
+    """
 
     missing_bytes: int
     never: bool
+    quota: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,13 +253,36 @@ class CacheEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Savings:
-    """`uses` opened `conventional_bytes` in all (a download for each); only `moved_bytes` came from the lake."""
+class Use:
+    """One use of a version, as the ledger has it."""
 
+    at: float
     ref: str
+    size_bytes: int
+
+
+class LedgerKey(StrEnum):
+    """What the ledger is added up by. A month is one of UTC, as `2026-12`."""
+
+    VERSION = "version"
+    DATASET = "dataset"
+    TEAM = "team"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """`uses` opened `conventional_bytes` in all (a download for each); only `moved_bytes` came from the lake.
+
+    `seconds_saved` is what those downloads would have taken at the bandwidth measured here, less what the fills took.
+    """
+
+    by: LedgerKey
+    key: str
     uses: int
     conventional_bytes: int
     moved_bytes: int
+    seconds_saved: float
 
     @property
     def saved_bytes(self) -> int:

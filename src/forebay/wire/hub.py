@@ -16,12 +16,15 @@ from forebay.wire.cache import (
     HealthReport,
     Holder,
     Lease,
+    LedgerKey,
     NoRoom,
     OpenFill,
     Progress,
+    Quota,
     Replica,
     Reserved,
     Savings,
+    Use,
     Volume,
 )
 from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
@@ -64,7 +67,16 @@ class Catalog(Protocol):
         """
 
     def add_version(self, new: NewVersion) -> AddedVersion:
-        """Add a version (and its dataset when new). The same content as the latest version adds nothing."""
+        """Add a version (and its dataset when new). The same content as the latest version adds nothing.
+
+        ConflictError `other-team` when the dataset is another team's than the one named.
+        """
+
+    def set_team(self, dataset: str, team: str) -> Dataset:
+        """Whose quota the dataset's replicas count against, "" for nobody's; InputError `bad-team`."""
+
+    def set_stale_after(self, dataset: str, seconds: float | None) -> Dataset:
+        """How long its replicas may be idle: as the site has it (None), or for ever (0)."""
 
     def add_subset(self, new: NewSubset) -> Version:
         """Declare a subset of a version, or find the one of that name; it knows what its version's seal knows.
@@ -121,8 +133,20 @@ class Volumes(Protocol):
     def events(self, volume_id: str, limit: int) -> list[CacheEvent]:
         """The volume's history, newest first."""
 
-    def savings(self, volume_id: str) -> list[Savings]:
-        """What the cache saved against a download per use, a row for each version ever used."""
+    def savings(self, volume_id: str, by: LedgerKey = LedgerKey.VERSION) -> list[Savings]:
+        """What the cache saved against a download per use, added up by version, dataset, team or month."""
+
+    def uses(self, volume_id: str, since: float = 0.0) -> list[Use]:
+        """Every use since a moment, oldest first."""
+
+    def quotas(self, volume_id: str) -> list[Quota]:
+        """The teams' quotas on a volume, by team."""
+
+    def set_quota(self, volume_id: str, team: str, limit_bytes: int) -> Quota:
+        """Give a team a quota, or another one; InputError `bad-team`, NotFoundError `volume-not-found`."""
+
+    def remove_quota(self, volume_id: str, team: str) -> None:
+        """Take a team's quota away; NotFoundError `quota-not-found`."""
 
 
 class Fills(Protocol):
@@ -134,10 +158,13 @@ class Fills(Protocol):
     def look(self, volume_id: str, version: Version) -> Claim | None:
         """The same without claiming: Ready, Waiting, or None when nobody holds it."""
 
-    def reserve(self, fill_id: str, token: int, need_bytes: int, free_bytes: int) -> Reserved | NoRoom:
+    def reserve(
+        self, fill_id: str, token: int, need_bytes: int, free_bytes: int, team_bytes: int = 0
+    ) -> Reserved | NoRoom:
         """Set bytes aside for a fill, before the first byte comes; replaces the fill's earlier reservation.
 
-        `free_bytes` is what the volume's file system has left, as the holder sees it.
+        As the holder sees it: `free_bytes` is what the volume's file system has left, `team_bytes` what the dataset's
+        team would hold with this version. The team's other fills come on top of that.
         """
 
     def renew(self, fill_id: str, token: int, progress: Progress) -> None:

@@ -17,6 +17,8 @@ def upgrade() -> None:
         sa.Column("access_group", sa.String(length=128), nullable=False),
         sa.Column("owner", sa.String(length=128), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("team", sa.String(length=128), nullable=False),
+        sa.Column("stale_after_s", sa.Float(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("last_number", sa.Integer(), nullable=False),
         sa.Column("removed_at", sa.Float(), nullable=False),
@@ -48,10 +50,14 @@ def upgrade() -> None:
         sa.Column("use_id", sa.Integer(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
         sa.Column("volume_id", sa.String(length=64), nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
         sa.Column("ref", sa.String(length=160), nullable=False),
+        sa.Column("dataset", sa.String(length=128), nullable=False),
+        sa.Column("team", sa.String(length=128), nullable=False),
         sa.Column("user_name", sa.String(length=128), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("moved_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("seconds_saved", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("use_id", name=op.f("pk_use")),
     )
     op.create_index(op.f("ix_use_volume_id"), "use", ["volume_id"], unique=False)
@@ -67,7 +73,18 @@ def upgrade() -> None:
         sa.Column("state_reason", sa.Text(), nullable=False),
         sa.Column("state_since", sa.Float(), nullable=False),
         sa.Column("signs_in_a_row", sa.Integer(), nullable=False),
+        sa.Column("lately_bytes", sa.Float(), nullable=False),
+        sa.Column("lately_seconds", sa.Float(), nullable=False),
+        sa.Column("lately_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("volume_id", name=op.f("pk_volume")),
+    )
+    op.create_table(
+        "quota",
+        sa.Column("volume_id", sa.String(length=64), nullable=False),
+        sa.Column("team", sa.String(length=128), nullable=False),
+        sa.Column("limit_bytes", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["volume_id"], ["volume.volume_id"], name=op.f("fk_quota_volume_id")),
+        sa.PrimaryKeyConstraint("volume_id", "team", name=op.f("pk_quota")),
     )
     op.create_table(
         "tag_move",
@@ -164,6 +181,7 @@ def upgrade() -> None:
         sa.Column("since", sa.Float(), nullable=False),
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("fill_seconds", sa.Float(), nullable=False),
+        sa.Column("fill_bytes", sa.BigInteger(), nullable=False),
         sa.Column("last_used_at", sa.Float(), nullable=False),
         sa.Column("lake_confirmed_at", sa.Float(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
