@@ -53,9 +53,9 @@ class Filled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillSettings:
-    """`streams` objects at a time come from the lake."""
+    """At most `streams` at a time come from the lake; the pace says how many of them."""
 
-    streams: int = 16
+    streams: int = 64
 
 
 class Filler:

@@ -13,24 +13,30 @@ class Meter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._progress = Progress()
+        self._before = Progress()
+        self._moved_bytes = self._moved_files = 0
         self._stopped = threading.Event()
         self.reason: BaseException | None = None
 
     @property
     def progress(self) -> Progress:
-        return self._progress
+        before = self._before
+        return replace(
+            before,
+            moved_bytes=before.moved_bytes + self._moved_bytes,
+            moved_files=before.moved_files + self._moved_files,
+        )
 
     def begin(self, progress: Progress) -> None:
         with self._lock:
-            self._progress = progress
+            self._before = progress
+            self._moved_bytes = self._moved_files = 0
 
     def moved(self, count_bytes: int, files: int = 0) -> None:
+        """Count what came; called for every chunk, so it makes no object."""
         with self._lock:
-            now = self._progress
-            self._progress = replace(
-                now, moved_bytes=now.moved_bytes + count_bytes, moved_files=now.moved_files + files
-            )
+            self._moved_bytes += count_bytes
+            self._moved_files += files
 
     def cancel(self, reason: BaseException) -> None:
         with self._lock:
