@@ -17,11 +17,12 @@ from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
 from forebay.cache.meter import Meter
 from forebay.cache.plan import Missing, Segment, segments
+from forebay.catalog.recipe import Cut, Piece
 from forebay.digest import digest_file, new_hasher
 from forebay.errors import CapacityError, DamagedError, ForebayError, NotAllowedError, UnavailableError
 from forebay.fsio import Disk
 from forebay.lake.backoff import Patience
-from forebay.lake.fetch import Fetched, fetch
+from forebay.lake.fetch import fetch
 from forebay.lake.part import Part
 from forebay.lake.stores import LakeStore
 
@@ -34,7 +35,10 @@ _ERRORS_KEPT = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """An entry to move: the object it is, the digest it must have (None: not known yet), and what is missing."""
+    """An entry to move: the object it is, the digest it must have (None: not known yet), and what is missing.
+
+    With a `cut` it is made of parts of that object.
+    """
 
     missing: Missing
     key: str
@@ -43,6 +47,7 @@ class Wanted:
     size_bytes: int
     digest: bytes | None
     leftover: Leftover | None
+    cut: Cut | None = None
 
 
 class _File:
@@ -218,18 +223,13 @@ class Transfer:
             self._note(wanted, segment.start, segment.end, digest)
         return digest
 
-    def _fetch(self, wanted: Wanted, segment: Segment, sink: Callable[[bytes], None]) -> Fetched:
-        part = Part(
-            index=wanted.missing.index,
-            key=wanted.key,
-            etag=wanted.etag,
-            version_id=wanted.version_id,
-            start=segment.copied_to,
-            end=segment.end,
-            object_size_bytes=wanted.size_bytes,
-        )
-        patience = Patience(sleep=self._meter.wait)
-        return fetch(self._store, part, sink, cancelled=self._meter.cancelled, patience=patience)
+    def _fetch(self, wanted: Wanted, segment: Segment, sink: Callable[[bytes], None]) -> None:
+        for part in _parts(wanted, segment.copied_to, segment.end):
+            if isinstance(part, bytes):
+                sink(part)
+            else:
+                patience = Patience(sleep=self._meter.wait)
+                fetch(self._store, part, sink, cancelled=self._meter.cancelled, patience=patience)
 
     def _note(self, wanted: Wanted, start: int, end: int, digest: bytes) -> None:
         self._incoming.journal.add(Record(wanted.missing.index, start, end, digest))
@@ -255,6 +255,24 @@ class Transfer:
             return self._write_segment(file, whole, None, counted=False)
         finally:
             self._leave(file, failed=False)
+
+
+def _parts(wanted: Wanted, start: int, end: int) -> Iterator[Part | bytes]:
+    """What to ask the lake for, to have bytes [start, end) of a file; literal bytes where the lake has none of them."""
+    whole = (Piece(start, start, end),)
+    for piece in whole if wanted.cut is None else wanted.cut.parts(start, end):
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        yield Part(
+            index=wanted.missing.index,
+            key=wanted.key,
+            etag=wanted.etag,
+            version_id=wanted.version_id,
+            start=piece.start,
+            end=piece.end,
+            object_size_bytes=wanted.size_bytes if wanted.cut is None else wanted.cut.object_bytes,
+        )
 
 
 def _mismatch(subject: str, found: bytes, expected: bytes) -> DamagedError:
