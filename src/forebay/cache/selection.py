@@ -32,7 +32,7 @@ Where: TypeAlias = Iterable[Sequence[Any]] | None
 _NAME_LENGTH = 40
 _PLAIN = re.compile(r"[A-Za-z0-9_.*?/=\[\]+-]+")
 _PLAIN_COLUMN = re.compile(r"[A-Za-z0-9_.-]+")
-_TERM = re.compile(r"\s*([^<>=!]+?)\s*(==|=|!=|<=|>=|<|>)\s*(.+?)\s*", re.DOTALL)
+_TERM = re.compile(r"\s*([^<>=!]+?)\s*(==|=|!=|<=|>=|<|>)\s*(?!=)(.+?)\s*", re.DOTALL)
 _NEAREST_OF = 5_000
 
 

@@ -14,7 +14,6 @@ from forebay.catalog.names import NumberRef, parse_ref
 from forebay.catalog.recipe import Cut, write_recipe
 from forebay.client.session import Session
 from forebay.errors import InputError, NotFoundError
-from forebay.lake.parquet.objects import LakeObject, is_parquet, is_summary, plan_cuts
 from forebay.wire.catalog import NewSubset, Version, ref_of
 
 
@@ -51,7 +50,7 @@ def _declare(session: Session, whole: Version, selection: Selection) -> Version:
     part = select(manifest, selection, whole.ref)
     cuts = _cuts(session, whole, part, selection) if selection.cuts else {}
     if selection.cuts:
-        part = cut_manifest(part, cuts)
+        part = _cut_manifest(part, cuts)
     if len(part) == whole.files and not cuts:
         return whole
     digest = _stored(session, part)
@@ -70,6 +69,8 @@ def _declare(session: Session, whole: Version, selection: Selection) -> Version:
 
 def _cuts(session: Session, whole: Version, part: Manifest, selection: Selection) -> dict[str, Cut]:
     """What is cut out of each Parquet file: their footers are read, in the lake."""
+    from forebay.lake.parquet.objects import LakeObject, is_parquet, plan_cuts
+
     objects = [
         LakeObject(
             path=entry.path,
@@ -97,8 +98,10 @@ def _cuts(session: Session, whole: Version, part: Manifest, selection: Selection
     )
 
 
-def cut_manifest(part: Manifest, cuts: Mapping[str, Cut]) -> Manifest:
+def _cut_manifest(part: Manifest, cuts: Mapping[str, Cut]) -> Manifest:
     """The manifest of the files as they will be: cut ones have another size, and a digest that nobody knows yet."""
+    from forebay.lake.parquet.objects import is_summary
+
     return Manifest.registered(
         replace(entry, size_bytes=cuts[entry.path].size_bytes) if entry.path in cuts else entry
         for entry in part.entries()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,8 @@ from forebay.client.opened import OpenedVersion, open_version
 from forebay.client.session import Session
 from forebay.client.subset import resolve
 from forebay.errors import ConflictError, ForebayError, InputError
-from forebay.testing.awkward import IgnoreRange, Reset, Truncate
+from forebay.lake.parquet.objects import LakeObject, plan_cuts
+from forebay.testing.awkward import IgnoreRange, Reset, Status, Truncate
 from tests.integration.cache.stage import Stage, assert_mended, assert_unpublished, contents
 
 ROWS, GROUPS = 4000, 4
@@ -304,6 +306,59 @@ def test_a_lake_that_breaks_off_in_the_middle(counted: Stage) -> None:
     with opened(session, ["price", "site"]) as some:
         assert_reads(some.path, ["price", "site"])
     assert_mended(session)
+
+
+def test_CRASH_a_fill_that_broke_off_goes_on_with_what_verifies(counted: Stage) -> None:
+    counted.add("clicks", FILES)
+    session = counted.session(streams=1)
+    version = resolve(session, "clicks@v1", Selection.of(columns=["price", "site"]))
+    assert counted.origin is not None
+    second = counted.object("clicks", "day_1.parquet")
+    counted.origin.misbehave(second, always=Status(404))
+    with pytest.raises(ConflictError, match=r"day_1\.parquet"):
+        session.warm(version, "test")
+    assert_unpublished(session, version)
+    counted.origin.misbehave(second)
+    first = counted.gets("clicks", "day_0.parquet")
+    warmed = session.warm(version, "test")
+    assert_reads(warmed.path, ["price", "site"])
+    assert counted.gets("clicks", "day_0.parquet") == first
+    assert warmed.moved_bytes == (warmed.path / "day_1.parquet").stat().st_size
+    assert_mended(session)
+
+
+def test_ONE_FILL_many_ask_for_the_same_columns_at_once(counted: Stage) -> None:
+    counted.add("clicks", FILES)
+    sessions = [counted.session() for _ in range(4)]
+    before = sent(counted)
+
+    def warm(session: Session) -> int:
+        with opened(session, ["price"]) as some:
+            assert_reads(some.path, ["price"])
+            return some.moved_bytes
+
+    with ThreadPoolExecutor(4) as pool:
+        moved = list(pool.map(warm, sessions))
+    (replica,) = sessions[0].cache.replicas()
+    assert sorted(moved)[:-1] == [0, 0, 0]
+    assert max(moved) == replica.size_bytes
+    assert sent(counted) - before < replica.size_bytes + 4 * 2 * (64 << 10) + 20_000, "each may look for the footers"
+    assert_mended(sessions[0])
+
+
+def test_without_an_etag_ranges_of_two_objects_could_meet_so_it_stays_whole(counted: Stage) -> None:
+    version = counted.add("clicks", FILES)
+    item = LakeObject(
+        path="day_0.parquet",
+        key="clicks/day_0.parquet",
+        etag="",
+        version_id="",
+        size_bytes=len(FILES["day_0.parquet"]),
+    )
+    store = counted.session().open_lake(version)
+    for content_addressed in (False, True):
+        found = plan_cuts(store, [item], ["price"], [], streams=2, content_addressed=content_addressed)
+        assert bool(found) is content_addressed
 
 
 def test_a_forecast_counts_only_what_would_move(counted: Stage) -> None:
