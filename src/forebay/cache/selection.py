@@ -32,6 +32,7 @@ Where: TypeAlias = Iterable[Sequence[Any]] | None
 _NAME_LENGTH = 40
 _PLAIN = re.compile(r"[A-Za-z0-9_.*?/=\[\]+-]+")
 _PLAIN_COLUMN = re.compile(r"[A-Za-z0-9_.-]+")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:+-]+")
 _TERM = re.compile(r"\s*([^<>=!]+?)\s*(==|=|!=|<=|>=|<|>)\s*(?!=)(.+?)\s*", re.DOTALL)
 _NEAREST_OF = 5_000
 
@@ -95,7 +96,7 @@ class Selection:
             return ""
         plain = all(_PLAIN.fullmatch(pattern) for pattern in (*self.include, *self.exclude))
         plain = plain and all(map(_PLAIN_COLUMN.fullmatch, (*self.columns, *(column for column, _, _ in self.where))))
-        plain = plain and all(type(value) in (int, float) for _, _, value in self.where)
+        plain = plain and all(_is_plain(value) for _, _, value in self.where)
         name = str(self)
         return name if plain and len(name) <= _NAME_LENGTH else f"~{digest_bytes(self.text.encode()).hex()[:12]}"
 
@@ -164,6 +165,13 @@ def _value(value: Any) -> Value:
     raise InputError(
         "bad-where", f"{value!r} is no value to select rows by.", todo="Give a number, text, date or time."
     )
+
+
+def _is_plain(value: Value | tuple[Value, ...]) -> bool:
+    """Whether a value is told from any other by how it looks in a name: a number, or a word that is none."""
+    if isinstance(value, str):
+        return _PLAIN_VALUE.fullmatch(value) is not None and parse_term(f"x=={value}")[2] == value
+    return type(value) in (int, float)
 
 
 def _said(term: Term) -> str:

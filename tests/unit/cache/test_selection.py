@@ -126,18 +126,37 @@ def test_how_columns_and_conditions_are_named() -> None:
     chosen = Selection.of(include="day_0*", columns=["price", "label"], where=[("hour", "=", 3), ("x", "<", 0.5)])
     assert chosen.name == "day_0*:label,price;hour==3;x<0.5"
     assert Selection.of(columns="label").name == ":label"
-    for hidden in ([("day", "==", "3")], [("day", "in", [1, 2])], [("day", "==", True)], [("a b", "<", 1)]):
+    named = Selection.of(where=[("day", ">=", "2026-01-25"), ("at", "<", "2026-01-05T00")]).name
+    assert named == ";at<2026-01-05T00;day>=2026-01-25"
+    for hidden in (
+        [("day", "==", "3")],
+        [("day", "==", "true")],
+        [("day", "==", "Infinity")],
+        [("day", "in", [1, 2])],
+        [("day", "==", True)],
+        [("a b", "<", 1)],
+    ):
         assert Selection.of(where=hidden).name.startswith("~")
     assert str(Selection.of(where=[("day", "in", [2, 1])])) == ";day in (1, 2)"
     when = [("day", ">=", date(2026, 1, 2)), ("price", "<", Decimal("1.50"))]
     assert Selection.of(where=when) == Selection.of(where=[("day", ">=", "2026-01-02"), ("price", "<", "1.50")])
 
 
-@pytest.mark.parametrize(
-    "where",
-    ["day>=3", ["day>=3"], [("day", "~", 3)], [("day", "<")], [(1, "<", 1)], [("d", "in", "a")], [("d", "in", 3)]]
-    + [[("day", "<", float("nan"))], [("day", "<", None)], [("day", "in", [[1]])]],
-)
+NO_CONDITIONS = [
+    "day>=3",
+    ["day>=3"],
+    [("day", "~", 3)],
+    [("day", "<")],
+    [(1, "<", 1)],
+    [("day", "in", "a")],
+    [("day", "in", 3)],
+    [("day", "<", float("nan"))],
+    [("day", "<", None)],
+    [("day", "in", [[1]])],
+]
+
+
+@pytest.mark.parametrize("where", NO_CONDITIONS)
 def test_what_is_no_condition(where: Any) -> None:
     with pytest.raises(InputError) as refused:
         Selection.of(where=where)

@@ -104,6 +104,6 @@ def _bad_value(name: str, value: Any, bound: Any) -> InputError:
     column = f"the column {name!r}" if name else "a column"
     return InputError(
         "bad-where",
-        f"{value!r} can't be compared with {column}, which has values such as {bound!r}",
+        f"{value!r} can't be compared with {column}, which has values such as {bound}",
         todo="Give a value of the column's type.",
     )
