@@ -36,6 +36,7 @@ from forebay.wire.cache import FillDone, Granted, Progress, Replica
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
+_LEAST_CUT_BYTES = 8 << 20
 _LEAST_PIECE_BYTES = 256 << 20
 _BUSY_STREAMS = 4
 
@@ -223,7 +224,11 @@ class _Fill:
             digests=listing.digests,
         )
         moves = with_cuts(wanted(contents.manifest, plan, listing, leftovers), listing, contents.cuts)
-        transfer.run(moves, piece_bytes(plan.move_bytes, _BUSY_STREAMS, _LEAST_PIECE_BYTES))
+        # A cut file is many requests, one after another in each of its segments.
+        busy, least = _BUSY_STREAMS, _LEAST_PIECE_BYTES
+        if contents.cuts:
+            busy, least = self._filler.settings.streams, _LEAST_CUT_BYTES
+        transfer.run(moves, piece_bytes(plan.move_bytes, busy, least))
 
     def _place(
         self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing

@@ -13,6 +13,7 @@ from pathlib import Path
 from forebay.cache.contents import tree_manifest
 from forebay.cache.incoming import Leftover
 from forebay.cache.plan import Range
+from forebay.cache.selection import Selection
 from forebay.cache.volume import RECIPE, RESERVED, VolumeLayout
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.catalog.recipe import Cut, Piece, read_recipe
@@ -61,14 +62,18 @@ class Salvage(Leftover):
 
 
 def relatives(version: Version, replicas: Sequence[Replica]) -> list[Replica]:
-    """The other replicas of the same version whose files can hold a part of this one's objects."""
+    """The other replicas of the same version whose files can hold a part of this one's objects.
+
+    Where neither is cut, whole files are all they share, and those are blobs.
+    """
+    ours = Selection.parse(version.selection).cuts
     return [
         other
         for other in replicas
         if (other.dataset, other.number) == (version.dataset, version.number)
         and other.state is ReplicaState.READY
         and other.ref != version.ref
-        and (version.selection or other.selection)
+        and (ours or Selection.parse(other.selection).cuts)
     ]
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from forebay.cache import fill
 from forebay.cache.selection import Selection
 from forebay.catalog.seal import Seal
 from forebay.client.commit import commit
@@ -293,6 +294,20 @@ def test_IMMUTABLE_an_object_replaced_between_two_of_its_ranges(counted: Stage) 
     counted.put("clicks", "day_0.parquet", FILES["day_0.parquet"])
     with opened(session, ["price"]) as again:
         assert_reads(again.path, ["price"])
+    assert_mended(session)
+
+
+def test_many_streams_share_one_cut_file(counted: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fill, "_LEAST_CUT_BYTES", 7_000)
+    counted.add("clicks", FILES)
+    session = counted.session(streams=4)
+    with opened(session, ["price", "site"], include="day_0*") as some:
+        found = (some.path / "day_0.parquet").read_bytes()
+        assert read(found).equals(read(FILES["day_0.parquet"], columns=["price", "site"]))
+    assert counted.origin is not None
+    asked = counted.origin.seen(counted.object("clicks", "day_0.parquet"), method="GET")
+    assert len(asked) > 6, "a tail, then segments"
+    assert all(seen.range and seen.if_match for seen in asked), "each is conditional on the registered etag"
     assert_mended(session)
 
 

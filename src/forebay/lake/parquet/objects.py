@@ -5,7 +5,7 @@ Only objects that can be told from later ones of their name are cut: ranges of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -55,7 +55,6 @@ def plan_cuts(
     *,
     streams: int,
     content_addressed: bool,
-    on_read: Callable[[int], object] = bool,
 ) -> dict[str, Cut]:
     """What to cut out of each object, by path; those that are better kept whole are left out.
 
@@ -65,7 +64,6 @@ def plan_cuts(
 
     def plan(item: LakeObject) -> Cut | None:
         footer = _footer(store, item)
-        on_read(len(footer))
         try:
             return cut(footer, item.size_bytes, columns, where)
         except InputError as error:
@@ -80,7 +78,12 @@ def plan_cuts(
     # One is looked at in any case: a column of no such name is an error also where nothing is worth a cut.
     chosen = [item for item in listed if worth(item)] or listed[:1]
     with ThreadPoolExecutor(streams, thread_name_prefix="forebay-footers") as pool:
-        planned = list(pool.map(plan, chosen))
+        try:
+            planned = list(pool.map(plan, chosen))
+        except BaseException:
+            # The first object that is wrong, or Ctrl-C, ends it: the others need not be read.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return {item.path: found for item, found in zip(chosen, planned, strict=True) if found is not None and worth(item)}
 
 
