@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forebay import fsio
+from forebay.cache import salvage
 from forebay.cache.contents import Contents, load_contents
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
-from forebay.cache.incoming import Incoming, Leftovers, held_bytes, placed_bytes, remove_holders
+from forebay.cache.incoming import Incoming, Leftover, Leftovers, held_bytes, placed_bytes, remove_holders
 from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
-from forebay.cache.listing import Listing, link_present, starting, wanted
+from forebay.cache.listing import Listing, link_present, starting, wanted, with_cuts
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
 from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
@@ -35,6 +36,7 @@ from forebay.wire.cache import FillDone, Granted, Progress, Replica
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
+_LEAST_CUT_BYTES = 8 << 20
 _LEAST_PIECE_BYTES = 256 << 20
 _BUSY_STREAMS = 4
 
@@ -180,18 +182,31 @@ class _Fill:
         leftovers.drop_unlike(listing.digests)
         ranges = {index: left.ranges for index, left in leftovers.parts.items()}
         plan = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
+        if salvaged := self._salvage(contents, incoming, plan, listing):
+            leftovers.parts |= {index: item for index, item in salvaged.items() if index not in leftovers.parts}
+            ranges = {index: left.ranges for index, left in leftovers.parts.items()}
+            plan = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
         self._meter.begin(starting(plan, listing.sizes))
         earlier_bytes = incoming.drop_earlier(leftovers)
         need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
         self._filler.room.reserve(self._granted, need_bytes)
         for index in plan.finished:
             listing.digests[index] = incoming.take_whole(index, leftovers, listing.sizes[index])
-        self._move(contents.manifest, incoming, plan, listing, leftovers)
+        self._move(contents, incoming, plan, listing, leftovers)
         return self._place(contents, placer, incoming, plan, listing)
+
+    def _salvage(self, contents: Contents, incoming: Incoming, plan: FillPlan, listing: Listing) -> dict[int, Leftover]:
+        """What other replicas of this version hold of its objects: bytes that need not come again."""
+        replicas = self._hub.replicas.all(self._granted.replica.volume_id)
+        layout, version = self._filler.layout, self._version
+        found = salvage.find(layout, version, replicas, contents.manifest, contents.cuts, plan.missing)
+        if not found:
+            return {}
+        return salvage.secure(found, incoming.folder / salvage.FOLDER, self._disk, self._meter.cancelled)
 
     def _move(
         self,
-        manifest: Manifest,
+        contents: Contents,
         incoming: Incoming,
         plan: FillPlan,
         listing: Listing,
@@ -208,8 +223,12 @@ class _Fill:
             still_held=self._grip.check,
             digests=listing.digests,
         )
-        moves = wanted(manifest, plan, listing, leftovers)
-        transfer.run(moves, piece_bytes(plan.move_bytes, _BUSY_STREAMS, _LEAST_PIECE_BYTES))
+        moves = with_cuts(wanted(contents.manifest, plan, listing, leftovers), listing, contents.cuts)
+        # A cut file is many requests, one after another in each of its segments.
+        busy, least = _BUSY_STREAMS, _LEAST_PIECE_BYTES
+        if contents.cuts:
+            busy, least = self._filler.settings.streams, _LEAST_CUT_BYTES
+        transfer.run(moves, piece_bytes(plan.move_bytes, busy, least))
 
     def _place(
         self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing
@@ -225,7 +244,7 @@ class _Fill:
         for index, path in listing.paths(plan.present):
             if listing.firsts[index] == index:
                 placer.restore_blob(listing.name(index), path)
-        placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest))
+        placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest), contents.recipe)
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
         return self._publish(placer, seal)
 
@@ -292,7 +311,8 @@ class _Fill:
         finished_bytes = sum(sizes[index] for index in plan.finished)
         files = len(sizes)
         records = len(plan.missing) + len(plan.finished) + plan.move_bytes // CHECKPOINT_BYTES
-        described = most_described_bytes(contents.file.stat().st_size, files) + 40 * files
+        recipe_bytes = contents.recipe.stat().st_size if contents.recipe else 0
+        described = most_described_bytes(contents.file.stat().st_size + recipe_bytes, files) + 40 * files
         journals = records * (RECORD_BYTES + INTENT_BYTES)
         copies = 0 if links else sum(sizes)
         return plan.need_bytes + max(0, earlier_bytes - finished_bytes) + described + journals + copies

@@ -6,8 +6,8 @@ Holds a few dozen bytes an entry whatever happens; Python objects are made for s
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from forebay.cache.place import Placer
 from forebay.cache.plan import FillPlan
 from forebay.cache.transfer import Wanted
 from forebay.catalog.manifest import Manifest
+from forebay.catalog.recipe import Cut
 from forebay.wire.cache import Progress
 
 _BATCH_ROWS = 4096
@@ -84,6 +85,11 @@ def starting(plan: FillPlan, sizes: Sequence[int]) -> Progress:
         present_files=len(sizes) - len(plan.missing),
         present_bytes=total_bytes - plan.move_bytes,
     )
+
+
+def with_cuts(moves: Iterator[Wanted], listing: Listing, cuts: Mapping[str, Cut]) -> Iterator[Wanted]:
+    """The same with what each file is made of, where it is no whole object."""
+    return (replace(item, cut=cuts.get(listing.path(item.missing.index))) for item in moves) if cuts else moves
 
 
 def wanted(manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Leftovers) -> Iterator[Wanted]:

@@ -21,6 +21,8 @@ from forebay.cache.meter import Meter
 from forebay.cache.pace import FIRST_STREAMS, begin
 from forebay.cache.piece import File, Piece
 from forebay.cache.plan import Missing, Segment, segments
+from forebay.catalog import recipe
+from forebay.catalog.recipe import Cut
 from forebay.clock import Clock, SystemClock
 from forebay.digest import digest_file
 from forebay.errors import CapacityError, DamagedError, ForebayError, InputError, NotAllowedError, UnavailableError
@@ -39,7 +41,10 @@ _ERRORS_KEPT = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """An entry to move: the object it is, the digest it must have (None: not known yet), and what is missing."""
+    """An entry to move: the object it is, the digest it must have (None: not known yet), and what is missing.
+
+    With a `cut` it is made of parts of that object.
+    """
 
     missing: Missing
     key: str
@@ -48,6 +53,7 @@ class Wanted:
     size_bytes: int
     digest: bytes | None
     leftover: Leftover | None
+    cut: Cut | None = None
 
 
 class _CutOffError(Exception):
@@ -248,17 +254,21 @@ class Transfer:
         wanted = piece.file.wanted
         with suppress(_CutOffError):
             try:
-                self._fetch_part(_part(wanted, piece.copied_to, piece.end), sink)
+                self._fetch_parts(_parts(wanted, piece.copied_to, piece.end), sink)
             except InputError as error:
-                if error.kind != "range-ignored" or not piece.cut:
+                if error.kind != "range-ignored" or not piece.cut or wanted.cut is not None:
                     raise
                 # This lake gives whole objects only: what was cut off is to be had with all that is before it.
                 self._cuts = False
-                self._fetch_part(_part(wanted, 0, wanted.size_bytes), _behind(piece.copied_to, sink))
+                self._fetch_parts(_parts(wanted, 0, wanted.size_bytes), _behind(piece.copied_to, sink))
 
-    def _fetch_part(self, part: Part, sink: Sink) -> None:
-        patience = Patience(sleep=self._meter.wait)
-        fetch(self._store, part, sink, cancelled=self._meter.cancelled, patience=patience)
+    def _fetch_parts(self, parts: Iterable[Part | bytes], sink: Sink) -> None:
+        for part in parts:
+            if isinstance(part, bytes):
+                sink(part)
+            else:
+                patience = Patience(sleep=self._meter.wait)
+                fetch(self._store, part, sink, cancelled=self._meter.cancelled, patience=patience)
 
     def _note(self, wanted: Wanted, start: int, end: int, digest: bytes) -> None:
         self._incoming.journal.add(Record(wanted.missing.index, start, end, digest))
@@ -288,18 +298,6 @@ class Transfer:
         return piece.hasher.digest()
 
 
-def _part(wanted: Wanted, start: int, end: int) -> Part:
-    return Part(
-        index=wanted.missing.index,
-        key=wanted.key,
-        etag=wanted.etag,
-        version_id=wanted.version_id,
-        start=start,
-        end=end,
-        object_size_bytes=wanted.size_bytes,
-    )
-
-
 def _behind(skipped_bytes: int, sink: Sink) -> Sink:
     """A sink that is not given the first bytes."""
     left = skipped_bytes
@@ -312,6 +310,24 @@ def _behind(skipped_bytes: int, sink: Sink) -> Sink:
             sink(chunk[skip:])
 
     return shorter
+
+
+def _parts(wanted: Wanted, start: int, end: int) -> Iterator[Part | bytes]:
+    """What to ask the lake for, to have bytes [start, end) of a file; literal bytes where the lake has none of them."""
+    whole = (recipe.Piece(start, start, end),)
+    for piece in whole if wanted.cut is None else wanted.cut.parts(start, end):
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        yield Part(
+            index=wanted.missing.index,
+            key=wanted.key,
+            etag=wanted.etag,
+            version_id=wanted.version_id,
+            start=piece.start,
+            end=piece.end,
+            object_size_bytes=wanted.size_bytes if wanted.cut is None else wanted.cut.object_bytes,
+        )
 
 
 def _mismatch(subject: str, found: bytes, expected: bytes) -> DamagedError:

@@ -1,5 +1,7 @@
 """Keeps manifest and seal files by their digest: `manifests/ab/<digest>.parquet`, `seals/ab/<digest>.parquet`.
 
+A recipe is kept by the digest of the manifest that it belongs to: `recipes/ab/<digest>.parquet`.
+
 A file appears under its name only whole, checked and durable, and never changes afterwards.
 """
 
@@ -15,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from forebay.catalog.manifest import Manifest, ManifestFacts
+from forebay.catalog.recipe import read_recipe
 from forebay.catalog.seal import Seal, inherit
 from forebay.errors import CapacityError, ConflictError, DamagedError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
@@ -70,6 +73,20 @@ class Archive:
             seal = Seal.read(copy)
             self._publish(copy, self.seal_file(seal.seal_digest))
         return seal
+
+    def add_recipe(self, manifest_digest: str, parquet: Path) -> None:
+        """Copy and check a recipe; one that is kept already and whole stays. DamagedError."""
+        with self._copied(parquet) as copy:
+            read_recipe(copy, manifest_digest)
+            try:
+                self.verify_recipe(manifest_digest)
+            except (NotFoundError, DamagedError):
+                self._publish(copy, self.recipe_file(manifest_digest))
+
+    def verify_recipe(self, manifest_digest: str) -> Path:
+        """The file of a kept recipe; NotFoundError `recipe-not-found`, DamagedError `recipe-damaged`."""
+        read_recipe(self.recipe_file(manifest_digest), manifest_digest)
+        return self.recipe_file(manifest_digest)
 
     def keep_seal(self, seal: Seal) -> None:
         """Keep a seal that was made here."""
@@ -144,6 +161,9 @@ class Archive:
 
     def seal_file(self, seal_digest: str) -> Path:
         return self._files / "seals" / seal_digest[:2] / f"{seal_digest}.parquet"
+
+    def recipe_file(self, manifest_digest: str) -> Path:
+        return self._files / "recipes" / manifest_digest[:2] / f"{manifest_digest}.parquet"
 
     @contextmanager
     def _copied(self, source: Path) -> Iterator[Path]:

@@ -68,6 +68,12 @@ class CatalogStore:
         self._known_seal(known)
         return self._archive.seal_file(known)
 
+    def store_recipe(self, manifest_digest: str, parquet: Path) -> None:
+        self._archive.add_recipe(manifest_digest, parquet)
+
+    def recipe_path(self, manifest_digest: str) -> Path:
+        return self._archive.verify_recipe(manifest_digest)
+
     def seal(self, manifest_digest: str, seal_digest: str) -> None:
         self._learn(self._archive.kept(manifest_digest), self._archive.seal(seal_digest))
 

@@ -26,8 +26,8 @@ from forebay.cli.cache_shown import (
 )
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
-from forebay.cli.options import AnyRefs, DryRun, Exclude, Force, Include, Name, Ref, Refs, Yes
-from forebay.cli.selected import resolved
+from forebay.cli.options import AnyRefs, Columns, DryRun, Exclude, Force, Include, Name, Ref, Refs, Where, Yes
+from forebay.cli.selected import Chosen, resolved
 from forebay.cli.table import say
 from forebay.cli.words import (
     count,
@@ -69,15 +69,24 @@ class VerifyResult:
     example="""
 forebay cache warm criteo@prod
 forebay cache warm criteo@prod features --dry-run
-forebay cache warm criteo@v1 --include 'day_0*'""",
+forebay cache warm criteo@v1 --include 'day_0*'
+forebay cache warm criteo@v1 --columns label,price --where 'day>=3'""",
     gives={"": "[forebay.cache.engine:Warmed]", "--dry-run": "[forebay.client.forecast:Forecast]"},
 )
-def warm(call: Call, refs: Refs, include: Include = None, exclude: Exclude = None, dry_run: DryRun = False) -> None:
+def warm(
+    call: Call,
+    refs: Refs,
+    include: Include = None,
+    exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
+    dry_run: DryRun = False,
+) -> None:
     """Bring versions here: moved once, for everybody on the volume.
 
-    Or only some of their files, with --include and --exclude.
+    Or only some of their files, with --include and --exclude, and of Parquet files only some columns and row groups.
     """
-    versions = resolved(call, refs, include, exclude)
+    versions = resolved(call, refs, Chosen(include=include, exclude=exclude, columns=columns, where=where))
     if dry_run:
         from forebay.client.forecast import forecast
 
@@ -112,14 +121,16 @@ forebay cache why criteo@v1
 forebay cache why 'criteo@v1[day_0*]'""",
     gives="forebay.client.keep:Explanation",
 )
-def why(call: Call, ref: Ref, include: Include = None, exclude: Exclude = None) -> None:
+def why(
+    call: Call, ref: Ref, include: Include = None, exclude: Exclude = None, columns: Columns = None, where: Where = None
+) -> None:
     """Say why a version is here, or why it is not.
 
     Also who uses it, and what would make it go.
     """
     from forebay.client.keep import explain
 
-    (version,) = resolved(call, [ref], include, exclude)
+    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     found = explain(call.session, version)
     call.show(found, ids=[found.ref], human=lambda out: print_explanation(out, found, call.now))
 
@@ -141,10 +152,12 @@ def pin(
     ] = "",
     include: Include = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
 ) -> None:
     """Keep a replica, whatever the pressure, until told otherwise."""
     session = call.session
-    (version,) = resolved(call, [ref], include, exclude)
+    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     end = parse_until(until, call.now) if until else 0.0
     replica = session.hub.replicas.pin(session.cache.volume_id, version, session.settings.user, reason, end)
     told = f"pinned {replica.ref}" + (f" until {moment(end)}" if end else "")
@@ -176,10 +189,12 @@ def keep_(
 
 
 @command(app, "unpin", example="forebay cache unpin criteo@prod", gives="forebay.wire.cache:Replica")
-def unpin(call: Call, ref: Ref, include: Include = None, exclude: Exclude = None) -> None:
+def unpin(
+    call: Call, ref: Ref, include: Include = None, exclude: Exclude = None, columns: Columns = None, where: Where = None
+) -> None:
     """Take a pin away. The replica may go when it is idle."""
     session = call.session
-    (version,) = resolved(call, [ref], include, exclude)
+    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     replica = session.hub.replicas.unpin(session.cache.volume_id, version)
     call.show(replica, ids=[replica.ref], human=lambda out: say(out, f"unpinned {replica.ref}"))
 
@@ -198,13 +213,15 @@ def evict(
     refs: AnyRefs = None,
     include: Include = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """Let replicas go: the named ones, or all that are due. The lake keeps what they hold; that is checked first."""
     from forebay.client.keep import decide, evict_decided
 
-    versions = resolved(call, refs or [], include, exclude)
+    versions = resolved(call, refs or [], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     decisions = decide(call.session, versions)
     if dry_run:
         from forebay.client.price import with_costs

@@ -23,6 +23,14 @@ Include = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN", help="Only files such as 'day_0*' or '**/*.parquet'; more than once: any of them."),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B", help="Of Parquet files only these columns, by commas or more than once."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CONDITION", help="Of Parquet files only row groups that may hold such rows: 'day>=3'."),
+]
 Exclude = Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="Not these; more than once: none of them.")]
 
 TeamName = Annotated[

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forebay import fsio
+from forebay.cache import salvage
 from forebay.cache.account import reserve
-from forebay.cache.contents import load_manifest
+from forebay.cache.contents import load_contents
 from forebay.cache.listing import Listing
 from forebay.cache.place import most_described_bytes
 from forebay.cache.plan import FillPlan, plan_fill
@@ -90,14 +91,19 @@ def _nothing_to_do(version: Version, state: ReplicaState) -> Forecast:
 
 def _plan(session: Session, version: Version) -> FillPlan:
     """The fill's own plan, without what an earlier try left: that is verified only by the fill itself."""
-    listing = Listing.of(load_manifest(session.hub.catalog, version))
+    contents = load_contents(session.hub.catalog, version)
+    listing = Listing.of(contents.manifest)
     layout, count = session.cache.layout, len(listing.sizes)
     there = bytearray(count)
     for index in listing.digests.known():
         first = listing.firsts[index]
         known = first < index
         there[index] = there[first] if known else layout.blob(version.group, listing.name(index)).exists()
-    return plan_fill(listing.sizes, listing.firsts, there, bytes(count), {})
+    plan = plan_fill(listing.sizes, listing.firsts, there, bytes(count), {})
+    replicas = session.cache.replicas()
+    found = salvage.find(layout, version, replicas, contents.manifest, contents.cuts, plan.missing)
+    ranges = {index: item.ranges for index, item in found.items()}
+    return plan_fill(listing.sizes, listing.firsts, there, bytes(count), ranges) if found else plan
 
 
 def _quota(session: Session, version: Version, fills: Sequence[OpenFill]) -> tuple[tuple[Decision, ...], int]:

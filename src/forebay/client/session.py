@@ -127,10 +127,10 @@ class Session:
 
     def confirm_lake(self, version: Version) -> None:
         """See that the lake still has every object of a version (RECOVERABLE); ConflictError or UnavailableError."""
-        from forebay.cache.contents import load_manifest
+        from forebay.cache.contents import load_objects
         from forebay.lake.confirm import confirm
 
-        seen = confirm(load_manifest(self.hub.catalog, version), self.open_lake(version))
+        seen = confirm(load_objects(self.hub.catalog, version), self.open_lake(version))
         if not seen.complete:
             lost = (*seen.missing, *seen.changed)
             raise ConflictError(

@@ -66,6 +66,12 @@ class Catalog(Protocol):
         A version and its subsets learn from each other.
         """
 
+    def store_recipe(self, manifest_digest: str, parquet: Path) -> None:
+        """Keep what the cut files of a subset's manifest are made of (catalog.recipe). The first one stays."""
+
+    def recipe_path(self, manifest_digest: str) -> Path:
+        """A local file with that recipe; NotFoundError `recipe-not-found`."""
+
     def add_version(self, new: NewVersion) -> AddedVersion:
         """Add a version (and its dataset when new). The same content as the latest version adds nothing.
 

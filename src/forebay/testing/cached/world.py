@@ -12,7 +12,7 @@ from pathlib import Path
 
 import obstore
 
-from forebay.cache.contents import load_manifest
+from forebay.cache.contents import load_objects
 from forebay.cache.engine import Cache
 from forebay.cache.evict import ConfirmLake
 from forebay.cache.fill import FillSettings, OpenLake
@@ -105,7 +105,7 @@ class World:
 
     def confirm_lake(self, version: Version) -> None:
         """What a client does: look at every object."""
-        seen = confirm(load_manifest(self.hub.catalog, version), open_lake_of(version))
+        seen = confirm(load_objects(self.hub.catalog, version), open_lake_of(version))
         if not seen.complete:
             raise ConflictError("not-recoverable", f"the lake has not all of {version.ref}")
 
