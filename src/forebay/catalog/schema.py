@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -86,6 +87,24 @@ seal = Table(
     Column("sealed_at", Float, nullable=False),
 )
 
+# Manifests and seals in parts, on a database server only: hosts that share nothing else find them here.
+archived = Table(
+    "archived",
+    metadata,
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("name", "part"),
+)
+
+# Who this hub is, on a database server only (one row); elsewhere the home has it.
+hub = Table(
+    "hub",
+    metadata,
+    Column("hub_id", Integer, primary_key=True),
+    Column("owner", String(64), nullable=False),
+)
+
 parent = Table(
     "parent",
     metadata,
@@ -146,6 +165,16 @@ quota = Table(
     PrimaryKeyConstraint("volume_id", "team"),
 )
 
+# Where each host has a volume: several may see one under different paths.
+volume_path = Table(
+    "volume_path",
+    metadata,
+    Column("volume_id", ForeignKey("volume.volume_id"), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("path", Text, nullable=False),
+    PrimaryKeyConstraint("volume_id", "host", "path"),
+)
+
 replica = Table(
     "replica",
     metadata,
@@ -179,6 +208,7 @@ fill = Table(
     Column("holder_host", String(255), nullable=False),
     Column("holder_pid", Integer, nullable=False),
     Column("holder_purpose", String(NAME_LENGTH), nullable=False),
+    Column("holder_process", String(NAME_LENGTH), nullable=False),
     Column("started_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("reserved_bytes", BigInteger, nullable=False),
@@ -201,6 +231,7 @@ lease = Table(
     Column("holder_host", String(255), nullable=False),
     Column("holder_pid", Integer, nullable=False),
     Column("holder_purpose", String(NAME_LENGTH), nullable=False),
+    Column("holder_process", String(NAME_LENGTH), nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("granted_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),

@@ -20,6 +20,7 @@ from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name, parse_ref
 from forebay.catalog.records import WHOLE, dataset_id, find_version, list_datasets, load_versions, version_id
 from forebay.catalog.seal import Seal, merge
+from forebay.catalog.shared_files import SharedFiles
 from forebay.clock import Clock
 from forebay.errors import DamagedError, InputError, NotFoundError
 from forebay.wire.catalog import DEFAULT_GROUP, AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
@@ -30,7 +31,7 @@ class CatalogStore:
 
     def __init__(self, engine: Engine, files: Path, clock: Clock, group: str = DEFAULT_GROUP) -> None:
         self._engine = engine
-        self._archive = Archive(files)
+        self._archive = Archive(files, shared=SharedFiles.of(engine))
         self._clock = clock
         self._group = group
 

@@ -49,13 +49,14 @@ class FillStore:
         self._clock = clock
         self._hold_seconds = terms.hold_seconds
 
-    def claim(self, volume_id: str, version: Version, holder: Holder) -> Claim:
+    def claim(self, volume_id: str, version: Version, holder: Holder, *, dead_token: int = 0) -> Claim:
         now = self._clock.now()
         with writing(self._engine) as connection:
             token = rows.lock_volume(connection, volume_id, Act.FILL) + 1
             key = rows.version_id(connection, version)
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
-            after, verdict = step(facts, FillRequested(now=now, hold_seconds=self._hold_seconds, next_token=token))
+            wish = FillRequested(now=now, hold_seconds=self._hold_seconds, next_token=token, dead_token=dead_token)
+            after, verdict = step(facts, wish)
             if verdict in (Verdict.READY, Verdict.WAIT):
                 return self._look(connection, volume_id, key, now)
             rows.save_token(connection, volume_id, token)
@@ -197,7 +198,8 @@ class FillStore:
             return Ready(replica=replica)
         row = self._fill_of(connection, volume_id, key)
         if replica.state is ReplicaState.FILLING and row is not None:
-            return Waiting(replica=replica, holder=str(rows.holder(row)), progress=rows.progress(row))
+            holder = rows.holder(row)
+            return Waiting(replica=replica, holder=str(holder), progress=rows.progress(row), process=holder.process)
         return Waiting(replica=replica, holder=replica.reason, progress=Progress())
 
     def _hold(
@@ -323,4 +325,5 @@ def _open_fill(row: Any, now: float) -> OpenFill:
         live=row["expires_at"] > now,
         reserved_bytes=row["reserved_bytes"],
         progress=rows.progress(row),
+        process=row["holder_process"],
     )

@@ -243,7 +243,11 @@ def _replica(row: Any, now: float) -> Replica:
 def holder(row: Any) -> Holder:
     """The holder named in a fill or lease row."""
     return Holder(
-        user=row["holder_user"], host=row["holder_host"], pid=row["holder_pid"], purpose=row["holder_purpose"]
+        user=row["holder_user"],
+        host=row["holder_host"],
+        pid=row["holder_pid"],
+        purpose=row["holder_purpose"],
+        process=row["holder_process"],
     )
 
 
@@ -254,6 +258,7 @@ def holder_values(value: Holder) -> dict[str, Any]:
         "holder_host": value.host,
         "holder_pid": value.pid,
         "holder_purpose": value.purpose,
+        "holder_process": value.process,
     }
 
 

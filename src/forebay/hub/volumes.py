@@ -26,19 +26,21 @@ class VolumeStore:
         self._engine = engine
         self._clock = clock
 
-    def add(self, volume_id: str, path: str, limit_bytes: int) -> Volume:
+    def add(self, volume_id: str, path: str, limit_bytes: int, host: str = "") -> Volume:
+        place = {"volume_id": volume_id, "host": host, "path": path}
         with reading(self._engine) as connection:
             known = _volume(connection, volume_id)
-        if known is not None and (known.path, known.limit_bytes) == (path, limit_bytes):
-            return known
+            if known is not None and known.limit_bytes == limit_bytes and _is_known(connection, place):
+                return known
         with writing(self._engine) as connection:
             here = t.volume.c.volume_id == volume_id
-            values = {"path": path, "limit_bytes": limit_bytes}
             nothing = dict.fromkeys(("used_bytes", "last_token", "lately_bytes", "lately_seconds", "lately_at"), 0)
-            fresh = {"volume_id": volume_id, "created_at": self._clock.now(), **nothing}
+            values = {"volume_id": volume_id, "path": path, "limit_bytes": limit_bytes}
+            fresh = {"created_at": self._clock.now(), **nothing}
             fresh |= _health_values(Health(since=self._clock.now()))
             if not insert_if_absent(connection, t.volume, {**values, **fresh}):
-                connection.execute(sa.update(t.volume).where(here).values(values))
+                connection.execute(sa.update(t.volume).where(here).values(limit_bytes=limit_bytes))
+            insert_if_absent(connection, t.volume_path, place)
         return self.get(volume_id)
 
     def get(self, volume_id: str) -> Volume:
@@ -48,9 +50,15 @@ class VolumeStore:
             raise NotFoundError("volume-not-found", f"no volume {volume_id}")
         return volume
 
-    def at(self, path: str) -> Volume | None:
+    def at(self, path: str, host: str = "") -> Volume | None:
         newest_first = t.volume.c.created_at.desc()
-        query = sa.select(t.volume.c.volume_id).where(t.volume.c.path == path).order_by(newest_first).limit(1)
+        query = (
+            sa.select(t.volume.c.volume_id)
+            .join(t.volume_path, t.volume_path.c.volume_id == t.volume.c.volume_id)
+            .where(t.volume_path.c.path == path, t.volume_path.c.host == host)
+            .order_by(newest_first)
+            .limit(1)
+        )
         with reading(self._engine) as connection:
             found = connection.execute(query).scalar()
             return None if found is None else _volume(connection, found)
@@ -141,6 +149,11 @@ def _health_values(health: Health) -> dict[str, Any]:
         "state_since": health.since,
         "signs_in_a_row": health.in_a_row,
     }
+
+
+def _is_known(connection: Connection, place: dict[str, str]) -> bool:
+    found = sa.select(t.volume_path.c.path).where(*(t.volume_path.c[name] == value for name, value in place.items()))
+    return connection.execute(found).first() is not None
 
 
 def _volume(connection: Connection, volume_id: str) -> Volume | None:

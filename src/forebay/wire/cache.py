@@ -24,12 +24,17 @@ class ReplicaState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds a fill or a lease: shown to people, never used to decide."""
+    """Who holds a fill or a lease: shown to people, never used to decide.
+
+    `process` is that very process among all that a machine ever ran (see cache.vouch), "" where it can't be told:
+    who waits on the same machine sees by it that the holder is dead.
+    """
 
     user: str
     host: str
     pid: int
     purpose: str
+    process: str = ""
 
     def __str__(self) -> str:
         return f"{self.user} on {self.host} (pid {self.pid}, {self.purpose})"
@@ -63,6 +68,7 @@ class HealthReport:
 class Volume:
     """A volume and its account: `used_bytes` of files and trash, `reserved_bytes` of fills with their temp files.
 
+    `path` is where it was seen first; each host may have it somewhere else.
     `bandwidth_bytes_s` is what lately came from the lake in a second of a fill; 0 while nothing did.
     """
 
@@ -160,11 +166,12 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Somebody else fills (or evicts) it: wait and ask again."""
+    """Somebody else fills (or evicts) it: wait and ask again. `process` is the filling holder's."""
 
     replica: Replica
     holder: str
     progress: Progress
+    process: str = ""
 
 
 Claim = Ready | Granted | Waiting
@@ -181,6 +188,7 @@ class OpenFill:
     live: bool
     reserved_bytes: int
     progress: Progress
+    process: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,14 +115,14 @@ class Catalog(Protocol):
 class Volumes(Protocol):
     """Volumes, their accounts, their history and the ledger."""
 
-    def add(self, volume_id: str, path: str, limit_bytes: int) -> Volume:
-        """Make a volume known, or update its path and limit."""
+    def add(self, volume_id: str, path: str, limit_bytes: int, host: str = "") -> Volume:
+        """Make a volume known, and its limit, and that this host has it at this path (others may have another)."""
 
     def get(self, volume_id: str) -> Volume:
         """One volume with its account; NotFoundError `volume-not-found`."""
 
-    def at(self, path: str) -> Volume | None:
-        """The volume that was last seen at this path."""
+    def at(self, path: str, host: str = "") -> Volume | None:
+        """The volume that this host has seen at this path; the newest where there were several."""
 
     def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
         """Recover: replace the account by what was counted on the volume."""
@@ -158,8 +158,12 @@ class Volumes(Protocol):
 class Fills(Protocol):
     """Who moves a version to a volume (ONE-FILL), and the room for it (FITS)."""
 
-    def claim(self, volume_id: str, version: Version, holder: Holder) -> Claim:
-        """Ask for a replica: it is ready, or you may fill it, or somebody to wait for."""
+    def claim(self, volume_id: str, version: Version, holder: Holder, *, dead_token: int = 0) -> Claim:
+        """Ask for a replica: it is ready, or you may fill it, or somebody to wait for.
+
+        With `dead_token` the asker vouches that the process which holds the fill under that token is dead: it has
+        looked, on the machine where that process ran. Then it need not wait until the hold has run out.
+        """
 
     def look(self, volume_id: str, version: Version) -> Claim | None:
         """The same without claiming: Ready, Waiting, or None when nobody holds it."""

@@ -77,6 +77,20 @@ def test_a_silent_holder_is_replaced_and_its_reports_are_refused(
     assert hub.fills.finish(new.fill_id, new.token, DONE).state is ReplicaState.READY
 
 
+def test_a_holder_seen_dead_is_replaced_at_once_and_no_other(hub: LocalHub, version: Version) -> None:
+    dead = claim(hub, version)
+    waiting = hub.fills.look(VOLUME, version)
+    assert isinstance(waiting, Waiting)
+    assert waiting.process == holder().process != ""
+    assert isinstance(hub.fills.claim(VOLUME, version, holder(), dead_token=dead.token - 1), Waiting)
+    heir = hub.fills.claim(VOLUME, version, holder(), dead_token=waiting.replica.token)
+    assert isinstance(heir, Granted)
+    assert (heir.takeover, heir.fill_id) == (True, dead.fill_id)
+    assert isinstance(hub.fills.claim(VOLUME, version, holder(), dead_token=dead.token), Waiting), "the heir lives"
+    with pytest.raises(ConflictError, match="taken over"):
+        hub.fills.renew(dead.fill_id, dead.token, Progress())
+
+
 def test_a_beating_holder_keeps_its_fill(hub: LocalHub, version: Version, clock: FakeClock) -> None:
     granted = claim(hub, version)
     for _ in range(5):

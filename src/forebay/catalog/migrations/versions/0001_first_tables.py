@@ -11,6 +11,13 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "archived",
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "part", name=op.f("pk_archived")),
+    )
+    op.create_table(
         "dataset",
         sa.Column("dataset_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=128), nullable=False),
@@ -37,6 +44,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_event")),
     )
     op.create_index(op.f("ix_event_volume_id_event_id"), "event", ["volume_id", "event_id"], unique=False)
+    op.create_table(
+        "hub",
+        sa.Column("hub_id", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("hub_id", name=op.f("pk_hub")),
+    )
     op.create_table(
         "seal",
         sa.Column("manifest_digest", sa.String(length=64), nullable=False),
@@ -87,6 +100,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("volume_id", "team", name=op.f("pk_quota")),
     )
     op.create_table(
+        "volume_path",
+        sa.Column("volume_id", sa.String(length=64), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["volume_id"], ["volume.volume_id"], name=op.f("fk_volume_path_volume_id")),
+        sa.PrimaryKeyConstraint("volume_id", "host", "path", name=op.f("pk_volume_path")),
+    )
+    op.create_table(
         "tag_move",
         sa.Column("tag_move_id", sa.Integer(), nullable=False),
         sa.Column("dataset_id", sa.Integer(), nullable=False),
@@ -132,6 +153,7 @@ def upgrade() -> None:
         sa.Column("holder_host", sa.String(length=255), nullable=False),
         sa.Column("holder_pid", sa.Integer(), nullable=False),
         sa.Column("holder_purpose", sa.String(length=128), nullable=False),
+        sa.Column("holder_process", sa.String(length=128), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
         sa.Column("reserved_bytes", sa.BigInteger(), nullable=False),
@@ -155,6 +177,7 @@ def upgrade() -> None:
         sa.Column("holder_host", sa.String(length=255), nullable=False),
         sa.Column("holder_pid", sa.Integer(), nullable=False),
         sa.Column("holder_purpose", sa.String(length=128), nullable=False),
+        sa.Column("holder_process", sa.String(length=128), nullable=False),
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("granted_at", sa.Float(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
