@@ -21,9 +21,12 @@ from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
 from forebay.cache.listing import Listing, link_present, starting, wanted, with_cuts
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
+from forebay.cache.overlap import hold_back, take_up
 from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
 from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
 from forebay.cache.room import Room
+from forebay.cache.shared import Overlap, learn
+from forebay.cache.source import LocalSource
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
 from forebay.cache.volume import COMPLETE, DAMAGED, Completed, VolumeLayout, read_completed
 from forebay.catalog.manifest import Manifest
@@ -84,14 +87,17 @@ class Filler:
         self.settings = settings
         self.terms = terms
 
-    def fill(self, granted: Granted, version: Version, *, meter: Meter) -> Filled:
-        """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over."""
+    def fill(self, granted: Granted, version: Version, *, meter: Meter, source: LocalSource | None = None) -> Filled:
+        """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over.
+
+        A `source` is read instead of the lake.
+        """
 
         def renew() -> None:
             self.hub.fills.renew(granted.fill_id, granted.token, meter.progress)
 
         with Grip("fill-heart", renew, meter.cancel, terms=self.terms, clock=self.clock) as grip:
-            work = _Fill(self, granted, version, meter, grip)
+            work = _Fill(self, granted, version, meter, grip, source)
             try:
                 return work.run()
             except OSError as error:
@@ -106,8 +112,17 @@ class Filler:
 class _Fill:
     """One run of one holder."""
 
-    def __init__(self, filler: Filler, granted: Granted, version: Version, meter: Meter, grip: Grip) -> None:
+    def __init__(
+        self,
+        filler: Filler,
+        granted: Granted,
+        version: Version,
+        meter: Meter,
+        grip: Grip,
+        source: LocalSource | None,
+    ) -> None:
         self._filler = filler
+        self._source = source
         self._hub = filler.hub
         self._disk = filler.disk
         self._granted = granted
@@ -170,8 +185,12 @@ class _Fill:
         return self._tree.exists() and not any(read_completed(self._tree, name) for name in (COMPLETE, DAMAGED))
 
     def _fill(self, contents: Contents, incoming: Incoming) -> Filled:
-        listing = Listing.of(contents.manifest)
         layout, version = self._filler.layout, self._version
+        overlap = Overlap(self._hub, self._granted, version)
+        volume_id = self._granted.replica.volume_id
+        # Only to compare with others: the seal that it records is made of its contents and the listing.
+        manifest = learn(self._hub, layout, volume_id, version, contents)
+        listing = Listing.of(manifest)
         placer = Placer(layout, version.group, self._tree, incoming.folder, self._disk)
         placer.begin()
         links = placer.links()
@@ -181,18 +200,32 @@ class _Fill:
             raise self._meter.reason
         leftovers.drop_unlike(listing.digests)
         ranges = {index: left.ranges for index, left in leftovers.parts.items()}
-        plan = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
-        if salvaged := self._salvage(contents, incoming, plan, listing):
+        whole = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
+        if salvaged := self._salvage(contents, incoming, whole, listing):
             leftovers.parts |= {index: item for index, item in salvaged.items() if index not in leftovers.parts}
             ranges = {index: left.ranges for index, left in leftovers.parts.items()}
-            plan = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
-        self._meter.begin(starting(plan, listing.sizes))
+            whole = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
+        self._meter.begin(starting(whole, listing.sizes))
+        split = hold_back(whole, b"" if self._source else overlap.rows(manifest), listing.sizes)
+        plan = split.now
         earlier_bytes = incoming.drop_earlier(leftovers)
-        need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
-        self._filler.room.reserve(self._granted, need_bytes)
+
+        def reserve(plan: FillPlan) -> None:
+            need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
+            self._filler.room.reserve(self._granted, need_bytes)
+
+        reserve(plan)
         for index in plan.finished:
             listing.digests[index] = incoming.take_whole(index, leftovers, listing.sizes[index])
         self._move(contents, incoming, plan, listing, leftovers)
+        if split.held_back:
+            brought = overlap.wait(split, manifest, listing, placer, self._meter, self._grip.check)
+            plan = replace(plan, present=[*plan.present, *brought.linked])
+            if brought.missing:
+                rest = take_up(replace(plan, missing=(), move_bytes=0), brought.missing, listing.sizes)
+                plan = take_up(plan, brought.missing, listing.sizes)
+                reserve(plan)
+                self._move(contents, incoming, rest, listing, leftovers)
         return self._place(contents, placer, incoming, plan, listing)
 
     def _salvage(self, contents: Contents, incoming: Incoming, plan: FillPlan, listing: Listing) -> dict[int, Leftover]:
@@ -215,7 +248,7 @@ class _Fill:
         if not plan.missing:
             return
         transfer = Transfer(
-            self._filler.open_lake(self._version),
+            self._source.store if self._source else self._filler.open_lake(self._version),
             incoming,
             self._disk,
             self._meter,
@@ -223,7 +256,8 @@ class _Fill:
             still_held=self._grip.check,
             digests=listing.digests,
         )
-        moves = with_cuts(wanted(contents.manifest, plan, listing, leftovers), listing, contents.cuts)
+        objects = self._source.objects(contents.manifest) if self._source else contents.manifest
+        moves = with_cuts(wanted(objects, plan, listing, leftovers), listing, contents.cuts)
         # A cut file is many requests, one after another in each of its segments.
         busy, least = _BUSY_STREAMS, _LEAST_PIECE_BYTES
         if contents.cuts:

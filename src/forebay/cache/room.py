@@ -15,14 +15,17 @@ from forebay.wire.hub import Hub
 
 
 class Room:
-    """The room on one volume."""
+    """The room on one volume. Unless it `evicts`, no replica goes for a fill."""
 
-    def __init__(self, hub: Hub, layout: VolumeLayout, volume_id: str, disk: Disk, evictor: Evictor) -> None:
+    def __init__(
+        self, hub: Hub, layout: VolumeLayout, volume_id: str, disk: Disk, evictor: Evictor, *, evicts: bool
+    ) -> None:
         self._hub = hub
         self._layout = layout
         self._volume_id = volume_id
         self._disk = disk
         self._evictor = evictor
+        self._evicts = evicts
 
     def reserve(self, granted: Granted, need_bytes: int) -> None:
         """Set bytes aside for a fill before the first one comes; `no-room`, `never-fits`, `over-quota`."""
@@ -52,12 +55,12 @@ class Room:
         if answer.never:
             return False
         if answer.quota is not None:
-            return self._evictor.make_team_room(answer.quota.team, answer.missing_bytes)
+            return self._evicts and self._evictor.make_team_room(answer.quota.team, answer.missing_bytes)
         return self._free(answer.missing_bytes) > 0
 
     def _free(self, missing_bytes: int) -> int:
         freed_bytes = self._drop_leftovers(missing_bytes)
-        if freed_bytes < missing_bytes:
+        if freed_bytes < missing_bytes and self._evicts:
             freed_bytes += self._evictor.make_room(missing_bytes - freed_bytes)
         return freed_bytes
 

@@ -13,6 +13,7 @@ from forebay.cache.listing import Listing
 from forebay.cache.place import most_described_bytes
 from forebay.cache.plan import FillPlan, plan_fill
 from forebay.cache.policy import Decision
+from forebay.cache.shared import learn
 from forebay.client.price import cost_of_reading
 from forebay.client.session import Session
 from forebay.wire.cache import NoRoom, OpenFill, Replica, ReplicaState
@@ -92,8 +93,9 @@ def _nothing_to_do(version: Version, state: ReplicaState) -> Forecast:
 def _plan(session: Session, version: Version) -> FillPlan:
     """The fill's own plan, without what an earlier try left: that is verified only by the fill itself."""
     contents = load_contents(session.hub.catalog, version)
-    listing = Listing.of(contents.manifest)
-    layout, count = session.cache.layout, len(listing.sizes)
+    cache, layout = session.cache, session.cache.layout
+    listing = Listing.of(learn(session.hub, layout, cache.volume_id, version, contents))
+    count = len(listing.sizes)
     there = bytearray(count)
     for index in listing.digests.known():
         first = listing.firsts[index]

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import obstore
@@ -18,6 +19,7 @@ from forebay.cache.evict import ConfirmLake
 from forebay.cache.fill import FillSettings, OpenLake
 from forebay.cache.machine import Terms
 from forebay.cache.policy import Policy
+from forebay.cache.vouch import this_process
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.clock import Clock, SystemClock
 from forebay.errors import ConflictError
@@ -33,18 +35,32 @@ from forebay.wire.hub import Hub
 LIMIT_BYTES = 1 << 40
 
 
-class World:
-    """`root` holds lake/, home/ and volume/. Two worlds on one root are two processes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One of several machines around one volume."""
 
-    def __init__(self, root: Path, *, clock: Clock | None = None, terms: Terms | None = None) -> None:
+    host: str
+    database_url: str
+
+
+class World:
+    """`root` holds lake/, home/ and volume/. Two worlds on one root are two processes.
+
+    A `node` has a home and a path to the volume of its own, and the hub's database on a server.
+    """
+
+    def __init__(
+        self, root: Path, *, clock: Clock | None = None, terms: Terms | None = None, node: Node | None = None
+    ) -> None:
         self.root = root
         self.clock = clock or SystemClock()
         self.terms = terms or Terms()
         self.lake = root / "lake"
-        self.home = root / "home"
-        self.volume = root / "volume"
+        self.node = node
+        self.home = root / ("home" if node is None else f"home-{node.host}")
+        self.volume = root / ("volume" if node is None else f"seen-by-{node.host}")
         self.lake.mkdir(parents=True, exist_ok=True)
-        if not (self.home / "hub.db").exists():
+        if node is None and not (self.home / "hub.db").exists():
             self.home.mkdir(exist_ok=True)
             shutil.copy(_migrated_database(), self.home / "hub.db")
         self.hub = self.open_hub()
@@ -54,7 +70,8 @@ class World:
         return f"file://{self.lake}"
 
     def open_hub(self) -> LocalHub:
-        return LocalHub.open(self.home, f"sqlite:///{self.home}/hub.db", self.clock, self.terms)
+        url = f"sqlite:///{self.home}/hub.db" if self.node is None else self.node.database_url
+        return LocalHub.open(self.home, url, self.clock, self.terms)
 
     def cache(
         self,
@@ -80,6 +97,7 @@ class World:
             fill_settings=FillSettings(streams=streams),
             terms=self.terms,
             rebuild=rebuild,
+            host="" if self.node is None else self.node.host,
         )
 
     def put(self, files: Mapping[str, bytes]) -> None:
@@ -132,7 +150,7 @@ def open_lake_of(version: Version) -> LakeStore:
 
 def holder(purpose: str = "test") -> Holder:
     """This process."""
-    return Holder(user="tester", host="here", pid=os.getpid(), purpose=purpose)
+    return Holder(user="tester", host="here", pid=os.getpid(), purpose=purpose, process=this_process())
 
 
 @functools.cache
