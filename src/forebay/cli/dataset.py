@@ -16,6 +16,7 @@ from forebay.cli.call import Call
 from forebay.cli.command import Group, command
 from forebay.cli.dataset_shown import (
     file_row,
+    kept,
     print_dataset,
     print_diff,
     print_lineage,
@@ -155,9 +156,13 @@ def commit(
     lake: Annotated[str | None, typer.Option(metavar="URL", help="Where it goes; default: the setting `lake`.")] = None,
     profile: Profile = None,
     team: TeamName = "",
+    no_keep: Annotated[bool, typer.Option("--no-keep", help="Leave it out of the cache volume.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Make a version of a local directory. Files that the lake has already are not sent again."""
+    """Make a version of a local directory. Files that the lake has already are not sent again.
+
+    The version is ready on the cache volume at once, made of the directory itself, if there is room.
+    """
     from forebay.client import commit as use
 
     done = {"hashed": 0, "sent": 0}
@@ -182,6 +187,7 @@ def commit(
             lake=lake,
             profile=profile,
             team=team,
+            keep=not no_keep,
             on_progress=on_progress,
         )
     version = committed.version
@@ -189,7 +195,13 @@ def commit(
     if not committed.created:
         what = f"{count(version.files, 'file')}, {size(version.size_bytes)}"
         told = f"nothing changed: already committed as {version.ref}: {what}"
-    call.show(committed, ids=[version.ref], human=lambda out: say(out, told))
+
+    def human(out: Console) -> None:
+        say(out, told)
+        if not no_keep:
+            say(out, f"  {kept(committed)}")
+
+    call.show(committed, ids=[version.ref], human=human)
 
 
 @command(app, "ls", example="forebay dataset ls", gives="[forebay.wire.catalog:Dataset]")

@@ -25,6 +25,17 @@ def sent(committed: Committed) -> str:
     return told
 
 
+def kept(committed: Committed) -> str:
+    """Where a committed version is ready, and what that took; or why it is not."""
+    if committed.kept is None:
+        return f"not kept on the cache volume: {committed.not_kept}"
+    copied = committed.kept.copied_bytes
+    linked = committed.version.size_bytes - copied
+    parts = [f"{size(copied)} copied from here"] if copied or not linked else []
+    parts += [f"{size(linked)} on the volume already"] if linked else []
+    return f"ready without a download ({', '.join(parts)}): {committed.kept.path}"
+
+
 def print_dataset(out: Console, details: DatasetDetails, now: float) -> None:
     """A line about the dataset, then its versions."""
     item = details.dataset

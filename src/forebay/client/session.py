@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from forebay.cache.policy import Policy
+from forebay.cache.vouch import this_process
 from forebay.clock import SystemClock
 from forebay.errors import ConflictError
 from forebay.hub.local import LocalHub
@@ -20,7 +21,7 @@ from forebay.wire.cache import Holder
 
 if TYPE_CHECKING:
     from forebay.cache.engine import Cache, OnProgress
-    from forebay.cache.leased import Leased, Warmed
+    from forebay.cache.leased import Kept, Leased, Warmed
     from forebay.cache.scrub import Scrubber
     from forebay.lake.stores import LakeStore
     from forebay.wire.catalog import Version
@@ -43,6 +44,11 @@ class Session:
     def settings(self) -> Settings:
         return self.loaded.settings
 
+    @property
+    def host(self) -> str:
+        """The name of this machine, as its holders and its places of volumes are recorded."""
+        return socket.gethostname()
+
     @cached_property
     def hub(self) -> Hub:
         return LocalHub.open(self.settings.home, self.settings.database_url, self.clock)
@@ -61,6 +67,7 @@ class Session:
         return Cache(
             self.hub,
             root,
+            host=self.host,
             limit_bytes=limit if isinstance(limit, int) else default_limit(root, limit),
             policy=self.policy,
             open_lake=self.open_lake,
@@ -86,13 +93,26 @@ class Session:
 
     def holder(self, purpose: str) -> Holder:
         """Who this process is, in fills and leases."""
-        return Holder(user=self.settings.user, host=socket.gethostname(), pid=os.getpid(), purpose=purpose)
+        return Holder(
+            user=self.settings.user,
+            host=self.host,
+            pid=os.getpid(),
+            purpose=purpose,
+            process=this_process(),
+        )
 
     def warm(self, version: Version, purpose: str, on_progress: OnProgress = lambda progress, who: None) -> Warmed:
         """Make a version ready on the volume; what is due goes afterwards."""
         warmed = self.cache.warm(version, self.holder(purpose), on_progress)
         self._tidy(warmed)
         return warmed
+
+    def keep(self, version: Version, directory: Path) -> Kept:
+        """Make a version ready on the volume from a directory that has its files; what is due goes afterwards."""
+        kept = self.cache.keep(version, directory, self.holder("commit"))
+        if kept.copied_bytes:
+            self.cache.sweep()
+        return kept
 
     def lease(
         self,
