@@ -21,6 +21,7 @@ compile_peers s3fs 's3fs' "$@"
 compile_peers origin 'localbucket' "$@"
 compile_peers dvc 'dvc' "$@"
 compile_peers huggingface 'huggingface_hub' "$@"
+compile_peers fsspec 'fsspec[http]' "$@"
 if grep -n '://' requirements/*.txt; then
     printf '%s\n' "a registry address came into the lock; remove it before committing" >&2
     exit 1
