@@ -117,7 +117,7 @@ def _table(results: Results) -> str:
         ]
         for name, usages in results.items()
     ]
-    return table("a million objects, medians", ["command", "wall s", "cpu s", "peak MB", "runs"], rows)
+    return table("registering, medians", ["command", "wall s", "cpu s", "peak MB", "runs"], rows)
 
 
 def _cases(results: Results, diff_s: float, objects: int) -> list[Case]:
