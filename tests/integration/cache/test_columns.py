@@ -384,3 +384,22 @@ def test_a_forecast_counts_only_what_would_move(counted: Stage) -> None:
     warmed = session.warm(version, "test")
     assert (planned.move_files, planned.move_bytes) == (2, warmed.moved_bytes)
     assert planned.move_bytes < 60_000
+
+
+def test_VERIFIED_two_cuts_of_one_object_that_have_one_size_are_not_the_same() -> None:
+    """Both have the key, the etag and the size in common, and are nevertheless two files."""
+    sink = io.BytesIO()
+    values = {name: pa.array(range(first, first + 1000), pa.int32()) for name, first in (("one", 5000), ("two", 7000))}
+    pq.write_table(pa.table(values), sink, compression="none", use_dictionary=False)
+    with Stage() as stage:
+        stage.add("clicks", {"a.parquet": sink.getvalue()})
+        session = stage.session()
+        sizes = set()
+        for name, column in values.items():
+            with opened(session, [name]) as part:
+                sizes.add((part.path / "a.parquet").stat().st_size)
+                assert pq.read_table(part.path / "a.parquet").column(name).combine_chunks() == column
+        assert len(sizes) == 1, "or this tests nothing"
+        with open_version(session, "clicks@v1") as whole:
+            assert contents(whole.path) == {"a.parquet": sink.getvalue()}
+        assert_mended(session)
