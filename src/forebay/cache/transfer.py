@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from forebay.cache.crew import Crew
 from forebay.cache.digests import Digests
@@ -186,10 +187,16 @@ class Transfer:
     def _open(self, file: File) -> None:
         with file.lock:
             if file.descriptor < 0:
-                path = self._incoming.temp(file.wanted.missing.index)
-                self._disk.unlink(path)
-                file.descriptor = self._disk.create(path)
+                file.descriptor = self._create(self._incoming.temp(file.wanted.missing.index))
                 self._unfinished.add(file)
+
+    def _create(self, path: Path) -> int:
+        """A new temp file; one that a first try left there goes."""
+        try:
+            return self._disk.create(path)
+        except FileExistsError:
+            self._disk.unlink(path)
+            return self._disk.create(path)
 
     def _leave(self, file: File, *, failed: bool) -> bool:
         """Close the file after its last piece; True when all of them succeeded."""
