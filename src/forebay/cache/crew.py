@@ -29,11 +29,6 @@ class Crew:
         self._dry = False
         self._broken: BaseException | None = None
 
-    @property
-    def streams(self) -> int:
-        """How many threads should be at work now."""
-        return self._pace.streams
-
     def run(self) -> None:
         """Work until all is done; raises what broke a thread."""
         try:

@@ -19,7 +19,7 @@ from forebay.cache.disk_errors import disk_error
 from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
 from forebay.cache.meter import Meter
-from forebay.cache.pace import FIRST_STREAMS, begin
+from forebay.cache.pace import begin
 from forebay.cache.piece import File, Piece
 from forebay.cache.plan import Missing, Segment, segments
 from forebay.catalog import recipe
@@ -156,7 +156,7 @@ class Transfer:
                 self.errors.append(error)
             self._away_in_a_row += isinstance(error, UnavailableError)
         hopeless = isinstance(error, NotAllowedError | CapacityError) or error.kind in {"disk-failing", "volume-away"}
-        if hopeless or self._away_in_a_row >= FIRST_STREAMS or len(self.errors) >= _ERRORS_KEPT:
+        if hopeless or self._away_in_a_row >= self._pace.streams or len(self.errors) >= _ERRORS_KEPT:
             self._meter.cancel(error)
 
     def _raise_collected(self) -> None:
