@@ -29,11 +29,6 @@ class Crew:
         self._dry = False
         self._broken: BaseException | None = None
 
-    @property
-    def streams(self) -> int:
-        """How many threads should be at work now."""
-        return self._pace.streams
-
     def run(self) -> None:
         """Work until all is done; raises what broke a thread."""
         try:
@@ -97,6 +92,9 @@ class Crew:
 
     def _leaves(self, *, more: bool) -> bool:
         """Whether this thread ends here: when no task is left, all is cancelled, or the pace wants fewer."""
+        if more and self._alive <= self._pace.streams and not self._meter.cancelled():
+            # Asked once a task: without the lock, which is only for who really leaves.
+            return False
         with self._changed:
             self._dry |= not more
             if more and self._alive <= self._pace.streams and not self._meter.cancelled():

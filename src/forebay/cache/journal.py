@@ -7,7 +7,6 @@ resumes hashes the bytes again and keeps what agrees. A torn last record is igno
 from __future__ import annotations
 
 import struct
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,21 +34,22 @@ class Record:
 
 
 class Journal:
-    """Appends records, one write each, so that a kill loses none; many threads may share it."""
+    """Appends records, one write each, so that a kill loses none.
+
+    Many threads may share it: the system appends each record in one piece. A lock around that would make them queue for
+    it with the interpreter's own lock given away.
+    """
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self._disk = disk
         self._descriptor = disk.append(path)
-        self._lock = threading.Lock()
 
     def add(self, record: Record) -> None:
         packed = _RECORD.pack(record.index, record.start, record.end, record.digest)
-        with self._lock:
-            self._disk.write(self._descriptor, packed)
+        self._disk.write(self._descriptor, packed)
 
     def close(self) -> None:
-        with self._lock:
-            self._disk.close(self._descriptor)
+        self._disk.close(self._descriptor)
 
 
 def read_journal(path: Path) -> Iterator[Record]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from forebay.cache.crew import Crew
 from forebay.cache.digests import Digests
@@ -18,7 +19,7 @@ from forebay.cache.disk_errors import disk_error
 from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
 from forebay.cache.meter import Meter
-from forebay.cache.pace import FIRST_STREAMS, begin
+from forebay.cache.pace import begin
 from forebay.cache.piece import File, Piece
 from forebay.cache.plan import Missing, Segment, segments
 from forebay.catalog import recipe
@@ -155,7 +156,7 @@ class Transfer:
                 self.errors.append(error)
             self._away_in_a_row += isinstance(error, UnavailableError)
         hopeless = isinstance(error, NotAllowedError | CapacityError) or error.kind in {"disk-failing", "volume-away"}
-        if hopeless or self._away_in_a_row >= FIRST_STREAMS or len(self.errors) >= _ERRORS_KEPT:
+        if hopeless or self._away_in_a_row >= self._pace.streams or len(self.errors) >= _ERRORS_KEPT:
             self._meter.cancel(error)
 
     def _raise_collected(self) -> None:
@@ -186,10 +187,16 @@ class Transfer:
     def _open(self, file: File) -> None:
         with file.lock:
             if file.descriptor < 0:
-                path = self._incoming.temp(file.wanted.missing.index)
-                self._disk.unlink(path)
-                file.descriptor = self._disk.create(path)
+                file.descriptor = self._create(self._incoming.temp(file.wanted.missing.index))
                 self._unfinished.add(file)
+
+    def _create(self, path: Path) -> int:
+        """A new temp file; one that a first try left there goes."""
+        try:
+            return self._disk.create(path)
+        except FileExistsError:
+            self._disk.unlink(path)
+            return self._disk.create(path)
 
     def _leave(self, file: File, *, failed: bool) -> bool:
         """Close the file after its last piece; True when all of them succeeded."""

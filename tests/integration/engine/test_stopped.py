@@ -25,8 +25,8 @@ def test_CRASH_a_holder_that_was_stopped_and_replaced_neither_publishes_nor_harm
             ("link", 3),
             ("sync_file_system", 2),
             ("rename", 5),
-            ("rename", 10),
-            ("rename", 11),
+            ("rename", 8),
+            ("rename", 9),
         ]
     ):
         files = {path: bytes([number]) + data for path, data in FILES.items()}
