@@ -7,18 +7,19 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import obstore
 
-from forebay.cache.contents import load_objects
+from forebay.cache.contents import load_manifest, load_objects
 from forebay.cache.engine import Cache
 from forebay.cache.evict import ConfirmLake
 from forebay.cache.fill import FillSettings, OpenLake
 from forebay.cache.machine import Terms
 from forebay.cache.policy import Policy
+from forebay.cache.selection import Selection, select
 from forebay.cache.vouch import this_process
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.clock import Clock, SystemClock
@@ -29,7 +30,7 @@ from forebay.lake.confirm import confirm
 from forebay.lake.etag import etag_of
 from forebay.lake.stores import LakeStore
 from forebay.wire.cache import Holder
-from forebay.wire.catalog import NewVersion, Version
+from forebay.wire.catalog import NewSubset, NewVersion, Version
 from forebay.wire.hub import Hub
 
 LIMIT_BYTES = 1 << 40
@@ -121,6 +122,19 @@ class World:
         self.put({f"{dataset}/{path}": data for path, data in files.items()})
         return self.register(dataset, {path: f"{dataset}/{path}" for path in files})
 
+    def subset(self, whole: Version, paths: Iterable[str]) -> Version:
+        """Declare a subset of a version: these of its files."""
+        chosen = Selection.of(include=paths)
+        part = select(load_manifest(self.hub.catalog, whole), chosen, whole.ref)
+        new = NewSubset(
+            dataset=whole.dataset,
+            number=whole.number,
+            subset=chosen.name,
+            selection=chosen.text,
+            manifest_digest=store_manifest(self.hub, part),
+        )
+        return self.hub.catalog.add_subset(new)
+
     def confirm_lake(self, version: Version) -> None:
         """What a client does: look at every object."""
         seen = confirm(load_objects(self.hub.catalog, version), open_lake_of(version))
@@ -130,12 +144,17 @@ class World:
 
 def add_version(hub: Hub, dataset: str, manifest: Manifest, lake_url: str, number: int | None = None) -> Version:
     """Keep a manifest and add it as a version, or put it back under its old number."""
+    digest = store_manifest(hub, manifest)
+    new = NewVersion(dataset=dataset, manifest_digest=digest, origin=manifest.origin, lake_url=lake_url)
+    return hub.catalog.add_version(new).version if number is None else hub.catalog.restore_version(new, number)
+
+
+def store_manifest(hub: Hub, manifest: Manifest) -> str:
+    """Keep a manifest; its digest."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "manifest.parquet"
         manifest.write(file)
-        digest = hub.catalog.store_manifest(file)
-    new = NewVersion(dataset=dataset, manifest_digest=digest, origin=manifest.origin, lake_url=lake_url)
-    return hub.catalog.add_version(new).version if number is None else hub.catalog.restore_version(new, number)
+        return hub.catalog.store_manifest(file)
 
 
 def _entry(store: LakeStore, path: str, key: str) -> Entry:

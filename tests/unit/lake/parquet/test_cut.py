@@ -115,7 +115,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(table=tables(), options=OPTIONS, gap=st.sampled_from([0, 1, 64, 1 << 20]), data=st.data())
 def test_columns_are_those_of_the_object(
     table: pa.Table, options: dict[str, Any], gap: int, data: st.DataObject
@@ -151,7 +151,7 @@ def _kept_share(whole: bytes, names: list[str]) -> float:
 OPERATORS = ["==", "=", "!=", "<", "<=", ">", ">="]
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(table=tables(), options=OPTIONS, data=st.data())
 def test_rows_that_match_are_all_there(table: pa.Table, options: dict[str, Any], data: st.DataObject) -> None:
     usable = [name for name in table.column_names if name in SCALARS and name != "y"]
