@@ -15,9 +15,10 @@ from forebay.cache.contents import Contents, load_contents
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
+from forebay.cache.heart import Heart
 from forebay.cache.incoming import Incoming, Leftovers, held_bytes, placed_bytes, remove_holders
 from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
-from forebay.cache.listing import Listing, link_present, starting, wanted
+from forebay.cache.listing import Listing, line, link_present, starting
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
 from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
@@ -25,6 +26,7 @@ from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
 from forebay.cache.room import Room
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
 from forebay.cache.volume import COMPLETE, DAMAGED, Completed, VolumeLayout, read_completed
+from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
@@ -82,14 +84,17 @@ class Filler:
         self.settings = settings
         self.terms = terms
 
-    def fill(self, granted: Granted, version: Version, *, meter: Meter) -> Filled:
-        """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over."""
+    def fill(self, granted: Granted, version: Version, *, meter: Meter, wishes: Wishes | None = None) -> Filled:
+        """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over.
+
+        `wishes` are those of this process; those of others come through the hub.
+        """
 
         def renew() -> None:
             self.hub.fills.renew(granted.fill_id, granted.token, meter.progress)
 
         with Grip("fill-heart", renew, meter.cancel, terms=self.terms, clock=self.clock) as grip:
-            work = _Fill(self, granted, version, meter, grip)
+            work = _Fill(self, granted, version, meter, grip, wishes or Wishes())
             try:
                 return work.run()
             except OSError as error:
@@ -104,7 +109,9 @@ class Filler:
 class _Fill:
     """One run of one holder."""
 
-    def __init__(self, filler: Filler, granted: Granted, version: Version, meter: Meter, grip: Grip) -> None:
+    def __init__(
+        self, filler: Filler, granted: Granted, version: Version, meter: Meter, grip: Grip, wishes: Wishes
+    ) -> None:
         self._filler = filler
         self._hub = filler.hub
         self._disk = filler.disk
@@ -112,6 +119,7 @@ class _Fill:
         self._version = version
         self._meter = meter
         self._grip = grip
+        self._wishes = wishes
         self._began = filler.clock.monotonic()
         self._trash_name = f"replaced-{granted.fill_id}-{granted.token}"
         self._folder = filler.layout.fill(granted.fill_id)
@@ -201,15 +209,18 @@ class _Fill:
             return
         transfer = Transfer(
             self._filler.open_lake(self._version),
+            line(manifest, plan, listing, leftovers),
             incoming,
             self._disk,
             self._meter,
+            piece_bytes=piece_bytes(plan.move_bytes, _BUSY_STREAMS, _LEAST_PIECE_BYTES),
             streams=self._filler.settings.streams,
             still_held=self._grip.check,
             digests=listing.digests,
         )
-        moves = wanted(manifest, plan, listing, leftovers)
-        transfer.run(moves, piece_bytes(plan.move_bytes, _BUSY_STREAMS, _LEAST_PIECE_BYTES))
+        heard = WishesHeard(self._hub, self._granted, transfer.prefer)
+        with Heart("wishes", WISH_SECONDS, heard.listen, bool), self._wishes.told_to(transfer.prefer):
+            transfer.run()
 
     def _place(
         self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing

@@ -6,6 +6,7 @@ Holds a few dozen bytes an entry whatever happens; Python objects are made for s
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from forebay.cache.digests import Digests
 from forebay.cache.incoming import Leftovers
+from forebay.cache.line import Line
 from forebay.cache.place import Placer
 from forebay.cache.plan import FillPlan
 from forebay.cache.transfer import Wanted
@@ -85,10 +87,25 @@ def starting(plan: FillPlan, sizes: Sequence[int]) -> Progress:
     )
 
 
-def wanted(manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Leftovers) -> Iterator[Wanted]:
-    """The missing entries, the largest first, so that no long one is left for the end."""
+def line(manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Leftovers) -> Line[Wanted]:
+    """The missing entries in line to be moved: the largest first, so that no long one is left for the end."""
+
+    def find(entry: int) -> Wanted | None:
+        at = bisect_left(plan.missing, entry)
+        if at == len(plan.missing) or plan.missing[at] != entry:
+            return None
+        return next(wanted(manifest, [entry], plan, listing, leftovers))
+
+    items = wanted(manifest, _largest_first(plan, listing.sizes), plan, listing, leftovers)
+    return Line(items, entries=len(listing.sizes), entry_of=lambda item: item.missing.index, find=find)
+
+
+def wanted(
+    manifest: Manifest, entries: Iterable[int], plan: FillPlan, listing: Listing, leftovers: Leftovers
+) -> Iterator[Wanted]:
+    """What there is to know of missing entries, in this order."""
     lake = [manifest.table[name] for name in ("key", "etag", "version_id")]
-    for some in _batches(_largest_first(plan, listing.sizes)):
+    for some in _batches(entries):
         columns = (_at(column, some).to_pylist() for column in lake)
         for index, key, etag, version_id in zip(some, *columns, strict=True):
             size_bytes = listing.sizes[index]

@@ -7,7 +7,8 @@ written to the journal after it is in the file, so that a kill costs at most one
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
+from forebay.cache.line import Line
 from forebay.cache.meter import Meter
 from forebay.cache.plan import Missing, Segment, segments
 from forebay.digest import digest_file, new_hasher
@@ -30,6 +32,7 @@ CHECKPOINT_BYTES = 64 << 20
 WRITE_BACK_BYTES = 16 << 20
 _DIGEST_TRIES = 3
 _ERRORS_KEPT = 20
+_WISH_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,9 @@ class _File:
         self.failed = False
 
 
+_Task = tuple[_File, Segment]
+
+
 class Transfer:
     """One holder's transfer. `digests` is given the digest of every finished entry.
 
@@ -66,10 +72,12 @@ class Transfer:
     def __init__(
         self,
         store: LakeStore,
+        line: Line[Wanted],
         incoming: Incoming,
         disk: Disk,
         meter: Meter,
         *,
+        piece_bytes: int,
         streams: int,
         still_held: Callable[[], object],
         digests: Digests,
@@ -84,33 +92,80 @@ class Transfer:
         self._lock = threading.Lock()
         self._unfinished: set[_File] = set()
         self._digests = digests
+        self._line = line
+        self._piece_bytes = piece_bytes
+        self._begun: deque[_Task] = deque()
+        self._begun_wished: deque[_Task] = deque()
+        self._wished = threading.Event()
+        self._ended = threading.Event()
         self.errors: list[ForebayError] = []
 
-    def run(self, wanted: Iterable[Wanted], piece_bytes: int) -> None:
+    def prefer(self, entries: Iterable[int]) -> None:
+        """Move these entries next: readers wait for them."""
+        with self._lock:
+            self._line.wish(entries)
+        self._wished.set()
+
+    def run(self) -> None:
         """Move everything; raises the first error after what could be finished is finished.
 
         An object that changed or vanished does not stop the others; a lake that is away or refuses us does.
         """
-        tasks = _tasks(wanted, piece_bytes)
-        with ThreadPoolExecutor(self._streams, thread_name_prefix="forebay-fill") as pool:
-            threads = [pool.submit(self._work, tasks) for _ in range(self._streams)]
+        with ThreadPoolExecutor(self._streams + 1, thread_name_prefix="forebay-fill") as pool:
+            threads = [pool.submit(self._work, self._next) for _ in range(self._streams)]
+            # What readers wait for need not wait for a stream: all of them may be busy with something long.
+            express = pool.submit(self._work, self._next_wished)
             try:
                 for thread in threads:
                     thread.result()
+                self._ended.set()
+                self._wished.set()
+                express.result()
             except BaseException as error:
                 # The pool waits for its threads: tell them, or an interrupted fill would go on to its end.
                 self._meter.cancel(error)
                 raise
             finally:
+                self._ended.set()
+                self._wished.set()
                 pool.shutdown()
                 self._close_unfinished()
         self._raise_collected()
 
-    def _work(self, tasks: Iterator[tuple[_File, Segment]]) -> None:
-        """One thread: takes the next segment from what all share, until there is none or the fill has ended."""
-        while not self._meter.cancelled():
+    def _next(self) -> _Task | None:
+        """The next segment from what all share; a file is made when its first segment is taken."""
+        with self._lock:
+            if (wished := self._take_wished()) is not None:
+                return wished
+            if not self._begun and (item := self._line.take()) is not None:
+                self._begun.extend(self._tasks(item))
+            return self._begun.popleft() if self._begun else None
+
+    def _next_wished(self) -> _Task | None:
+        """The next segment that a reader waits for; None when the streams have come to their end."""
+        while not self._ended.is_set() and not self._meter.cancelled():
+            self._wished.clear()
             with self._lock:
-                task = next(tasks, None)
+                if (wished := self._take_wished()) is not None:
+                    return wished
+            if not self._ended.is_set():
+                self._wished.wait(_WISH_SECONDS)
+        return None
+
+    def _take_wished(self) -> _Task | None:
+        if not self._begun_wished and (item := self._line.take_wished()) is not None:
+            self._begun_wished.extend(self._tasks(item))
+        return self._begun_wished.popleft() if self._begun_wished else None
+
+    def _tasks(self, item: Wanted) -> list[_Task]:
+        """Every segment of a file, in order."""
+        file = _File(item, segments(item.missing, item.size_bytes, self._piece_bytes))
+        return [(file, segment) for segment in file.segments]
+
+    def _work(self, take: Callable[[], _Task | None]) -> None:
+        """One thread: takes the next segment, until there is none or the fill has ended."""
+        while not self._meter.cancelled():
+            task = take()
             if task is None:
                 return
             try:
@@ -204,7 +259,8 @@ class Transfer:
             if position - pushed >= WRITE_BACK_BYTES:
                 self._disk.start_write_back(file.descriptor, pushed, position - pushed)
                 pushed = position
-            if position >= checkpoint:
+            # A record of a whole file says that it was accepted: `_finish` alone writes it.
+            if position >= checkpoint and position - segment.start < wanted.size_bytes:
                 checkpoint = position + CHECKPOINT_BYTES
                 self._note(wanted, segment.start, position, hasher.digest())
 
@@ -263,11 +319,3 @@ def _mismatch(subject: str, found: bytes, expected: bytes) -> DamagedError:
         f"{subject} has the digest {found.hex()}, not {expected.hex()} after {_DIGEST_TRIES} downloads",
         todo="The lake's copy is damaged or was replaced: restore it, or register a new version.",
     )
-
-
-def _tasks(wanted: Iterable[Wanted], piece_bytes: int) -> Iterator[tuple[_File, Segment]]:
-    """Every segment of every file, in order; a file is made when its first segment is taken."""
-    for item in wanted:
-        file = _File(item, segments(item.missing, item.size_bytes, piece_bytes))
-        for segment in file.segments:
-            yield file, segment

@@ -141,11 +141,12 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Somebody else fills (or evicts) it: wait and ask again."""
+    """Somebody else fills (or evicts) it: wait and ask again. `fill_id` is empty while it is evicted."""
 
     replica: Replica
     holder: str
     progress: Progress
+    fill_id: str = ""
 
 
 Claim = Ready | Granted | Waiting
@@ -162,6 +163,14 @@ class OpenFill:
     live: bool
     reserved_bytes: int
     progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A reader waits for this entry of the manifest (by its row); `number` grows from wish to wish of a fill."""
+
+    number: int
+    entry: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
