@@ -32,6 +32,7 @@ from forebay.cache.source import LocalSource
 from forebay.cache.verify import Verified, brake, take_out, verify_tree
 from forebay.cache.volume import VolumeLayout, open_volume
 from forebay.cache.vouch import seen_dead
+from forebay.cache.wishes import Wishes
 from forebay.clock import Clock
 from forebay.errors import ConflictError, ForebayError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
@@ -130,8 +131,19 @@ class Cache:
         """Where the version is, or would be."""
         return self.layout.tree_of(version)
 
-    def warm(self, version: Version, holder: Holder, on_progress: OnProgress = lambda progress, who: None) -> Warmed:
-        """Make the version ready here: at once when it is, by filling it, or by waiting for whoever fills it."""
+    def warm(
+        self,
+        version: Version,
+        holder: Holder,
+        on_progress: OnProgress = lambda progress, who: None,
+        *,
+        wishes: Wishes | None = None,
+    ) -> Warmed:
+        """Make the version ready here: at once when it is, by filling it, or by waiting for whoever fills it.
+
+        `wishes` are what readers of this process want first; through them they may also end it.
+        """
+        wishes = wishes or Wishes()
         began = self._clock.monotonic()
         waited, pause = False, _FIRST_LOOK_SECONDS
         while True:
@@ -140,14 +152,14 @@ class Cache:
                     if self._really_there(claim.replica, version):
                         return self._warmed(claim.replica, version, began, waited=waited)
                 case Granted() as claim:
-                    filled = self._fill(claim, version, on_progress)
+                    filled = self._fill(claim, version, on_progress, wishes)
                     if filled is not None:
                         return self._warmed(filled.replica, version, began, filled=filled, waited=waited)
                 case Waiting() as claim:
                     waited = True
                     on_progress(claim.progress, claim.holder)
                     self._end_dead_eviction(claim.replica)
-                    Meter().wait(pause)
+                    wishes.wait(pause)
                     pause = min(pause * 1.5, _LAST_LOOK_SECONDS)
 
     def keep(self, version: Version, directory: Path, holder: Holder) -> Kept:
@@ -172,15 +184,16 @@ class Cache:
         *,
         on_progress: OnProgress = lambda progress, who: None,
         on_lost: Callable[[ConflictError], object] = bool,
+        wishes: Wishes | None = None,
     ) -> Leased:
-        """Make the version ready and use it until `close`; a heartbeat keeps the lease meanwhile."""
+        """Make the version ready (see `warm`) and use it until `close`; a heartbeat keeps the lease meanwhile."""
         began = self._clock.monotonic()
         warmed: Warmed | None = None
         if not holds(self.path(version), version.manifest_digest):
-            warmed = self.warm(version, holder, on_progress)
+            warmed = self.warm(version, holder, on_progress, wishes=wishes)
         while (lease := self._take(version, holder)) is None:
             # It was evicted or found damaged since, or its tree is there and the hub does not know it.
-            warmed = self.warm(version, holder, on_progress)
+            warmed = self.warm(version, holder, on_progress, wishes=wishes)
         seconds = self._clock.monotonic() - began
         if warmed is None:
             warmed = self._warmed(self._ready(version), version, began, waited=False)
@@ -288,12 +301,15 @@ class Cache:
             self.require(act)
             return ask()
 
-    def _fill(self, granted: Granted, version: Version, on_progress: OnProgress) -> Filled | None:
+    def _fill(self, granted: Granted, version: Version, on_progress: OnProgress, wishes: Wishes) -> Filled | None:
         """Fill under a grant; None when another holder took over meanwhile."""
         meter = Meter()
-        with Heart("progress", _SHOW_SECONDS, lambda: on_progress(meter.progress, meter.waiting_for), bool):
+        with (
+            wishes.may_stop(meter.cancel),
+            Heart("progress", _SHOW_SECONDS, lambda: on_progress(meter.progress, meter.waiting_for), bool),
+        ):
             try:
-                filled = self._filler.fill(granted, version, meter=meter)
+                filled = self._filler.fill(granted, version, meter=meter, wishes=wishes)
             except ConflictError as error:
                 if error.kind == "fenced":
                     return None

@@ -16,9 +16,10 @@ from forebay.cache.contents import Contents, load_contents
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
+from forebay.cache.heart import Heart
 from forebay.cache.incoming import Incoming, Leftover, Leftovers, held_bytes, placed_bytes, remove_holders
 from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
-from forebay.cache.listing import Listing, link_present, starting, wanted, with_cuts
+from forebay.cache.listing import Listing, line, link_present, starting
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
 from forebay.cache.overlap import hold_back, take_up
@@ -29,6 +30,7 @@ from forebay.cache.shared import Overlap, learn
 from forebay.cache.source import LocalSource
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
 from forebay.cache.volume import COMPLETE, DAMAGED, Completed, VolumeLayout, read_completed
+from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
@@ -87,17 +89,25 @@ class Filler:
         self.settings = settings
         self.terms = terms
 
-    def fill(self, granted: Granted, version: Version, *, meter: Meter, source: LocalSource | None = None) -> Filled:
+    def fill(
+        self,
+        granted: Granted,
+        version: Version,
+        *,
+        meter: Meter,
+        source: LocalSource | None = None,
+        wishes: Wishes | None = None,
+    ) -> Filled:
         """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over.
 
-        A `source` is read instead of the lake.
+        A `source` is read instead of the lake. `wishes` are this process's; those of others come through the hub.
         """
 
         def renew() -> None:
             self.hub.fills.renew(granted.fill_id, granted.token, meter.progress)
 
         with Grip("fill-heart", renew, meter.cancel, terms=self.terms, clock=self.clock) as grip:
-            work = _Fill(self, granted, version, meter, grip, source)
+            work = _Fill(self, granted, version, meter, grip, source, wishes or Wishes())
             try:
                 return work.run()
             except OSError as error:
@@ -120,6 +130,7 @@ class _Fill:
         meter: Meter,
         grip: Grip,
         source: LocalSource | None,
+        wishes: Wishes,
     ) -> None:
         self._filler = filler
         self._source = source
@@ -129,6 +140,7 @@ class _Fill:
         self._version = version
         self._meter = meter
         self._grip = grip
+        self._wishes = wishes
         self._began = filler.clock.monotonic()
         self._trash_name = f"replaced-{granted.fill_id}-{granted.token}"
         self._folder = filler.layout.fill(granted.fill_id)
@@ -247,22 +259,25 @@ class _Fill:
     ) -> None:
         if not plan.missing:
             return
-        transfer = Transfer(
-            self._source.store if self._source else self._filler.open_lake(self._version),
-            incoming,
-            self._disk,
-            self._meter,
-            streams=self._filler.settings.streams,
-            still_held=self._grip.check,
-            digests=listing.digests,
-        )
         objects = self._source.objects(contents.manifest) if self._source else contents.manifest
-        moves = with_cuts(wanted(objects, plan, listing, leftovers), listing, contents.cuts)
         # A cut file is many requests, one after another in each of its segments.
         busy, least = _BUSY_STREAMS, _LEAST_PIECE_BYTES
         if contents.cuts:
             busy, least = self._filler.settings.streams, _LEAST_CUT_BYTES
-        transfer.run(moves, piece_bytes(plan.move_bytes, busy, least))
+        transfer = Transfer(
+            self._source.store if self._source else self._filler.open_lake(self._version),
+            line(objects, plan, listing, leftovers, contents.cuts),
+            incoming,
+            self._disk,
+            self._meter,
+            piece_bytes=piece_bytes(plan.move_bytes, busy, least),
+            streams=self._filler.settings.streams,
+            still_held=self._grip.check,
+            digests=listing.digests,
+        )
+        heard = WishesHeard(self._hub, self._granted, transfer.prefer)
+        with Heart("wishes", WISH_SECONDS, heard.listen, bool), self._wishes.told_to(transfer.prefer):
+            transfer.run()
 
     def _place(
         self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing

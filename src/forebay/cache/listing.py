@@ -6,8 +6,9 @@ Holds a few dozen bytes an entry whatever happens; Python objects are made for s
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 
 from forebay.cache.digests import Digests
 from forebay.cache.incoming import Leftovers
+from forebay.cache.line import Line
 from forebay.cache.place import Placer
 from forebay.cache.plan import FillPlan
 from forebay.cache.transfer import Wanted
@@ -87,15 +89,32 @@ def starting(plan: FillPlan, sizes: Sequence[int]) -> Progress:
     )
 
 
-def with_cuts(moves: Iterator[Wanted], listing: Listing, cuts: Mapping[str, Cut]) -> Iterator[Wanted]:
-    """The same with what each file is made of, where it is no whole object."""
-    return (replace(item, cut=cuts.get(listing.path(item.missing.index))) for item in moves) if cuts else moves
+def line(
+    manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Leftovers, cuts: Mapping[str, Cut]
+) -> Line[Wanted]:
+    """The missing entries in line to be moved: the largest first, so that no long one is left for the end."""
+
+    def find(entry: int) -> Wanted | None:
+        at = bisect_left(plan.missing, entry)
+        if at == len(plan.missing) or plan.missing[at] != entry:
+            return None
+        return next(wanted(manifest, [entry], plan, listing, leftovers, cuts))
+
+    items = wanted(manifest, _largest_first(plan, listing.sizes), plan, listing, leftovers, cuts)
+    return Line(items, entries=len(listing.sizes), entry_of=lambda item: item.missing.index, find=find)
 
 
-def wanted(manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Leftovers) -> Iterator[Wanted]:
-    """The missing entries, the largest first, so that no long one is left for the end."""
+def wanted(
+    manifest: Manifest,
+    entries: Iterable[int],
+    plan: FillPlan,
+    listing: Listing,
+    leftovers: Leftovers,
+    cuts: Mapping[str, Cut],
+) -> Iterator[Wanted]:
+    """What there is to know of missing entries, in this order. `cuts` are what files by path are made of."""
     lake = [manifest.table[name] for name in ("key", "etag", "version_id")]
-    for some in _batches(_largest_first(plan, listing.sizes)):
+    for some in _batches(entries):
         columns = (_at(column, some) for column in lake)
         for index, key, etag, version_id in zip(some, *columns, strict=True):
             size_bytes = listing.sizes[index]
@@ -107,6 +126,7 @@ def wanted(manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Left
                 size_bytes=size_bytes,
                 digest=listing.digests[index],
                 leftover=leftovers.parts.get(index),
+                cut=cuts.get(listing.path(index)) if cuts else None,
             )
 
 

@@ -7,6 +7,7 @@ range is written to the journal after it is in the file, so that a kill costs at
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -18,6 +19,7 @@ from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
+from forebay.cache.line import Line
 from forebay.cache.meter import Meter
 from forebay.cache.pace import begin
 from forebay.cache.piece import File, Piece
@@ -38,6 +40,7 @@ CHECKPOINT_BYTES = 64 << 20
 WRITE_BACK_BYTES = 16 << 20
 _DIGEST_TRIES = 3
 _ERRORS_KEPT = 20
+_WISH_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +76,12 @@ class Transfer:
     def __init__(
         self,
         store: LakeStore,
+        line: Line[Wanted],
         incoming: Incoming,
         disk: Disk,
         meter: Meter,
         *,
+        piece_bytes: int,
         streams: int,
         still_held: Callable[[], object],
         digests: Digests,
@@ -95,29 +100,62 @@ class Transfer:
         self._running: set[Piece] = set()
         self._cuts = True
         self._digests = digests
+        self._line = line
+        self._piece_bytes = piece_bytes
+        self._begun: deque[_Task] = deque()
+        self._begun_wished: deque[_Task] = deque()
+        self._wished = threading.Event()
+        self._ended = threading.Event()
         self.errors: list[ForebayError] = []
 
-    def run(self, wanted: Iterable[Wanted], piece_bytes: int) -> None:
+    def prefer(self, entries: Iterable[int]) -> None:
+        """Move these entries next: readers wait for them."""
+        with self._lock:
+            self._line.wish(entries)
+        self._wished.set()
+
+    def run(self) -> None:
         """Move everything; raises the first error after what could be finished is finished.
 
         An object that changed or vanished does not stop the others; a lake that is away or refuses us does.
         """
-        tasks = _tasks(wanted, piece_bytes)
-        crew = Crew(self._pace, lambda: self._work(tasks), self._meter, self._clock)
+        crew = Crew(self._pace, self._work, self._meter, self._clock)
+        # What readers wait for need not wait for a stream: all of them may be busy with something long.
+        express = threading.Thread(target=self._serve_wishes, name="forebay-fill-wished")
+        express.start()
         try:
             crew.run()
         finally:
+            self._ended.set()
+            self._wished.set()
+            express.join()
             self._close_unfinished()
         self._raise_collected()
 
-    def _work(self, tasks: Iterator[_Task]) -> bool:
+    def _work(self) -> bool:
         """Move one piece: the next segment from what all share, or else half of what another stream has left.
 
         False when there is nothing to begin any more.
         """
-        piece = self._take(tasks)
+        piece = self._take()
         if piece is None:
             return False
+        self._do(piece)
+        return True
+
+    def _serve_wishes(self) -> None:
+        """Move what readers wait for, until the streams have come to their end."""
+        try:
+            while not self._ended.is_set() and not self._meter.cancelled():
+                self._wished.clear()
+                if (piece := self._take_wished()) is not None:
+                    self._do(piece)
+                elif not self._ended.is_set():
+                    self._wished.wait(_WISH_SECONDS)
+        except BaseException as error:  # noqa: BLE001 the fill's own end raises it
+            self._meter.cancel(error)
+
+    def _do(self, piece: Piece) -> None:
         try:
             self._move(piece)
         except CancelledError:
@@ -129,25 +167,47 @@ class Transfer:
         finally:
             with self._lock:
                 self._running.discard(piece)
-        return True
 
-    def _take(self, tasks: Iterator[_Task]) -> Piece | None:
+    def _take(self) -> Piece | None:
         with self._lock:
-            if (task := next(tasks, None)) is not None:
-                file, segment = task
-                piece = Piece(file, segment.start, segment.copied_to, segment.end)
-            elif (cut := self._cut()) is not None:
-                piece = cut
-            else:
-                return None
-            self._running.add(piece)
-            return piece
+            task = self._next_wished() or self._next()
+            return self._begin(task) if task is not None else self._cut()
+
+    def _take_wished(self) -> Piece | None:
+        with self._lock:
+            task = self._next_wished()
+            return None if task is None else self._begin(task)
+
+    def _next(self) -> _Task | None:
+        """The next segment from what all share; a file is made when its first segment is taken."""
+        if not self._begun and (item := self._line.take()) is not None:
+            self._begun.extend(self._tasks(item))
+        return self._begun.popleft() if self._begun else None
+
+    def _next_wished(self) -> _Task | None:
+        if not self._begun_wished and (item := self._line.take_wished()) is not None:
+            self._begun_wished.extend(self._tasks(item))
+        return self._begun_wished.popleft() if self._begun_wished else None
+
+    def _tasks(self, item: Wanted) -> list[_Task]:
+        """Every segment of a file, in order."""
+        file = File(item, segments(item.missing, item.size_bytes, self._piece_bytes))
+        return [(file, segment) for segment in file.segments]
+
+    def _begin(self, task: _Task) -> Piece:
+        file, segment = task
+        piece = Piece(file, segment.start, segment.copied_to, segment.end)
+        self._running.add(piece)
+        return piece
 
     def _cut(self) -> Piece | None:
         """Half of what the stream with the most left still has to do."""
         if not self._cuts or not self._running:
             return None
-        return max(self._running, key=lambda piece: piece.unclaimed_bytes).cut_rest()
+        rest = max(self._running, key=lambda piece: piece.unclaimed_bytes).cut_rest()
+        if rest is not None:
+            self._running.add(rest)
+        return rest
 
     def _fail(self, error: ForebayError) -> None:
         """Remember an object's error; one that speaks of the lake or the disk, not of the object, ends the fill."""
@@ -242,7 +302,8 @@ class Transfer:
             if position - pushed >= WRITE_BACK_BYTES:
                 self._disk.start_write_back(file.descriptor, pushed, position - pushed)
                 pushed = position
-            if position >= checkpoint:
+            # A record of a whole file says that it was accepted: `_finish` alone writes it.
+            if position >= checkpoint and position - piece.start < wanted.size_bytes:
                 checkpoint = position + CHECKPOINT_BYTES
                 self._note(wanted, piece.start, position, hasher.digest())
             if piece.cut_off and position == piece.end:
@@ -343,11 +404,3 @@ def _mismatch(subject: str, found: bytes, expected: bytes) -> DamagedError:
         f"{subject} has the digest {found.hex()}, not {expected.hex()} after {_DIGEST_TRIES} downloads",
         todo="The lake's copy is damaged or was replaced: restore it, or register a new version.",
     )
-
-
-def _tasks(wanted: Iterable[Wanted], piece_bytes: int) -> Iterator[_Task]:
-    """Every segment of every file, in order; a file is made when its first segment is taken."""
-    for item in wanted:
-        file = File(item, segments(item.missing, item.size_bytes, piece_bytes))
-        for segment in file.segments:
-            yield file, segment

@@ -221,6 +221,16 @@ fill = Table(
     UniqueConstraint("volume_id", "version_id"),
 )
 
+# Which entries of a version readers wait for while it is being filled; goes with the fill.
+wish = Table(
+    "wish",
+    metadata,
+    Column("wish_id", Integer, primary_key=True),
+    Column("fill_id", ForeignKey("fill.fill_id", ondelete="CASCADE"), nullable=False),
+    Column("entry", BigInteger, nullable=False),
+    UniqueConstraint("fill_id", "entry"),
+)
+
 lease = Table(
     "lease",
     metadata,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from forebay.cache.engine import Cache, OnProgress
     from forebay.cache.leased import Kept, Leased, Warmed
     from forebay.cache.scrub import Scrubber
+    from forebay.cache.wishes import Wishes
     from forebay.lake.stores import LakeStore
     from forebay.wire.catalog import Version
     from forebay.wire.hub import Hub
@@ -104,7 +105,7 @@ class Session:
     def warm(self, version: Version, purpose: str, on_progress: OnProgress = lambda progress, who: None) -> Warmed:
         """Make a version ready on the volume; what is due goes afterwards."""
         warmed = self.cache.warm(version, self.holder(purpose), on_progress)
-        self._tidy(warmed)
+        self.tidy(warmed)
         return warmed
 
     def keep(self, version: Version, directory: Path) -> Kept:
@@ -120,10 +121,13 @@ class Session:
         purpose: str,
         on_progress: OnProgress = lambda progress, who: None,
         on_lost: Callable[[ConflictError], object] = bool,
+        wishes: Wishes | None = None,
     ) -> Leased:
         """Make a version ready and use it; what is due goes afterwards."""
-        leased = self.cache.lease(version, self.holder(purpose), on_progress=on_progress, on_lost=on_lost)
-        self._tidy(leased.warmed)
+        leased = self.cache.lease(
+            version, self.holder(purpose), on_progress=on_progress, on_lost=on_lost, wishes=wishes
+        )
+        self.tidy(leased.warmed)
         return leased
 
     def scrubber(self, rate_bytes_s: float | None, *, refill: bool, wait: Callable[[float], bool]) -> Scrubber:
@@ -134,7 +138,7 @@ class Session:
         holder = self.holder("cache scrub")
         return Scrubber(self.cache, self.memo_folder, settings, holder=holder, clock=self.clock, wait=wait)
 
-    def _tidy(self, warmed: Warmed) -> None:
+    def tidy(self, warmed: Warmed) -> None:
         """Whoever fills also sweeps: here is no daemon that would. What will not go is logged and does no harm."""
         if warmed.moved_bytes:
             self.cache.sweep()

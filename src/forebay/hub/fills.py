@@ -19,6 +19,7 @@ from forebay.cache.health import Act
 from forebay.cache.machine import FillFailed, FillFinished, FillRenewed, FillRequested, Terms, Verdict, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
+from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import ConflictError, InternalError
 from forebay.hub import rows
@@ -37,6 +38,7 @@ from forebay.wire.cache import (
     ReplicaState,
     Reserved,
     Waiting,
+    Wish,
 )
 from forebay.wire.catalog import Version, ref_of
 
@@ -156,6 +158,7 @@ class FillStore:
             after, verdict = step(facts, FillFailed(token=token, damaged=damaged))
             _refuse_fenced(verdict, fill_id)
             rows.set_state(connection, volume_id, key, after.state, f"the last fill failed: {reason}", now)
+            connection.execute(sa.delete(t.wish).where(t.wish.c.fill_id == fill_id))
             if kept_bytes:
                 self._update(connection, fill_id, expires_at=0.0, reserved_bytes=kept_bytes)
             else:
@@ -163,6 +166,27 @@ class FillStore:
             replica = rows.replicas(connection, volume_id, now, key)[0]
             _write_moved(connection, replica, row, row["moved_bytes"], now)
             rows.record(connection, volume_id, replica.ref, "fill-failed", reason, 0, now)
+
+    def prefer(self, volume_id: str, version: Version, entries: Sequence[int]) -> None:
+        with writing(self._engine) as connection:
+            rows.lock_volume(connection, volume_id)
+            key = rows.version_id(connection, version)
+            facts = rows.facts(connection, volume_id, key, self._clock.now(), self._hold_seconds)
+            row = self._fill_of(connection, volume_id, key)
+            if facts.state is not ReplicaState.FILLING or row is None:
+                return
+            for entry in entries:
+                insert_if_absent(connection, t.wish, {"fill_id": row["fill_id"], "entry": entry})
+
+    def wishes(self, fill_id: str, token: int, after: int) -> list[Wish]:
+        query = (
+            sa.select(t.wish.c.wish_id, t.wish.c.entry)
+            .join(t.fill, t.fill.c.fill_id == t.wish.c.fill_id)
+            .where(t.fill.c.fill_id == fill_id, t.fill.c.token == token, t.wish.c.wish_id > after)
+            .order_by(t.wish.c.wish_id)
+        )
+        with reading(self._engine) as connection:
+            return [Wish(number=row.wish_id, entry=row.entry) for row in connection.execute(query)]
 
     def open_fills(self, volume_id: str) -> list[OpenFill]:
         now = self._clock.now()
@@ -199,7 +223,13 @@ class FillStore:
         row = self._fill_of(connection, volume_id, key)
         if replica.state is ReplicaState.FILLING and row is not None:
             holder = rows.holder(row)
-            return Waiting(replica=replica, holder=str(holder), progress=rows.progress(row), process=holder.process)
+            return Waiting(
+                replica=replica,
+                holder=str(holder),
+                progress=rows.progress(row),
+                process=holder.process,
+                fill_id=row["fill_id"],
+            )
         return Waiting(replica=replica, holder=replica.reason, progress=Progress())
 
     def _hold(

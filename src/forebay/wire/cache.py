@@ -166,12 +166,16 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Somebody else fills (or evicts) it: wait and ask again. `process` is the filling holder's."""
+    """Somebody else fills (or evicts) it: wait and ask again. `process` is the filling holder's.
+
+    `fill_id` is empty while it is evicted.
+    """
 
     replica: Replica
     holder: str
     progress: Progress
     process: str = ""
+    fill_id: str = ""
 
 
 Claim = Ready | Granted | Waiting
@@ -189,6 +193,14 @@ class OpenFill:
     reserved_bytes: int
     progress: Progress
     process: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A reader waits for this entry of the manifest (by its row); `number` grows from wish to wish of a fill."""
+
+    number: int
+    entry: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

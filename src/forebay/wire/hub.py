@@ -5,6 +5,7 @@ A call either returns its value or raises a `ForebayError`; nothing here carries
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,7 @@ from forebay.wire.cache import (
     Savings,
     Use,
     Volume,
+    Wish,
 )
 from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
 
@@ -188,6 +190,15 @@ class Fills(Protocol):
 
         `damaged`: the files of an earlier, damaged replica are still in their place. ConflictError `fenced`.
         """
+
+    def prefer(self, volume_id: str, version: Version, entries: Sequence[int]) -> None:
+        """Readers wait for these entries of the manifest: whoever fills the version shall move them next.
+
+        Idempotent; nothing happens while nobody fills it. Wishes outlive a holder that is replaced, not the fill.
+        """
+
+    def wishes(self, fill_id: str, token: int, after: int) -> list[Wish]:
+        """For the holder: the wishes behind number `after`, oldest first; none for a stale token."""
 
     def open_fills(self, volume_id: str) -> list[OpenFill]:
         """Fills that may own a folder under incoming/."""

@@ -12,6 +12,7 @@ from forebay.cache import piece
 from forebay.cache.digests import Digests
 from forebay.cache.incoming import Incoming
 from forebay.cache.journal import NAME, read_journal
+from forebay.cache.line import Line
 from forebay.cache.meter import Meter
 from forebay.cache.piece import File, Piece
 from forebay.cache.plan import Missing, Range
@@ -65,9 +66,20 @@ def _moved(store: LakeStore, folder: Path, disk: Disk, *, streams: int = 2) -> t
         leftover=None,
     )
     incoming, meter, digests = Incoming(folder, 1, disk), Meter(), Digests(1)
-    transfer = Transfer(store, incoming, disk, meter, streams=streams, still_held=lambda: None, digests=digests)
+    line = Line([wanted], entries=1, entry_of=lambda item: item.missing.index, find=lambda entry: wanted)
+    transfer = Transfer(
+        store,
+        line,
+        incoming,
+        disk,
+        meter,
+        piece_bytes=len(BODY),
+        streams=streams,
+        still_held=lambda: None,
+        digests=digests,
+    )
     try:
-        transfer.run([wanted], len(BODY))
+        transfer.run()
     finally:
         incoming.close()
     return incoming.temp(0).read_bytes(), digests, meter

@@ -226,3 +226,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("dataset_id", "name", name=op.f("pk_tag")),
     )
     op.create_index(op.f("ix_tag_version_id"), "tag", ["version_id"], unique=False)
+    op.create_table(
+        "wish",
+        sa.Column("wish_id", sa.Integer(), nullable=False),
+        sa.Column("fill_id", sa.String(length=64), nullable=False),
+        sa.Column("entry", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["fill_id"], ["fill.fill_id"], name=op.f("fk_wish_fill_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("wish_id", name=op.f("pk_wish")),
+        sa.UniqueConstraint("fill_id", "entry", name=op.f("uq_wish_fill_id_entry")),
+    )
