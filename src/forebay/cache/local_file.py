@@ -19,7 +19,7 @@ class LocalFile(BufferedReader):
     @classmethod
     def open(cls, path: Path) -> Self:
         """OSErrors are those of `open`."""
-        return cls(FileIO(path), _BUFFER_BYTES)
+        return cls(FileIO(str(path)), _BUFFER_BYTES)
 
     @property
     def size(self) -> int:
