@@ -45,6 +45,7 @@ def clicks(counted: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.chdir(counted.root)
     (counted.root / "forebay.toml").write_text(_toml(counted.settings))
     monkeypatch.setenv("HOME", str(counted.root))
+    ForebayFileSystem.clear_instance_cache()
     yield counted
     for made in list(ForebayFileSystem._cache.values()):
         made.close()
