@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from forebay.cache.selection import Selection
 from forebay.cache.volume import MANIFEST, RESERVED, SEAL
 from forebay.catalog.manifest import Manifest
-from forebay.catalog.recipe import Cut, read_recipe
+from forebay.catalog.parquet import damaged
+from forebay.catalog.recipe import Cut, read_recipe, recipe_digest
 from forebay.catalog.seal import Seal
 from forebay.errors import DamagedError, ForebayError
 from forebay.wire.catalog import Version
@@ -30,7 +31,12 @@ class Contents:
     @cached_property
     def cuts(self) -> dict[str, Cut]:
         """The files that are not whole objects, by path."""
-        return {} if self.recipe is None else read_recipe(self.recipe, self.manifest.manifest_digest)
+        if self.recipe is None:
+            return {}
+        cuts = read_recipe(self.recipe, self.manifest.manifest_digest)
+        if recipe_digest(cuts) != self.manifest.recipe_digest:
+            raise damaged(self.recipe, "recipe", "it is not the one that its manifest was made with")
+        return cuts
 
 
 def load_manifest(catalog: Catalog, version: Version) -> Manifest:

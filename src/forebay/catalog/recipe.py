@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from forebay.catalog.parquet import damaged, open_parquet, write_parquet
+from forebay.digest import new_hasher
 
 _KIND = "recipe"
 _PIECE = struct.Struct("<QQQ")
@@ -67,6 +68,18 @@ class Cut:
         return last.at + last.end - last.start
 
 
+def recipe_digest(cuts: Mapping[str, Cut]) -> str:
+    """The digest of what files are made of, in hex; "" where none is cut."""
+    if not cuts:
+        return ""
+    hasher = new_hasher()
+    for name, cut in sorted(cuts.items()):
+        for part in (name.encode(), cut.object_bytes.to_bytes(8), cut.head, _packed(cut), cut.tail):
+            hasher.update(len(part).to_bytes(8))
+            hasher.update(part)
+    return hasher.hexdigest()
+
+
 def write_recipe(path: Path, manifest_digest: str, cuts: Mapping[str, Cut]) -> None:
     """Write (not durably: the caller decides) what the cut files of a manifest are made of, by path."""
     rows = [
@@ -74,7 +87,7 @@ def write_recipe(path: Path, manifest_digest: str, cuts: Mapping[str, Cut]) -> N
             "path": name,
             "object_bytes": cut.object_bytes,
             "head": cut.head,
-            "pieces": b"".join(_PIECE.pack(piece.at, piece.start, piece.end) for piece in cut.pieces),
+            "pieces": _packed(cut),
             "tail": cut.tail,
         }
         for name, cut in sorted(cuts.items())
@@ -92,6 +105,10 @@ def read_recipe(path: Path, manifest_digest: str) -> dict[str, Cut]:
         return {row["path"]: _cut(row) for row in rows}
     except (ValueError, struct.error) as error:
         raise damaged(path, _KIND, str(error)) from error
+
+
+def _packed(cut: Cut) -> bytes:
+    return b"".join(_PIECE.pack(piece.at, piece.start, piece.end) for piece in cut.pieces)
 
 
 def _cut(row: dict[str, object]) -> Cut:

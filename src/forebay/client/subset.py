@@ -11,7 +11,7 @@ from forebay.cache.contents import load_manifest
 from forebay.cache.selection import Selection, select
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.names import NumberRef, parse_ref
-from forebay.catalog.recipe import Cut, write_recipe
+from forebay.catalog.recipe import Cut, recipe_digest, write_recipe
 from forebay.client.session import Session
 from forebay.errors import InputError, NotFoundError
 from forebay.wire.catalog import NewSubset, Version, ref_of
@@ -102,11 +102,12 @@ def _cut_manifest(part: Manifest, cuts: Mapping[str, Cut]) -> Manifest:
     """The manifest of the files as they will be: cut ones have another size, and a digest that nobody knows yet."""
     from forebay.lake.parquet.objects import is_summary
 
-    return Manifest.registered(
+    entries = (
         replace(entry, size_bytes=cuts[entry.path].size_bytes) if entry.path in cuts else entry
         for entry in part.entries()
         if not is_summary(entry.path)
     )
+    return Manifest.registered(entries, recipe_digest=recipe_digest(cuts))
 
 
 def _store_recipe(session: Session, manifest_digest: str, cuts: Mapping[str, Cut]) -> None:
