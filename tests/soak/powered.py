@@ -79,6 +79,7 @@ def _keep_everything(connection: sqlite3.Connection, _record: object) -> None:
 
 def main(order: dict[str, Any]) -> None:
     """One life of the machine, from power to power cut; the last one (without a cut) only judges."""
+    say("awake")
     mount(order["file_system"], "/dev/ubda", DISK)
     boot = order["boot"]
     clock = FakeClock(FIRST_DAY + BOOT_SECONDS * boot)

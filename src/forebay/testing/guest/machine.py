@@ -33,19 +33,6 @@ _KERNEL_WORDS = [
     *("mem=512M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "loglevel=1", "panic=-1"),
     *("umid=guest", "con=null", "con0=fd:0,fd:1", "con1=null"),
 ]
-    "mem=512M",
-    "root=/dev/root",
-    "rootfstype=hostfs",
-    "rootflags=/",
-    "ro",
-    "quiet",
-    "loglevel=1",
-    "panic=-1",
-    "umid=guest",
-    "con=null",
-    "con0=fd:0,fd:1",
-    "con1=null",
-]
 
 # All that the guest writes goes to memory, to its disks or to the lent folder: the root is the host's, read-only.
 _INIT = """#!/bin/sh
