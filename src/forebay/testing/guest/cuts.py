@@ -19,7 +19,7 @@ class Action(StrEnum):
 
 
 EFFECTS = {
-    Action.FILL: 260,
+    Action.FILL: 230,
     Action.REPAIR: 60,
     Action.EVICT: 130,
     Action.FILL_AND_EVICT: 330,
@@ -28,7 +28,7 @@ EFFECTS = {
 }
 """About as many as the action makes on the disk; a publication's are mostly obstore's own, which nobody counts."""
 
-SECONDS = 1.5
+SECONDS = 1.2
 """About as long as an action lasts in a guest."""
 
 
