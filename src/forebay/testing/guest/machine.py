@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from forebay.testing.cached.process import MEMORY
 from forebay.testing.guest.console import heard, spoken
 from forebay.testing.guest.images import TODO
 from forebay.testing.guest.network import Port
@@ -94,7 +95,7 @@ class Guest:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "TMPDIR": str(folder)},
+            env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "TMPDIR": MEMORY or str(folder)},
         )
         return cls(popen, folder)
 
@@ -114,14 +115,21 @@ class Guest:
             if pipe is not None and not pipe.closed:
                 pipe.close()
 
+    def pause(self) -> None:
+        """Stop the whole machine, as a hypervisor may; its clock goes on."""
+        os.killpg(self.popen.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.killpg(self.popen.pid, signal.SIGCONT)
+
     def say(self, said: str, **facts: Any) -> None:
         assert self.popen.stdin is not None
         self.popen.stdin.write(spoken(said, **facts).encode())
         self.popen.stdin.flush()
 
-    def until(self, *words: str) -> dict[str, Any]:
+    def until(self, *words: str, seconds: float = WAIT_S) -> dict[str, Any]:
         """Read on until it says one of these words; GuestError when it fails or ends before."""
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + seconds
         while (told := self.hear(deadline - time.monotonic())) is not None:
             if told["said"] in words:
                 return told
