@@ -12,8 +12,8 @@ def mount_nfs(source: str, address: str, place: Path) -> None:
     load_module("nfsv4")
     for words in (
         ("link", "set", "lo", "up"),
-        ("address", "add", f"{address}/24", "dev", "vec0"),
-        ("link", "set", "vec0", "up"),
+        ("address", "add", f"{address}/24", "dev", "eth0"),
+        ("link", "set", "eth0", "up"),
     ):
         run("ip", *words)
     mount("nfs4", source, place, "vers=4.2,hard")
