@@ -19,7 +19,6 @@ from forebay.testing.cached.invariants import assert_all, assert_CRASH, assert_F
 from forebay.testing.cached.world import holder
 from forebay.testing.guest.inside import DISK, LENT, listen, say
 from forebay.testing.guest.nfs import mount_nfs
-from forebay.wire.cache import Holder
 from forebay.wire.catalog import Version
 from tests.soak.named import assert_BRAKE, assert_IN_USE, assert_ONE_FILL
 
@@ -41,16 +40,15 @@ class Site(World):
 
 def main(order: dict[str, Any]) -> None:
     mount_nfs(order["source"], order["address"], DISK)
-    node = Node(Site(order["database_url"]), order["address"])
+    node = Node(Site(order["database_url"]))
     say("ready")
     while (told := listen())["said"] != "off":
         node.do(told)
 
 
 class Node:
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
-        self.name = name
         self.leases: list[Leased] = []
         self.gate = threading.Event()
 
@@ -95,16 +93,15 @@ class Node:
         """Fill or wait; held up before the effect with a number, until told to go on."""
         self.gate.clear()
         waits = threading.Event()
-        me = holder(self.name)
 
-        def told_of(_progress: object, other: Holder) -> None:
-            if other != me and not waits.is_set():
+        def told_of(_progress: object, other: str) -> None:
+            if other and not waits.is_set():
                 waits.set()
                 say("waiting")
 
         try:
             cache = self.world.cache(disk=self._disk(told.get("hold_at", 0)))
-            warmed = cache.warm(self._version(told), me, told_of)
+            warmed = cache.warm(self._version(told), holder(), told_of)
         except ForebayError as error:
             say("warmed", error=error.kind)
         else:
