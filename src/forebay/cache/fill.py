@@ -282,6 +282,8 @@ class _Fill:
     def _place(
         self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing
     ) -> Filled:
+        # All is written. NFS keeps the name of an open file, and with it the folder that will have to go.
+        incoming.close()
         seal = self._record_digests(contents.manifest, listing.digests)
         incoming.begin_placing((index, listing.sizes[index]) for index in plan.brought())
         self._disk.sync_file_system(self._filler.layout.root, self._witness)

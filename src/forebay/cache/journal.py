@@ -45,14 +45,18 @@ class Journal:
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self._disk = disk
-        self._descriptor = disk.append(path)
+        self._descriptor: int | None = disk.append(path)
 
     def add(self, record: Record) -> None:
         packed = _RECORD.pack(record.index, record.start, record.end, record.digest)
+        assert self._descriptor is not None, "the journal was closed"
         self._disk.write(self._descriptor, packed)
 
     def close(self) -> None:
-        self._disk.close(self._descriptor)
+        """Closed already is fine. Whoever closes has seen its writers end."""
+        if self._descriptor is not None:
+            self._disk.close(self._descriptor)
+            self._descriptor = None
 
 
 def read_journal(path: Path) -> Iterator[Record]:

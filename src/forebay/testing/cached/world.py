@@ -35,6 +35,9 @@ from forebay.wire.hub import Hub
 
 LIMIT_BYTES = 1 << 40
 
+HOMES = os.environ.get("FOREBAY_TEST_HOMES")
+"""A folder that is fit for SQLite, where `root` is on a file system that is not, as on NFS."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
@@ -61,6 +64,8 @@ class World:
         self.home = root / ("home" if node is None else f"home-{node.host}")
         self.volume = root / ("volume" if node is None else f"seen-by-{node.host}")
         self.lake.mkdir(parents=True, exist_ok=True)
+        if HOMES and not self.home.exists():
+            self.home.symlink_to(tempfile.mkdtemp(dir=HOMES))
         if node is None and not (self.home / "hub.db").exists():
             self.home.mkdir(exist_ok=True)
             shutil.copy(_migrated_database(), self.home / "hub.db")
