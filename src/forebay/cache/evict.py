@@ -139,6 +139,8 @@ class Evictor:
             try:
                 trash = self._take_away(version, grant, grip)
                 freed_bytes = self._empty(trash, version, grant.token)
+                # What is reported as free must not be back after a power cut.
+                self._disk.sync_file_system(self._layout.root)
             except OSError as error:
                 self._put_back(version, grant, error)
                 raise disk_error(error, self._layout.root) from error

@@ -21,11 +21,11 @@ from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
 from forebay.cache.listing import Listing, link_present, starting, usable, wanted
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
-from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
+from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes, rewrite_completed
 from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
 from forebay.cache.room import Room
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
-from forebay.cache.volume import COMPLETE, DAMAGED, Completed, VolumeLayout, read_completed
+from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, VolumeLayout, read_completed
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
@@ -216,8 +216,9 @@ class _Fill:
     ) -> Filled:
         seal = self._record_digests(contents.manifest, listing.digests)
         brought = (*plan.finished, *(entry.index for entry in plan.missing))
-        incoming.begin_placing((index, listing.sizes[index]) for index in brought)
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
+        # Not before the sync: after a power cut, a temp file that this names and that is gone counts as a blob.
+        incoming.begin_placing((index, listing.sizes[index]) for index in brought)
         self._grip.check()
         for index in brought:
             placer.keep(incoming.temp(index), listing.name(index), listing.paths[index], listing.sizes[index])
@@ -245,7 +246,9 @@ class _Fill:
         """Delete the tree that stood in the place; what came free."""
         trash = self._filler.layout.trash / self._trash_name
         before = fsio.freed_bytes_below(trash)
-        self._disk.remove_tree(trash)
+        if trash.exists():
+            self._disk.remove_tree(trash)
+            self._disk.sync_directory(trash.parent)
         return before - fsio.freed_bytes_below(trash)
 
     def _is_accounted(self, replaced: Path) -> bool:
@@ -254,7 +257,15 @@ class _Fill:
         return completed is None or completed.manifest_digest != self._version.manifest_digest
 
     def _report_placed(self, completed: Completed) -> Filled:
-        """A tree that was completed before the hub could be told: nothing to do but tell it."""
+        """A tree that was completed before the hub could be told (or that the hub forgot): nothing to do but tell it."""
+        seal, catalog = self._tree / RESERVED / SEAL, self._hub.catalog
+        if completed.seal_digest and seal.exists():
+            catalog.seal(completed.manifest_digest, catalog.store_seal(seal))
+        if completed.token > self._granted.token:
+            # The hub lost its last records: by the old token, no eviction would dare to touch this tree.
+            self._grip.renew()
+            completed = replace(completed, token=self._granted.token)
+            rewrite_completed(self._tree, completed, self._disk)
         return self._report(completed, Progress(present_bytes=completed.size_bytes))
 
     def _report(self, completed: Completed, progress: Progress) -> Filled:
@@ -267,6 +278,8 @@ class _Fill:
         )
         # Before the report, while the reservation still covers it.
         remove_holders(self._folder, self._granted.token, self._disk)
+        if self._folder.exists():
+            self._disk.sync_directory(self._folder)
         # When another holder has taken over, it finds this tree, which is whole, and reports or replaces it.
         replica = self._hub.fills.finish(self._granted.fill_id, self._granted.token, done)
         self._disk.remove_tree(self._folder)
