@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 import random
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from forebay.cache.engine import Cache
-from forebay.clock import Clock
 from forebay.errors import DamagedError, ForebayError
 from forebay.fsio import Disk
 from forebay.testing.cached import FailingDisk, FakeClock, Killed, Mortal, MortalDisk, World
-from forebay.testing.cached.invariants import assert_all, assert_CRASH, assert_FITS, assert_VERIFIED
+from forebay.testing.cached.invariants import (
+    assert_all,
+    assert_BRAKE,
+    assert_CRASH,
+    assert_FITS,
+    assert_IN_USE,
+    assert_ONE_FILL,
+    assert_VERIFIED,
+)
 from forebay.testing.cached.process import MEMORY
 from forebay.testing.cached.world import holder
+from forebay.testing.crash import Image
+from forebay.testing.crash.recording import read_database
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import Version
 
@@ -25,6 +33,7 @@ STAGE = os.environ.get("FOREBAY_FAULTS_ROOT") or MEMORY or tempfile.gettempdir()
 SEED = int(os.environ.get("FOREBAY_FAULTS_SEED") or 20260)
 
 FILES = {"day_0/a.tsv": b"0" * 3000, "day_0/b.tsv": b"1" * 500, "empty": b"", "again": b"1" * 500}
+THIRD = {"again": FILES["again"], "zero": FILES["day_0/a.tsv"], "own": b"6" * 900}
 OTHERS = {"a": FILES["day_0/a.tsv"], "c": b"2" * 700}
 MIXED = {ReplicaState.READY, ReplicaState.DAMAGED}
 
@@ -73,13 +82,14 @@ ACTIONS: dict[str, tuple[str, Action]] = {
 class Scene:
     """One version that shares a file with another, ready one; absent, damaged, ready or in a mess before the action."""
 
-    def __init__(self, root: Path, before: str) -> None:
-        self.clock = FakeClock()
+    def __init__(self, root: Path, before: str, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
         self.world = World(root, clock=self.clock)
         self.version = self.world.add("clicks", FILES)
         self.cache = self.world.cache()
         self.other = self.world.add("other", OTHERS)
         self.cache.warm(self.other, holder())
+        self.world.hub.replicas.pin(self.cache.volume_id, self.other, "me", "IN-USE", 0.0)
         if before in ("damaged", "ready"):
             self.cache.warm(self.version, holder())
         if before == "damaged":
@@ -87,6 +97,9 @@ class Scene:
             self.cache.verify([self.version], root / "memo", force=True)
         if before == "a mess":
             self.make_mess()
+        if before == "both":
+            self.third = self.world.add("third", THIRD)
+            self.cache.warm(self.third, holder())
 
     def make_mess(self) -> None:
         """A fill that died before its marker, an eviction that died half-way, a damaged replica, a stray blob."""
@@ -147,9 +160,26 @@ class Scene:
         judge(self.world, [self.version], recover=recover, force=force)
 
 
-def later(root: Path, seconds: float = 3600.0) -> World:
-    """The same world when every hold has run out."""
-    return World(root, clock=FakeClock(time.time() + seconds))
+class Snapshot:
+    """A world's volume and records as they were, to begin from again in the same place."""
+
+    def __init__(self, world: World, clock: FakeClock) -> None:
+        self.world = world
+        self.image = Image.read(world.volume)
+        self.database = read_database(world.home / "hub.db")
+        self._clock = clock
+
+    def restore(self, image: Image | None = None, database: bytes | None = None) -> None:
+        """Volume and records are these; an hour has gone by."""
+        # The hub stays the same object, to compile no statement twice; its connections and its file are new.
+        self.world.hub.close()
+        Disk().remove_tree(self.world.volume)
+        self.world.volume.mkdir()
+        for path in self.world.home.glob("hub.db*"):
+            path.unlink()
+        (self.world.home / "hub.db").write_bytes(self.database if database is None else database)
+        (self.image if image is None else image).build(self.world.volume)
+        self._clock.pass_by(3600.0)
 
 
 def judge(
@@ -168,6 +198,9 @@ def judge(
     `force` says that the brake may ask: then it was right to, and is answered.
     """
     cache = world.cache()
+    pinned = {replica.ref for replica in cache.replicas() if replica.pinned_by}
+    assert_IN_USE(world.hub, cache)
+    assert_ONE_FILL(world.hub, cache)
     if not mid_repair:
         assert_VERIFIED(world.hub, cache)
     if whole_records and not mid_repair:
@@ -193,6 +226,8 @@ def judge(
     assert {version.ref for version in versions} <= ready, "CRASH: a version did not come back"
     for replica in cache.replicas():
         assert replica.state in MIXED, f"CRASH: {replica.ref} is still {replica.state}"
+    assert pinned <= ready, "IN-USE: a pinned replica went"
+    assert_BRAKE(cache)
 
 
 def _recover(cache: Cache, *, force: bool) -> None:
@@ -203,8 +238,3 @@ def _recover(cache: Cache, *, force: bool) -> None:
             raise
         recovered = cache.recover(force=True)
     assert not recovered.failed, f"CRASH: recover could not mend {recovered.failed}"
-
-
-def clock_of(clock: Clock) -> FakeClock:
-    assert isinstance(clock, FakeClock)
-    return clock

@@ -20,7 +20,7 @@ from forebay.testing.cached import FakeClock, World
 from forebay.testing.crash import Image, RecordedHub, RecordingDisk, State, Trace, crash_states
 from forebay.testing.crash.recording import Done, read_database
 from forebay.wire.catalog import Version
-from tests.faults.stage import ACTIONS, Scene, evict, fill, judge
+from tests.faults.stage import ACTIONS, Scene, Snapshot, evict, fill, judge
 
 SHARDS = 4
 
@@ -33,26 +33,19 @@ class Replay:
         self.world = self.scene.world
         self.database = self.world.home / "hub.db"
         self.trace = Trace()
-        self.image = Image.read(self.world.volume)
-        self.records = read_database(self.database)
+        self.snapshot = Snapshot(self.world, self.scene.clock)
 
     def record(self, name: str) -> list[State]:
-        hub = RecordedHub(self.world.hub, self.trace, self.database)
-        cache = self.world.cache(hub=hub, disk=RecordingDisk(self.trace), streams=1)  # type: ignore[arg-type]
+        hub: Any = RecordedHub(self.world.hub, self.trace, self.database)
+        cache = self.world.cache(hub=hub, disk=RecordingDisk(self.trace), streams=1)
         ACTIONS[name][1](cache, self.scene.version)
         self.world.hub.close()
-        return list(crash_states(self.trace, self.image, self.records, self.world.volume))
+        return list(crash_states(self.trace, self.snapshot.image, self.snapshot.database, self.world.volume))
 
     def enter(self, state: State) -> World:
-        """The world as the crash left it, a minute later."""
-        Disk().remove_tree(self.world.volume)
-        self.world.volume.mkdir()
-        for path in self.world.home.glob("hub.db*"):
-            path.unlink()
-        self.database.write_bytes(state.database)
-        state.image.build(self.world.volume)
-        self.scene.clock.pass_by(3600.0)
-        return World(self.world.root, clock=FakeClock(self.scene.clock.now()))
+        """The world as the crash left it, an hour later."""
+        self.snapshot.restore(state.image, state.database)
+        return self.world
 
     def versions(self, name: str) -> list[Version]:
         return [self.scene.version, self.scene.other]
@@ -92,8 +85,6 @@ def test_CRASH_every_state_that_a_power_cut_may_leave(root: Path, name: str, sha
         except (AssertionError, ForebayError) as error:
             error.add_note(f"{name}, state {number} of {len(states)}: {state.label}")
             raise
-        finally:
-            world.hub.close()
 
 
 def test_CRASH_records_that_are_older_than_the_volume_wedge_nothing(root: Path) -> None:

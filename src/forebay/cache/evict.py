@@ -199,12 +199,12 @@ class Evictor:
 
     def _going(self, version: Version, replica: Replica) -> list[str]:
         """The blobs that go with a replica: those that no other one lists, none while another one can't be read."""
-        others = [
-            other
-            for other in self._hub.replicas.all(self._volume_id)
-            if other.group == replica.group and other.ref != replica.ref
-        ]
+        # A fill that was killed may have placed blobs which its reservation covers: they are not this one's to free.
+        others: list[Replica | Version] = [*self._hub.replicas.all(self._volume_id)]
+        begun = {fill.ref for fill in self._hub.fills.open_fills(self._volume_id)} - {other.ref for other in others}
         try:
+            others += [self._hub.catalog.resolve(ref) for ref in begun]
+            others = [other for other in others if other.group == replica.group and other.ref != replica.ref]
             kept = [self._digests(other) for other in others]
             own = self._digests(replica)
         except ForebayError as error:
@@ -229,15 +229,15 @@ class Evictor:
                     alone[ref] = int(pc.sum(mine["size_bytes"]).as_py() or 0)
         return alone
 
-    def _digests(self, replica: Replica) -> pa.Table:
-        known = self._known.get(replica.manifest_digest)
+    def _digests(self, of: Replica | Version) -> pa.Table:
+        known = self._known.get(of.manifest_digest)
         if known is not None:
             return known
-        version = self._hub.catalog.resolve(replica.ref)
+        version = self._hub.catalog.resolve(of.ref)
         manifest = replica_manifest(self._hub.catalog, version, self._tree(version))
         digests = distinct_digests(manifest)
         if manifest.sealed:
-            self._known[replica.manifest_digest] = digests
+            self._known[of.manifest_digest] = digests
         return digests
 
     def _tree(self, version: Version) -> Path:

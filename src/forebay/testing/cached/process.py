@@ -97,8 +97,12 @@ class CacheProcess:
 
 def main() -> None:
     """Do the task and say what came of it."""
-    task = Task(**json.loads(sys.argv[2]))
-    world = World(Path(sys.argv[1]), terms=Terms(hold_seconds=task.hold_seconds, lease_seconds=task.lease_seconds))
+    run(Path(sys.argv[1]), Task(**json.loads(sys.argv[2])))
+
+
+def run(root: Path, task: Task) -> None:
+    """Do one task in this process, and say what came of it."""
+    world = World(root, terms=Terms(hold_seconds=task.hold_seconds, lease_seconds=task.lease_seconds))
     cache = world.cache(disk=_disk(task, _outside_database(world)), limit_bytes=task.limit_bytes, streams=task.streams)
     try:
         result = _do(task, world, cache)
@@ -126,6 +130,8 @@ def _do(task: Task, world: World, cache: Cache) -> dict[str, Any]:
             replica = next(item for item in cache.replicas() if item.ref == task.ref)
             evicted = cache.evictor.evict(replica, "asked")
             return {"freed": evicted.freed_bytes, "error": evicted.error.kind if evicted.error else ""}
+        case "recover":
+            return {"failed": len(cache.recover(force=True).failed)}
     raise ValueError(task.do)
 
 
