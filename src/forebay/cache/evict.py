@@ -22,7 +22,7 @@ from forebay.cache.place import discard, is_complete
 from forebay.cache.policy import Candidate, Decision, Policy, decide
 from forebay.cache.volume import VolumeLayout
 from forebay.clock import Clock
-from forebay.errors import ConflictError, ForebayError
+from forebay.errors import ConflictError, ForebayError, UnavailableError
 from forebay.fsio import Disk, freed_bytes_below
 from forebay.log import get_logger
 from forebay.wire.cache import EvictGrant, Replica, ReplicaState
@@ -207,6 +207,9 @@ class Evictor:
             others = [other for other in others if other.group == replica.group and other.ref != replica.ref]
             kept = [self._digests(other) for other in others]
             own = self._digests(replica)
+        except UnavailableError:
+            # A hub that is away says nothing about the blobs, and nothing has moved yet: the eviction waits.
+            raise
         except ForebayError as error:
             _log.warning("blobs-kept", ref=version.ref, kind=error.kind, why=error.message)
             return []

@@ -156,8 +156,11 @@ class _Fill:
 
     def _leave_behind(self, error: BaseException) -> int:
         """The bytes that this fill's reservation has to go on covering."""
-        placed = placed_bytes(self._folder)
-        if read_completed(self._tree, DAMAGED) is None:
+        placed, completed = placed_bytes(self._folder), read_completed(self._tree)
+        if completed is not None and completed.token == self._granted.token:
+            # All is in place, but the hub did not hear of it, and what said so in the folder is gone.
+            placed = max(placed, completed.added_bytes) + described_bytes(self._tree)
+        elif read_completed(self._tree, DAMAGED) is None:
             # A tree that was put in its place and not reported: its records, and what could not be linked.
             placed += fsio.freed_bytes_below(self._tree)
         if isinstance(error, CapacityError) and error.kind == "disk-full" and not placed:
