@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from forebay.cache import engine, evict, incoming, machine, place, repair, room, transfer
+from forebay.cache import engine, evict, incoming, machine, place, repair, room, transfer, volume
 from forebay.catalog import store as catalog_store
 from forebay.hub import fills
 from forebay.lake import fetch
@@ -73,9 +73,9 @@ def _marker_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def described(self: Any, manifest: Any, seal: Any) -> None:
         """Without the syncs of `write_durable`."""
-        for name, source in ((place.MANIFEST, manifest), (place.SEAL, seal)):
+        for name, source in ((volume.MANIFEST, manifest), (volume.SEAL, seal)):
             if source is not None:
-                descriptor = self._disk.create(self._tree / place.RESERVED / name)
+                descriptor = self._disk.create(self._tree / volume.RESERVED / name)
                 self._disk.write(descriptor, source.read_bytes())
                 self._disk.close(descriptor)
 
@@ -113,7 +113,7 @@ def _no_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SAFEGUARDS = [
-    Safeguard("the hub believes a stale token", _any_token, checks.a_stale_token_is_refused, "fenced"),
+    Safeguard("the hub believes a stale token", _any_token, checks.a_stale_token_is_refused, "ONE-FILL"),
     Safeguard("no reservation before the first byte", _no_reservation, checks.bytes_stay_within_the_limit, "FITS"),
     Safeguard("the marker before the data is durable", _marker_first, checks.every_crash_state_of_a_fill, "."),
     Safeguard(
@@ -140,7 +140,12 @@ SAFEGUARDS = [
         checks.shared_blobs_stay,
         "ONE-FILL",
     ),
-    Safeguard("the volume's mark is not looked for", patch(engine, "_refuse_vanished", _nothing), checks.a_volume_that_went_away, "BRAKE"),
+    Safeguard(
+        "the volume's mark is not looked for",
+        patch(engine, "_refuse_vanished", _nothing),
+        checks.a_volume_that_went_away,
+        "BRAKE",
+    ),
     Safeguard(
         "a record is believed without its marker",
         patch(engine, "holds", lambda tree, digest: True),

@@ -1,4 +1,4 @@
-"""CRASH, enumerated: every state a power cut may leave of a fill, a repair, an eviction or a recovery is built and judged."""
+"""CRASH, enumerated: every state that a power cut may leave of each action is built, and judged."""
 
 from __future__ import annotations
 

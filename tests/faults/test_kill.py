@@ -49,7 +49,7 @@ class Killing:
         self.kills += sum(self.forks.run(self.scene.world.root, *tasks))
         self.scene.clock.pass_by(3600.0)
         try:
-            judge(self.scene.world, [self.scene.version, self.scene.other], **how)  # type: ignore[arg-type]
+            judge(self.scene.world, [self.scene.version, self.scene.other], **how)
         except BaseException as error:
             error.add_note(f"killed at {[(task.do, task.kill_at, task.kill_after) for task in tasks]}, {seed}")
             raise
@@ -67,7 +67,9 @@ def test_CRASH_a_process_killed_at_every_effect(root: Path, name: str, forks: Fo
     for number in range(1, effects + 1, step):
         for after in (False, True) if name == "evict" else (random.random() < 0.5,):
             task = Task(do=DO[name], ref=killing.scene.version.ref, kill_at=number, kill_after=after)
-            killing.kill(task, seed=name, recover=random.random() < 0.5, mid_repair=name == "recover", force=name == "recover")
+            killing.kill(
+                task, seed=name, recover=random.random() < 0.5, mid_repair=name == "recover", force=name == "recover"
+            )
     assert killing.kills >= KILLS[name]
 
 

@@ -158,3 +158,48 @@ def test_VERIFIED_one_flipped_bit_on_every_later_fill(lake: Lake) -> None:
     lake.origin.misbehave(PATH, FlipBit(at_byte=MIB))
     lake.fill()
     lake.well_again()
+
+
+class PlainS3(Lake):
+    """The same objects, through S3: there an etag is the object's MD5."""
+
+    def __init__(self, root: Path, origin: AwkwardOrigin, etag: str | None = None) -> None:
+        super().__init__(root, origin)
+        etags = {name: origin.put(f"/lake/{name}", body, etag=etag) for name, body in BODIES.items()}
+        entries = [Entry(path=name, size_bytes=len(body), etag=etags[name], key=name) for name, body in BODIES.items()]
+        self.version = add_version(self.world.hub, "plain", Manifest.registered(entries), "s3://lake")
+
+    def cache(self) -> Cache:
+        keys = {"access_key_id": "anybody", "secret_access_key": "nobody", "region": "us-east-1"}
+        profile = {"endpoint": self.origin.url, **keys}
+        return self.world.cache(open_lake=lambda version: LakeStore.open(version.lake_url, profile))
+
+    def reason(self) -> str:
+        return self.cache().replicas()[0].reason
+
+
+def test_VERIFIED_a_first_fill_checks_the_md5_that_the_lake_offers(root: Path, awkward_origin: AwkwardOrigin) -> None:
+    lake = PlainS3(root, awkward_origin)
+    awkward_origin.misbehave(PATH, FlipBit(at_byte=MIB))
+    lake.fill()
+    assert len(awkward_origin.seen(PATH, method="GET")) == 2, "the flipped bit was seen, and the object fetched again"
+    assert "learned here" not in lake.reason()
+    lake.well_again()
+
+
+def test_VERIFIED_bytes_that_differ_each_time_are_damage(root: Path, awkward_origin: AwkwardOrigin) -> None:
+    lake = PlainS3(root, awkward_origin)
+    awkward_origin.misbehave(PATH, *(FlipBit(at_byte=at) for at in range(5)))
+    lake.refused({"digest-mismatch"})
+    lake.well_again()
+
+
+@pytest.mark.parametrize(("etag", "files"), [('"0123-7"', 3), ('"0123456789abcdef0123456789abcdef"', 3)])
+def test_VERIFIED_without_a_checksum_the_replica_says_so(
+    root: Path, awkward_origin: AwkwardOrigin, etag: str, files: int
+) -> None:
+    """An upload in parts has no MD5, and under a customer's key the etag only looks like one."""
+    lake = PlainS3(root, awkward_origin, etag)
+    lake.fill()
+    assert f"digest learned here for {files} of its files" in lake.reason()
+    judge(lake.world, [], recover=True)

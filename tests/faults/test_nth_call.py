@@ -8,13 +8,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from forebay.errors import CapacityError, ForebayError, UnavailableError
-from forebay.testing.cached import FailingDisk, FakeClock
+from forebay.errors import CapacityError, UnavailableError
+from forebay.testing.cached import FakeClock
 from tests.faults.stage import ACTIONS, Scene, Snapshot, judge
 
 STEPS = [3, pytest.param(1, marks=pytest.mark.soak)]
@@ -32,7 +33,7 @@ def test_VERIFIED_one_refused_effect(root: Path, name: str, code: int, step: int
     before, action = ACTIONS[name]
     scene = Scene(root, before)
     snapshot = Snapshot(scene.world, scene.clock)
-    number = code == errno.EIO
+    number = int(code == errno.EIO)
     while True:
         number += step
         snapshot.restore()
@@ -102,9 +103,11 @@ class FaultyHub:
     `calls` is how many calls fail from there on: a database that is gone for a while.
     """
 
-    def __init__(self, part: Any, number: int, *, answer_lost: bool, calls: int, counter: list[int] | None = None) -> None:
+    def __init__(
+        self, part: Any, number: int, *, answer_lost: bool, calls: int, counter: list[int] | None = None
+    ) -> None:
         self._part = part
-        self._given = {"number": number, "answer_lost": answer_lost, "calls": calls}
+        self._given: dict[str, Any] = {"number": number, "answer_lost": answer_lost, "calls": calls}
         self.counter = [0] if counter is None else counter
 
     def __getattr__(self, name: str) -> Any:
@@ -137,10 +140,8 @@ def test_CRASH_a_database_that_is_gone_at_every_call(root: Path, name: str, call
         number += 1
         snapshot.restore()
         hub: Any = FaultyHub(scene.world.hub, number, answer_lost=answer_lost, calls=calls)
-        try:
+        with suppress(UnavailableError):
             action(scene.world.cache(hub=hub), scene.version)
-        except ForebayError as error:
-            assert error.kind == "database-away"
         if hub.counter[0] < number:
             break
         scene.clock.pass_by(3600.0)

@@ -141,6 +141,7 @@ class Evictor:
                 freed_bytes = self._empty(trash, version, grant.token)
                 # What is reported as free must not be back after a power cut.
                 self._disk.sync_file_system(self._layout.root)
+                self._refuse_away()
             except OSError as error:
                 self._put_back(version, grant, error)
                 raise disk_error(error, self._layout.root) from error
@@ -149,6 +150,7 @@ class Evictor:
 
     def _take_away(self, version: Version, grant: EvictGrant, grip: Grip) -> Path:
         """Rename the tree, then the blobs that nobody else lists, into a folder of the trash."""
+        self._refuse_away()
         tree = self._tree(version)
         going = self._going(version, grant.replica)
         # One name per version: an eviction that is taken up again finds what the killed one left.
@@ -167,6 +169,11 @@ class Evictor:
             with suppress(FileNotFoundError):
                 self._disk.rename(self._layout.blob(version.group, digest), trash / digest)
         return trash
+
+    def _refuse_away(self) -> None:
+        """On an empty mount everything looks deleted: then nothing was, and the eviction stays open."""
+        if not self._layout.mark.exists():
+            raise UnavailableError("volume-away", f"the volume {self._layout.root} is away", todo="Is it mounted?")
 
     def _put_back(self, version: Version, grant: EvictGrant, error: OSError) -> None:
         """The volume refused: when the tree is still in its place, nothing has happened to the replica.

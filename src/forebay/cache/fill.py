@@ -29,7 +29,7 @@ from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, V
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
-from forebay.errors import CapacityError, ConflictError, ForebayError
+from forebay.errors import CapacityError, ConflictError, ForebayError, UnavailableError
 from forebay.fsio import Disk
 from forebay.lake.stores import LakeStore
 from forebay.wire.cache import FillDone, Granted, Progress, Replica
@@ -114,6 +114,7 @@ class _Fill:
         self._meter = meter
         self._grip = grip
         self._began = filler.clock.monotonic()
+        self._learned_files = 0
         self._trash_name = f"replaced-{granted.fill_id}-{granted.token}"
         self._folder = filler.layout.fill(granted.fill_id)
         self._tree = filler.layout.tree(version.group, version.dataset, version.number)
@@ -144,6 +145,10 @@ class _Fill:
         Never hides `error`, save by the news that another holder has taken over.
         """
         granted, fills = self._granted, self._hub.fills
+        if not self._filler.layout.mark.exists():
+            # The volume is away: what lies on it cannot be told, so the reservation stays, as after a kill.
+            error.add_note("the volume is away; its next fill finds out what it holds")
+            return
         reason = error.message if isinstance(error, ForebayError) else type(error).__name__
         try:
             damaged = read_completed(self._tree, DAMAGED) is not None
@@ -211,6 +216,7 @@ class _Fill:
         )
         moves = wanted(manifest, plan, listing.digests, leftovers)
         transfer.run(moves, piece_bytes(plan.missing, _BUSY_STREAMS, _LEAST_PIECE_BYTES))
+        self._learned_files = transfer.learned_files
         for index, digest in transfer.digests.items():
             listing.digests[index] = digest
 
@@ -260,7 +266,7 @@ class _Fill:
         return completed is None or completed.manifest_digest != self._version.manifest_digest
 
     def _report_placed(self, completed: Completed) -> Filled:
-        """A tree that was completed before the hub could be told (or that the hub forgot): nothing to do but tell it."""
+        """A tree that was completed before the hub was told (or that the hub forgot): nothing to do but tell it."""
         seal, catalog = self._tree / RESERVED / SEAL, self._hub.catalog
         if completed.seal_digest and seal.exists():
             catalog.seal(completed.manifest_digest, catalog.store_seal(seal))
@@ -278,11 +284,16 @@ class _Fill:
             present_bytes=progress.present_bytes,
             seconds=completed.fill_seconds,
             seal_digest=completed.seal_digest,
+            learned_files=completed.learned_files,
         )
         # Before the report, while the reservation still covers it.
         remove_holders(self._folder, self._granted.token, self._disk)
         if self._folder.exists():
             self._disk.sync_directory(self._folder)
+        if not self._filler.layout.mark.exists():
+            raise UnavailableError(
+                "volume-away", f"the volume {self._filler.layout.root} went away", todo="Is it mounted?"
+            )
         # When another holder has taken over, it finds this tree, which is whole, and reports or replaces it.
         replica = self._hub.fills.finish(self._granted.fill_id, self._granted.token, done)
         self._disk.remove_tree(self._folder)
@@ -331,4 +342,5 @@ class _Fill:
             fill_seconds=round(self._filler.clock.monotonic() - self._began, 3),
             completed_at=round(self._filler.clock.now(), 3),
             added_bytes=added_bytes,
+            learned_files=self._learned_files,
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from forebay.cache.machine import HOLD_SECONDS
+from forebay.cache.machine import HOLD_SECONDS, is_held
 from forebay.wire.cache import Replica, ReplicaState
 
 DAY_SECONDS = 86400.0
@@ -105,7 +105,7 @@ def _order(candidate: Candidate, policy: Policy, now: float) -> tuple[bool, bool
 
 
 def _protected(replica: Replica, policy: Policy, now: float, hold_seconds: float) -> tuple[Rule, str] | None:
-    if replica.state is ReplicaState.EVICTING and now - replica.since >= hold_seconds:
+    if replica.state is ReplicaState.EVICTING and not is_held(replica.since + hold_seconds, now, hold_seconds):
         return None
     if replica.state not in (ReplicaState.READY, ReplicaState.DAMAGED):
         return Rule.BUSY, f"it is {replica.state}: {replica.reason}"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from forebay.cache.machine import is_held
 from forebay.cache.volume import Completed
 from forebay.wire.cache import OpenFill, Replica, ReplicaState
 
@@ -77,7 +78,7 @@ def plan_repairs(
     records = {replica.ref: replica for replica in replicas}
     evicting = [replica for replica in replicas if replica.state is ReplicaState.EVICTING]
     live = {fill.ref for fill in fills if fill.live}
-    live |= {replica.ref for replica in evicting if now - replica.since < hold_seconds}
+    live |= {item.ref for item in evicting if is_held(item.since + hold_seconds, now, hold_seconds)}
     idle = [tree for tree in trees if tree.ref not in live]
     begun = {fill.ref for fill in fills} | {replica.ref for replica in evicting}
     found = {tree.ref for tree in trees}

@@ -61,7 +61,7 @@ def _fork(root: Path, task: Task) -> int:
         quiet = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1):
             os.dup2(quiet, descriptor)
-        sys.stdin = open(0)
+        sys.stdin = os.fdopen(0)
         run(root, task)
         os._exit(0)
     finally:

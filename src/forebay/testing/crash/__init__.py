@@ -1,4 +1,4 @@
-"""Crash states, enumerated: what a process did is recorded, and every state that a power cut may leave is built anew."""
+"""Crash states, enumerated: what a process did is recorded, and every state that a power cut may leave is built."""
 
 from __future__ import annotations
 

@@ -45,6 +45,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class ModeSet:
+    """A file or directory gets other permissions."""
+
     inode: int
     mode: int
 
@@ -298,7 +300,7 @@ class _Enumeration:
 
 
 def _rests_on(steps: Sequence[Step]) -> list[set[int]]:
-    """For every step, the earlier ones without which it cannot be: they made its folder, its file, the name it moves."""
+    """For every step, the earlier ones without which it can't be: they made its folder, its file, the name it moves."""
     made: dict[int, int] = {}
     named: dict[tuple[int, str], int] = {}
     bases: list[set[int]] = []
