@@ -46,7 +46,8 @@ def mounted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     try:
         yield point
     finally:
-        subprocess.run(["umount", str(point)], check=True)
+        # Lazily: a world that a failed test left behind may have its database open.
+        subprocess.run(["umount", "--lazy", str(point)], check=True)
         image.unlink()
 
 

@@ -272,4 +272,18 @@ class _MaybeFenced:
 
 
 TestHub = HubMachine.TestCase
-TestHub.settings = settings(max_examples=settings.default.max_examples // 4, stateful_step_count=40)  # type: ignore[union-attr]
+TestHub.settings = settings(max_examples=settings.default.max_examples * 2 // 5, stateful_step_count=50)  # type: ignore[union-attr]
+
+
+def test_the_steps_are_two_thousand() -> None:
+    """What every commit takes against the model, the cache's own machine aside."""
+    taken = TestHub.settings
+    assert taken.max_examples * taken.stateful_step_count >= 2000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+class TestHubNightly(HubMachine.TestCase):  # type: ignore[name-defined,misc]
+    """The same for as long as the profile says: make soak takes the nightly one."""
+
+    settings = settings(max_examples=settings.default.max_examples, stateful_step_count=100)  # type: ignore[union-attr]
