@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from blake3 import blake3
@@ -22,9 +23,20 @@ def digest_bytes(data: bytes | bytearray | memoryview) -> bytes:
     return blake3(data).digest()
 
 
-def digest_file(path: Path, *, start: int = 0, end: int | None = None) -> bytes:
-    """The 32-byte digest of a file's bytes [start, end); to the end of the file when `end` is None."""
-    hasher = blake3()
+def digest_file(
+    path: Path,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    hasher: Hasher | None = None,
+    on_read: Callable[[int], object] = bool,
+) -> bytes:
+    """The 32-byte digest of a file's bytes [start, end); to the end of the file when `end` is None.
+
+    A `hasher` that knows the bytes before `start` goes on from there. `on_read` is told the size of every piece that
+    was read, and may wait: nothing is held meanwhile but the file.
+    """
+    hasher = hasher or blake3()
     buffer = memoryview(bytearray(_READ_BYTES))
     with path.open("rb", buffering=0) as file:
         file.seek(start)
@@ -34,5 +46,6 @@ def digest_file(path: Path, *, start: int = 0, end: int | None = None) -> bytes:
             if not count:
                 break
             hasher.update(buffer[:count])
+            on_read(count)
             left = None if left is None else left - count
     return hasher.digest()

@@ -12,8 +12,9 @@ import json
 import os
 import shutil
 import stat
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ SEALED_DIRECTORY_MODE = 0o555
 OPEN_DIRECTORY_MODE = 0o755
 
 _SYNC_FILE_RANGE_WRITE = 2
+_COPY_BYTES = 1 << 20
 _LINK_REFUSED = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
 
 
@@ -127,10 +129,22 @@ class Disk:
 
     def write_durable(self, path: Path, data: Buffer) -> None:
         """Replace `path` by `data`: temp name, write, fsync, rename, fsync of the directory."""
+        self._replace(path, (data,))
+
+    def copy_durable(self, source: Path, path: Path) -> None:
+        """Replace `path` by the contents of `source`, in the same way, without holding them all."""
+        with source.open("rb", buffering=0) as file:
+            self._replace(path, iter(lambda: file.read(_COPY_BYTES), b""))
+
+    def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
+        self.write_durable(path, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
+
+    def _replace(self, path: Path, chunks: Iterable[Buffer]) -> None:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         descriptor = self.create_over(partial)
         try:
-            self.write(descriptor, data)
+            for chunk in chunks:
+                self.write(descriptor, chunk)
             self.set_mode(partial, FILE_MODE)
             self.sync(descriptor)
         except OSError:
@@ -141,24 +155,27 @@ class Disk:
         self.rename(partial, path)
         self.sync_directory(path.parent)
 
-    def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
-        self.write_durable(path, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
-
     def remove_tree(self, path: Path) -> list[Path]:
         """Delete a directory with all below it; returns the names that could not be removed, and goes on past them."""
         if path.is_symlink() or not path.is_dir():
             return self._try_unlink(path)
         stuck: list[Path] = []
+        folders: list[str] = []
+        files: list[str] = []
         try:
             self.set_mode(path, 0o700)
-            names = [Path(entry.path) for entry in os.scandir(path)]
+            # Names alone: one folder may hold a million.
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    (folders if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
         except FileNotFoundError:
             return []
         except OSError:
             return [path]
-        for name in names:
-            is_directory = name.is_dir() and not name.is_symlink()
-            stuck += self.remove_tree(name) if is_directory else self._try_unlink(name)
+        for name in files:
+            stuck += self._try_unlink(Path(f"{path}/{name}"))
+        for name in folders:
+            stuck += self.remove_tree(Path(f"{path}/{name}"))
         if not stuck:
             try:
                 self.remove_directory(path)
@@ -193,38 +210,51 @@ def links_refused(error: OSError) -> bool:
 
 def used_bytes_below(*paths: Path) -> int:
     """Sum of file sizes below `paths`, every inode counted once however many names it has."""
-    sizes = {(facts.st_dev, facts.st_ino): facts.st_size for path in paths for facts in _files_below(path)}
-    return sum(sizes.values())
+    total_bytes = 0
+    seen: defaultdict[int, set[int]] = defaultdict(set)
+    for facts in (facts for path in paths for facts in _files_below(path)):
+        if facts.st_nlink > 1:
+            inodes = seen[facts.st_dev]
+            if facts.st_ino in inodes:
+                continue
+            inodes.add(facts.st_ino)
+        total_bytes += facts.st_size
+    return total_bytes
 
 
 def freed_bytes_below(path: Path) -> int:
     """The bytes that deleting `path` would free: of files that have no name anywhere else."""
-    names: Counter[tuple[int, int]] = Counter()
-    held: dict[tuple[int, int], os.stat_result] = {}
+    freed_bytes = 0
+    names_left: defaultdict[int, dict[int, int]] = defaultdict(dict)
     for facts in _files_below(path):
-        names[facts.st_dev, facts.st_ino] += 1
-        held[facts.st_dev, facts.st_ino] = facts
-    return sum(facts.st_size for inode, facts in held.items() if names[inode] >= facts.st_nlink)
+        left = names_left[facts.st_dev]
+        names = left.pop(facts.st_ino, facts.st_nlink) - 1
+        if names > 0:
+            left[facts.st_ino] = names
+        else:
+            freed_bytes += facts.st_size
+    return freed_bytes
 
 
 def _files_below(path: Path) -> Iterator[os.stat_result]:
     """Every name of a regular file below `path`; what vanishes meanwhile and symbolic links are passed over."""
     pending = [str(path)]
     while pending:
-        try:
-            entries = list(os.scandir(pending.pop()))
-        except FileNotFoundError:
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(entry.path)
-                continue
-            try:
-                facts = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(facts.st_mode):
-                yield facts
+        with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                    continue
+                facts = _facts(entry)
+                if facts is not None and stat.S_ISREG(facts.st_mode):
+                    yield facts
+
+
+def _facts(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 def _load_libc() -> ctypes.CDLL | None:

@@ -7,13 +7,32 @@ Never a secret, a token, a signed URL or local variables.
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import Any
 
-import structlog
+
+def get_logger(name: str) -> Logger:
+    """What writes `event key=value ...` to the standard logger `forebay.<name>`."""
+    return Logger(name)
 
 
-def get_logger(name: str) -> Any:
-    """A structlog logger that writes `event key=value ...` to the standard logger `forebay.<name>`."""
+class Logger:
+    """A structlog logger that is made with its first event: most processes never have one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def warning(self, event: str, **fields: object) -> None:
+        self._structured.warning(event, **fields)
+
+    @cached_property
+    def _structured(self) -> Any:
+        return _structured(self._name)
+
+
+def _structured(name: str) -> Any:
+    import structlog
+
     return structlog.wrap_logger(
         logging.getLogger(f"forebay.{name}"),
         processors=[

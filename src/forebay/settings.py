@@ -1,27 +1,26 @@
 """All settings in one place, with where each value came from.
 
 Precedence: flag > environment (FOREBAY_*) > project file (forebay.toml, found upwards) > user file > default.
-Slow to import (pydantic): only what really opens a hub imports this module.
+Every command waits for this: plain values and checks of our own, since a settings library takes longer to import than
+a small fill takes.
 """
 
 from __future__ import annotations
 
-import difflib
-import getpass
+import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from typing import Any
 
 from forebay.errors import InputError
 
 PROJECT_FILE = "forebay.toml"
 
+_ENVIRONMENT = "FOREBAY_"
+_NESTED = "__"
 _SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 _DURATIONS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
@@ -47,40 +46,130 @@ def parse_limit(text: str) -> int | float:
     return int(float(size[1]) * _SIZES[size[2].upper()])
 
 
-def _checked(parse: Any) -> AfterValidator:
-    def check(text: str) -> str:
-        parse(text)
-        return text
+def parse_rate(text: str) -> float | None:
+    """Bytes a second of `100MB` or `100MB/s` (1 MB = 2**20); None for `max`. ValueError otherwise."""
+    if text.strip().lower() == "max":
+        return None
+    try:
+        rate = parse_limit(text.strip().removesuffix("/s"))
+    except ValueError:
+        rate = 0
+    if isinstance(rate, float) or rate == 0:
+        raise ValueError(f"{text!r} is not a rate: write 100MB/s or max")
+    return float(rate)
 
-    return AfterValidator(check)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """So much of a currency, for a GB (2**30 bytes)."""
+
+    amount: float
+    currency: str
 
 
-class Settings(BaseSettings):
+def parse_price(text: str) -> Price | None:
+    """The price that `0.09 USD` means; None for an empty text, as none is known. ValueError otherwise."""
+    if not text.strip():
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Z]{3})\s*", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a price for a GB: write 0.09 USD")
+    return Price(amount=float(match[1]), currency=match[2])
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a text")
+    return value
+
+
+def _path(value: Any) -> Path:
+    return value if isinstance(value, Path) else Path(_text(value))
+
+
+def _checked(parse: Callable[[str], object]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        parse(_text(value))
+        return str(value)
+
+    return read
+
+
+def _share(value: Any) -> float:
+    """A number in (0, 1]."""
+    try:
+        number = float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 < number <= 1:
+        raise ValueError(f"{value!r} is not a number above 0 and at most 1")
+    return number
+
+
+def _count(least: int, most: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        text = "" if isinstance(value, bool) else str(value).strip()
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ValueError(f"{value!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _profiles(value: Any) -> dict[str, dict[str, str]]:
+    """Options by profile; a variable holds them as JSON. What is wrong is not repeated: it may be a secret."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ValueError("it is not JSON") from None
+    if not isinstance(value, dict) or not all(isinstance(options, dict) for options in value.values()):
+        raise ValueError("profiles are tables: [profiles.NAME]")
+    for name, options in value.items():
+        for key, option in options.items():
+            if not isinstance(option, str):
+                raise ValueError(f"{name}.{key} is not a text")
+    return {name: dict(options) for name, options in value.items()}
+
+
+def _is(meaning: str, read: Callable[[Any], Any]) -> Mapping[str, Any]:
+    return {"meaning": meaning, "read": read}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """What may be set. Texts such as `7d` and `80%` stay as they were written; properties give their meaning."""
 
-    model_config = SettingsConfigDict(env_prefix="FOREBAY_", extra="forbid", env_nested_delimiter="__")
-
-    home: Path = Field(default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share"), description="Forebay's own files")
-    database: SecretStr = Field(default=SecretStr(""), description="Database URL; empty: SQLite in home")
-    volume: Path | None = Field(default=None, description="Cache volume; default: home/volume")
-    volume_limit: Annotated[str, _checked(parse_limit)] = Field("80%", description="Most the volume may hold")
-    lake: str = Field("", description="Where commits go; default: file://home/lake")
-    profile: str = Field("", description="Credentials profile for new registrations and commits")
-    stale_after: Annotated[str, _checked(parse_duration)] = Field("7d", description="Idle replicas go after this")
-    grace: Annotated[str, _checked(parse_duration)] = Field("10min", description="New replicas stay at least this long")
-    high_mark: float = Field(0.9, gt=0, le=1, description="Eviction starts above this share of the limit")
-    low_mark: float = Field(0.8, gt=0, le=1, description="and stops below this one")
-    streams: int = Field(16, ge=1, le=256, description="Objects moved at a time")
-    user: str = Field(default_factory=lambda: _user(), description="Who you are, in records")
-    profiles: dict[str, dict[str, SecretStr]] = Field(default_factory=dict, description="Named lake credentials")
+    home: Path = field(
+        default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share"), metadata=_is("Forebay's own files", _path)
+    )
+    database: str = field(default="", metadata=_is("Database URL; empty: SQLite in home", _text), repr=False)
+    volume: Path | None = field(default=None, metadata=_is("Cache volume; default: home/volume", _path))
+    volume_limit: str = field(default="80%", metadata=_is("Most the volume may hold", _checked(parse_limit)))
+    lake: str = field(default="", metadata=_is("Where commits go; default: file://home/lake", _text))
+    profile: str = field(default="", metadata=_is("Credentials profile for new registrations and commits", _text))
+    stale_after: str = field(default="7d", metadata=_is("Idle replicas go after this", _checked(parse_duration)))
+    grace: str = field(default="10min", metadata=_is("New replicas stay at least this long", _checked(parse_duration)))
+    high_mark: float = field(default=0.9, metadata=_is("Eviction starts above this share of the limit", _share))
+    low_mark: float = field(default=0.8, metadata=_is("and stops below this one", _share))
+    read_price: str = field(default="", metadata=_is("Price of a GB read: 0.09 USD", _checked(parse_price)))
+    streams: int = field(default=64, metadata=_is("At most so many streams from a lake", _count(1, 256)))
+    user: str = field(default_factory=lambda: _user(), metadata=_is("Who you are, in records", _text))
+    profiles: dict[str, dict[str, str]] = field(
+        default_factory=dict, metadata=_is("Named lake credentials", _profiles), repr=False
+    )
 
     @property
     def database_url(self) -> str:
-        return self.database.get_secret_value() or f"sqlite:///{self.home / 'hub.db'}"
+        return self.database or f"sqlite:///{self.home / 'hub.db'}"
 
     @property
     def volume_root(self) -> Path:
         return self.volume or self.home / "volume"
+
+    @property
+    def price(self) -> Price | None:
+        return parse_price(self.read_price)
 
     @property
     def lake_url(self) -> str:
@@ -96,7 +185,13 @@ class Settings(BaseSettings):
                 f"no profile {name!r} here",
                 todo=f"Add [profiles.{name}] to {user_file()}, with endpoint, access_key_id, secret_access_key, ...",
             )
-        return {key: value.get_secret_value() for key, value in self.profiles[name].items()}
+        return dict(self.profiles[name])
+
+
+MEANINGS: Mapping[str, str] = {item.name: item.metadata["meaning"] for item in fields(Settings)}
+"""What each setting means, by its name."""
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {item.name: item.metadata["read"] for item in fields(Settings)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,20 +204,23 @@ class Loaded:
 
 def load(flags: Mapping[str, Any] | None = None, *, folder: Path | None = None) -> Loaded:
     """Read all sources; InputError `bad-setting` names the setting and its source."""
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = dict.fromkeys(Settings.model_fields, "default")
+    given: dict[str, Any] = {}
+    origins: dict[str, str] = dict.fromkeys(MEANINGS, "default")
     for origin, found in _sources(flags or {}, folder or Path.cwd()):
         for name in found:
-            if name not in Settings.model_fields:
+            if name not in MEANINGS:
                 raise _unknown(name, origin)
-        values |= found
+        given |= found
         origins |= dict.fromkeys(found, origin)
-    try:
-        return Loaded(settings=Settings(**values), origins=origins)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise InputError("bad-setting", f"{name} (from {origins[name]}): {first['msg']}") from None
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            values[name] = _READERS[name](value)
+        except ValueError as error:
+            raise InputError(
+                "bad-setting", f"{name} (from {origins[name]}): {error}", todo="See: forebay config show --origin"
+            ) from None
+    return Loaded(settings=Settings(**values), origins=origins)
 
 
 def user_file() -> Path:
@@ -145,24 +243,52 @@ def _sources(flags: Mapping[str, Any], folder: Path) -> list[tuple[str, dict[str
     for path in (user_file(), project):
         if path is not None and path.is_file():
             found.append((str(path), _from_file(path)))
-    environment = EnvSettingsSource(Settings)()
-    for name, value in environment.items():
-        found.append((f"FOREBAY_{name.upper()}", {name: value}))
+    for name, value in _from_environment().items():
+        found.append((f"{_ENVIRONMENT}{name.upper()}", {name: value}))
     for name, value in flags.items():
         if value is not None:
             found.append((f"--{name.replace('_', '-')}", {name: value}))
     return found
 
 
-def _from_file(path: Path) -> dict[str, Any]:
+def _from_environment() -> dict[str, Any]:
+    """What FOREBAY_NAME says; FOREBAY_PROFILES__NAME__KEY is one option of one profile. Others are not for us."""
+    found: dict[str, Any] = {}
+    options: dict[str, dict[str, str]] = {}
+    for variable, value in sorted(os.environ.items()):
+        if not variable.upper().startswith(_ENVIRONMENT):
+            continue
+        name, *nested = variable[len(_ENVIRONMENT) :].lower().split(_NESTED, 2)
+        if name in MEANINGS and not nested:
+            found[name] = value
+        elif name == "profiles" and len(nested) == 2:
+            options.setdefault(nested[0], {})[nested[1]] = value
+    if options:
+        found["profiles"] = _with_options(found.get("profiles", {}), options)
+    return found
+
+
+def _with_options(given: Any, options: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     try:
-        return dict(TomlConfigSettingsSource(Settings, toml_file=path)())
+        known = _profiles(given)
+    except ValueError as error:
+        raise InputError("bad-setting", f"profiles (from {_ENVIRONMENT}PROFILES): {error}") from None
+    return known | {name: {**known.get(name, {}), **more} for name, more in options.items()}
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError("bad-settings-file", f"{path}: {error}") from error
 
 
 def _unknown(name: str, origin: str) -> InputError:
-    near = difflib.get_close_matches(name, Settings.model_fields, 1)
+    import difflib
+
+    near = difflib.get_close_matches(name, MEANINGS, 1)
     hint = f"Did you mean {near[0]}?" if near else "See: forebay config show"
     return InputError("bad-setting", f"there is no setting {name!r} (in {origin})", todo=hint)
 
@@ -173,6 +299,8 @@ def _xdg(variable: str, fallback: str) -> Path:
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -14,7 +14,7 @@ from forebay.catalog.engine import migrate, open_engine
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.catalog.seal import Seal
 from forebay.catalog.store import CatalogStore
-from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion
+from forebay.wire.catalog import MadeBy, NewSubset, NewVersion, ParentVersion
 
 
 class _FixedClock:
@@ -41,19 +41,20 @@ def main(folder: Path) -> None:
     features = Manifest.committed(
         [Entry(path="part-0.parquet", size_bytes=512, digest=bytes([9] * 32).hex(), key="blobs/09/" + "09" * 32)]
     )
-    for manifest in (raw, features):
+    part = raw.of_rows(raw.table.slice(0, 2))
+    for manifest in (raw, features, part):
         manifest.write(folder / "new.parquet")
         catalog.store_manifest(folder / "new.parquet")
     seal.write(folder / "new.parquet")
     catalog.store_seal(folder / "new.parquet")
     (folder / "new.parquet").unlink()
-    _fill(catalog, raw, seal, features)
+    _fill(catalog, raw, seal, features, part)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
 
 
-def _fill(catalog: CatalogStore, raw: Manifest, seal: Seal, features: Manifest) -> None:
+def _fill(catalog: CatalogStore, raw: Manifest, seal: Seal, features: Manifest, part: Manifest) -> None:
     catalog.add_version(
         NewVersion(
             dataset="criteo",
@@ -77,6 +78,16 @@ def _fill(catalog: CatalogStore, raw: Manifest, seal: Seal, features: Manifest) 
         )
     )
     catalog.tag("criteo", "prod", 1, "ada")
+    catalog.add_subset(
+        NewSubset(
+            dataset="criteo",
+            number=1,
+            subset="day_*",
+            selection='{"include":["day_*"]}',
+            manifest_digest=part.manifest_digest,
+            created_by="ada",
+        )
+    )
 
 
 def _small_pages(engine: Engine) -> None:

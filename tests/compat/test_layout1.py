@@ -70,6 +70,8 @@ def test_the_database_of_layout_1(catalog: CatalogStore) -> None:
     assert features.made_by == MadeBy(command="python prepare.py", code="0a1b2c", parameters="{}")
     assert catalog.lineage("criteo", 1).downstream == (LineageEdge(parent="criteo@v1", child="features@v1"),)
     assert [move.number for move in catalog.tag_history("criteo")] == [1]
+    part = catalog.resolve("criteo@v1[day_*]")
+    assert (part.files, part.size_bytes, part.selection) == (2, 2**40 + 1_000, '{"include":["day_*"]}')
 
 
 def test_the_database_of_layout_1_can_be_written(catalog: CatalogStore) -> None:

@@ -61,14 +61,15 @@ class Program:
 
     def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
         """The same as a process of its own; the caller waits for it."""
-        command = [str(FOREBAY), *map(str, arguments)]
+        # Whoever runs the tests in the background may have Ctrl-C ignored, which a child would inherit.
+        command = ["env", "--default-signal=INT", str(FOREBAY), *map(str, arguments)]
         pipe = subprocess.PIPE
         streams = {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe, **options}
         return subprocess.Popen(command, env=dict(self.env), cwd=self.folder, text=True, **streams)
 
-    def process(self, *arguments: str | Path, code: int = 0) -> Done:
+    def process(self, *arguments: str | Path, code: int = 0, limit_s: float = 60) -> Done:
         """A process from its start to its end."""
         child = self.start(*arguments)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=limit_s)
         assert child.returncode == code, f"exit code {child.returncode}: {out}{err}"
         return Done(code=child.returncode, out=out, err=err)

@@ -122,7 +122,8 @@ def test_ctrl_c_keeps_what_arrived_and_the_next_warm_goes_on(
     assert child.stderr is not None
     _until(lambda: sum(path.stat().st_size for path in tmp_path.rglob("incoming/*/*/journal")) >= 2 * RECORD_BYTES)
     child.send_signal(signal.SIGINT)
-    assert "once more stops at once" in child.stderr.readline()
+    told = child.stderr.readline()
+    assert "once more stops at once" in told, (told, child.poll())
     hold.gate.set()
     _, err = child.communicate(timeout=30)
     assert (child.returncode, err) == (2, "Cancelled.\n")

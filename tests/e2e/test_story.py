@@ -42,6 +42,7 @@ def test_from_registration_to_removal(forebay: Program, days: Path, tmp_path: Pa
     (out / "copy").write_bytes(b"f" * 500)
     committed = forebay("dataset", "commit", "features", out, "--parent", "criteo@v1", "-m", "five", "--json").json
     assert (committed["sent_files"], committed["sent_bytes"], committed["present_files"]) == (1, 500, 1)
+    assert committed["kept"]["copied_bytes"] == 500, "it is ready here, made of the directory"
     assert committed["version"]["parents"] == [{"dataset": "criteo", "number": 1, "ref": "criteo@v1"}]
     assert committed["version"]["made_by"]["command"]
     dry = forebay("dataset", "commit", "features", out, "--dry-run", "--json").json
@@ -69,7 +70,8 @@ def test_from_registration_to_removal(forebay: Program, days: Path, tmp_path: Pa
     assert forebay("dataset", "lineage", "criteo@v1", "-q").ids == ["criteo@v1", "features@v1"]
 
     (days / "day_0").write_bytes(bytes(1000))
-    assert "grace" in forebay("cache", "evict", "--dry-run").out
+    assert "s ago (grace 10 min)" in forebay("cache", "evict", "--dry-run").out
+    assert "free of charge" in forebay("cache", "evict", "criteo@v1", "--dry-run").out
     assert forebay("cache", "evict", "criteo@v1", "--dry-run", "-q").ids == ["criteo@v1"]
     assert forebay("path", "criteo@v1", "-q").ids
     # A file that was put back is another one to the lake (its time is new): the copy here may be the only one.
@@ -78,11 +80,19 @@ def test_from_registration_to_removal(forebay: Program, days: Path, tmp_path: Pa
     evicted = forebay("cache", "evict", "criteo@v2", "--yes", "--json").json
     assert [item["ref"] for item in evicted] == ["criteo@v2"]
     assert "evicted" in forebay("cache", "why", "criteo@v2").out
-    assert [event["event"] for event in forebay("cache", "events", "--json").json] == ["evicted", "filled", "filled"]
+    events = forebay("cache", "events", "--json").json
+    assert [(event["event"], event["ref"]) for event in events] == [
+        ("evicted", "criteo@v2"),
+        ("filled", "criteo@v2"),
+        ("filled", "features@v1"),
+        ("filled", "criteo@v1"),
+    ]
 
     held = forebay("dataset", "rm", "criteo@v1", "--dry-run", "--json").json["held_by"]
     assert held == ["features@v1 was made from criteo@v1", "criteo@v1 is on the volume"]
     assert forebay("dataset", "rm", "criteo@v1", "--yes", "--json", code=5).error["kind"] == "has-children"
+    assert forebay("dataset", "rm", "features", "--yes", "--json", code=5).error["kind"] == "has-replicas"
+    forebay("cache", "evict", "features@v1", "--yes")
     forebay("dataset", "rm", "features", "--yes")
     assert forebay("dataset", "ls", "-q").ids == ["criteo"]
 
@@ -190,21 +200,37 @@ def test_the_story_on_s3(tmp_path: Path, s3_server: SeaweedFS) -> None:
     assert "config.toml" in forebay("config", "show", "--origin").out
 
     assert forebay("dataset", "register", "criteo", "s3://story/criteo/day_*", "-q").ids == ["criteo@v1"]
+    assert "no price is known" in forebay("cache", "warm", "criteo", "--dry-run").out
+    priced = Program(tmp_path, FOREBAY_READ_PRICE="3579.14 EUR")
+    planned = priced("cache", "warm", "criteo", "--dry-run", "--json").json[0]
+    assert (planned["move_bytes"], planned["cost"], planned["currency"]) == (
+        300_000,
+        pytest.approx(1.0, abs=1e-4),
+        "EUR",
+    )
+    assert "1.00 EUR" in priced("cache", "warm", "criteo", "--dry-run").out
     told = forebay.process("exec", "criteo@v1", "--", "sh", "-c", "wc -c < {criteo}/day_1; ls $FOREBAY_CRITEO | wc -l")
     assert told.out.split() == ["100000", "3"]
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "model.bin").write_bytes(b"m" * 9_000_000)
-    committed = forebay("dataset", "commit", "model", folder, "--parent", "criteo@v1", "--json").json
+    committed = forebay("dataset", "commit", "model", folder, "--parent", "criteo@v1", "--no-keep", "--json").json
     assert committed["sent_bytes"] == 9_000_000
-    assert forebay("dataset", "commit", "model", folder, "--json").json["sent_bytes"] == 0
+    assert forebay("dataset", "commit", "model", folder, "--no-keep", "--json").json["sent_bytes"] == 0
     assert forebay("cache", "warm", "model", "criteo", "--json").json[0]["moved_bytes"] == 9_000_000
+    dry = priced("cache", "evict", "criteo", "--dry-run")
+    assert "free 293.0 KiB" in dry.out
+    assert "by past fills; 1.00 EUR" in dry.out
+    assert priced("cache", "evict", "criteo", "--dry-run", "--json").json[0]["refill_cost"] > 0.99
     gone = forebay("cache", "evict", "model", "criteo", "--yes", "-q").ids
     assert gone == ["model@v1", "criteo@v1"]
     obstore.put(store, "criteo/day_1", b"changed")
     changed = forebay("cache", "warm", "criteo", "--json", code=5).error
     assert "s3://story/criteo/day_1" in changed["message"]
-    assert "the last fill failed" in forebay("cache", "why", "criteo").out
+    why = forebay("cache", "why", "criteo").out
+    assert "the last fill failed: s3://story/criteo/day_1: the object is not the registered one" in why
+    assert "Register a new version" in why
+    assert "when that is mended: forebay cache warm criteo@v1" in why
     kept = [path.read_bytes() for path in forebay.home.rglob("*") if path.is_file()]
     assert kept
     assert not any(s3_server.secret_access_key.encode() in data for data in kept)

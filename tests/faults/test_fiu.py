@@ -34,7 +34,7 @@ def fiu() -> str:
     if found is None:
         reason = f"{MISSING_PART}fiu-run. scripts/test_parts.sh installs fiu-utils from Debian"
         pytest.fail(reason) if IN_CI else pytest.skip(reason)
-    return found
+    return found or ""
 
 
 @pytest.mark.parametrize("points", POINTS)

@@ -7,9 +7,10 @@ resumes hashes the bytes again and keeps what agrees. A torn last record is igno
 from __future__ import annotations
 
 import struct
-import threading
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ _INTENT = struct.Struct("<QQ")
 NAME = "journal"
 PLACING = "placing"
 RECORD_BYTES = _RECORD.size
+_FOLLOW_BYTES = RECORD_BYTES << 14
 INTENT_BYTES = _INTENT.size
+_READ_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +37,22 @@ class Record:
 
 
 class Journal:
-    """Appends records, one write each, so that a kill loses none; many threads may share it."""
+    """Appends records, one write each, so that a kill loses none.
+
+    Many threads may share it: the system appends each record in one piece. A lock around that would make them queue for
+    it with the interpreter's own lock given away.
+    """
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self._disk = disk
         self._descriptor = disk.append(path)
-        self._lock = threading.Lock()
 
     def add(self, record: Record) -> None:
         packed = _RECORD.pack(record.index, record.start, record.end, record.digest)
-        with self._lock:
-            self._disk.write(self._descriptor, packed)
+        self._disk.write(self._descriptor, packed)
 
     def close(self) -> None:
-        with self._lock:
-            self._disk.close(self._descriptor)
+        self._disk.close(self._descriptor)
 
 
 def read_journal(path: Path) -> Iterator[Record]:
@@ -58,19 +62,60 @@ def read_journal(path: Path) -> Iterator[Record]:
             yield Record(index, start, end, digest)
 
 
+class JournalFollowed:
+    """Where another process's journal says what, read on as it grows; eight bytes of memory an entry."""
+
+    def __init__(self, path: Path, entries: int) -> None:
+        self._path = path
+        self._read_bytes = 0
+        # The number of the last record of each entry that begins at its first byte, counted from 1.
+        self._numbers = array("q", bytes(8 * entries))
+
+    def whole(self, index: int, size: int) -> bytes | None:
+        """The digest of an entry's whole file, when its record is there: it is written once the file was accepted."""
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                self._read_on(file)
+                if not self._numbers[index]:
+                    return None
+                file.seek((self._numbers[index] - 1) * RECORD_BYTES)
+                entry, start, end, digest = _RECORD.unpack(file.read(RECORD_BYTES))
+        except FileNotFoundError:
+            return None
+        return digest if (entry, start, end) == (index, 0, size) else None
+
+    def _read_on(self, file: FileIO) -> None:
+        file.seek(self._read_bytes)
+        while data := file.read(_FOLLOW_BYTES):
+            whole = len(data) - len(data) % RECORD_BYTES
+            first = self._read_bytes // RECORD_BYTES + 1
+            for number, (index, start, _, _) in enumerate(_RECORD.iter_unpack(data[:whole]), first):
+                if start == 0 and index < len(self._numbers):
+                    self._numbers[index] = number
+            self._read_bytes += whole
+            if whole < len(data):
+                return
+
+
 def write_placing(path: Path, sizes: Iterable[tuple[int, int]], disk: Disk) -> None:
     """Say which temp files (entry index, size) are about to become blobs; from then on a temp file gone is a blob."""
-    disk.write_durable(path, b"".join(_INTENT.pack(index, size) for index, size in sizes))
+    rows = bytearray()
+    for index, size in sizes:
+        rows += _INTENT.pack(index, size)
+    disk.write_durable(path, rows)
 
 
-def read_placing(path: Path) -> dict[int, int]:
-    """What `write_placing` wrote: size by entry index."""
-    return {row[0]: row[1] for row in _rows(path, _INTENT)}
+def read_placing(path: Path) -> Iterator[tuple[int, int]]:
+    """What `write_placing` wrote, in its order; nothing when it is absent."""
+    yield from _rows(path, _INTENT)
 
 
-def _rows(path: Path, row: struct.Struct) -> Iterator[tuple[Any, ...]]:
+def _rows(path: Path, row: struct.Struct) -> Iterator[Any]:
+    """All whole rows of a file; a few thousand are held at a time."""
     try:
-        data = path.read_bytes()
+        file = path.open("rb")
     except FileNotFoundError:
-        return iter(())
-    return row.iter_unpack(data[: len(data) - len(data) % row.size])
+        return
+    with file:
+        while data := file.read(row.size * _READ_ROWS):
+            yield from row.iter_unpack(data[: len(data) - len(data) % row.size])

@@ -9,8 +9,9 @@ from pathlib import Path
 from forebay.cache.contents import distinct_digests, read_manifest, replica_manifest
 from forebay.cache.incoming import placed_bytes
 from forebay.cache.repair import BlobsFound, TreeFound
-from forebay.cache.volume import DAMAGED, MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, read_completed
+from forebay.cache.volume import DAMAGED, MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, read_completed, tree_name
 from forebay.catalog.manifest import Manifest
+from forebay.catalog.names import NumberRef, parse_ref
 from forebay.errors import ForebayError
 from forebay.fsio import used_bytes_below
 from forebay.log import get_logger
@@ -18,15 +19,19 @@ from forebay.wire.cache import OpenFill
 from forebay.wire.hub import Catalog
 
 _log = get_logger("recover")
-_VERSION = re.compile(r"v([1-9][0-9]*)")
+_VERSION = re.compile(r"v([1-9][0-9]*)(?:-[0-9a-f]+)?")
 
 
 class Look:
-    """All trees with what is wrong with them, and all blobs with who lists them."""
+    """All trees with what is wrong with them, and all blobs with who lists them.
 
-    def __init__(self, layout: VolumeLayout, catalog: Catalog) -> None:
+    `known` are the versions that the hub's records spoke of before; they tell what unfinished trees are of.
+    """
+
+    def __init__(self, layout: VolumeLayout, catalog: Catalog, known: Iterable[str]) -> None:
         self._layout = layout
         self._catalog = catalog
+        self._known = [ref for ref in map(parse_ref, known) if isinstance(ref, NumberRef)]
         self._listed: dict[str, set[str]] = {}
         self.trees = [self._tree(group, path) for group, path in layout.tree_paths()]
 
@@ -36,7 +41,7 @@ class Look:
         for ref in recorded:
             try:
                 version = self._catalog.resolve(ref)
-                tree = self._layout.tree(version.group, version.dataset, version.number)
+                tree = self._layout.tree_of(version)
                 self._list(version.group, replica_manifest(self._catalog, version, tree))
             except ForebayError as error:
                 _log.warning("blobs-not-judged", ref=ref, kind=error.kind)
@@ -47,7 +52,9 @@ class Look:
         completed = read_completed(path)
         named = _VERSION.fullmatch(path.name)
         number = int(named[1]) if named else 0
-        fault, bad = self._fault(group, path, completed or read_completed(path, DAMAGED), number)
+        marker = completed or read_completed(path, DAMAGED)
+        subset = marker.subset if marker else self._subset(path)
+        fault, bad = self._fault(group, path, marker)
         return TreeFound(
             group=group,
             dataset=path.parent.name,
@@ -56,9 +63,18 @@ class Look:
             completed=completed,
             fault=fault if completed else "",
             bad_digests=bad,
+            subset=subset,
         )
 
-    def _fault(self, group: str, path: Path, marker: Completed | None, number: int) -> tuple[str, tuple[str, ...]]:
+    def _subset(self, path: Path) -> str:
+        """The subset that a tree without a marker is of, by the records: a folder's name does not tell it."""
+        if "-" not in path.name:
+            return ""
+        here = path.parts[-2:]
+        named = (ref.subset for ref in self._known if (ref.dataset, tree_name(ref.number, ref.subset)) == here)
+        return next(named, f"?{path.name}")
+
+    def _fault(self, group: str, path: Path, marker: Completed | None) -> tuple[str, tuple[str, ...]]:
         seal = path / RESERVED / SEAL
         try:
             manifest = read_manifest(path / RESERVED / MANIFEST, seal if seal.exists() else None)
@@ -67,7 +83,7 @@ class Look:
         self._list(group, manifest)
         if marker is None:
             return "it has no marker", ()
-        if (marker.dataset, marker.number) != (path.parent.name, number):
+        if (marker.dataset, tree_name(marker.number, marker.subset)) != path.parts[-2:]:
             return f"its marker is {marker.ref}'s", ()
         if manifest.manifest_digest != marker.manifest_digest:
             return "its manifest is another version's", ()

@@ -56,11 +56,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillRequested:
-    """Somebody wants it here and would fill it."""
+    """Somebody wants it here and would fill it, and has seen that the holder with `dead_token` is dead (0: none)."""
 
     now: float
     hold_seconds: float
     next_token: int
+    dead_token: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,7 @@ def _request_fill(facts: Facts, event: FillRequested) -> Step:
     if facts.state is ReplicaState.READY:
         return facts, Verdict.READY
     filling = facts.state is ReplicaState.FILLING
-    held = filling and is_held(facts.held_until, event.now, event.hold_seconds)
+    held = filling and is_held(facts.held_until, event.now, event.hold_seconds) and facts.token != event.dead_token
     if facts.state is ReplicaState.EVICTING or held:
         return facts, Verdict.WAIT
     until = event.now + event.hold_seconds

@@ -19,7 +19,7 @@ from forebay.cache.machine import Terms
 from forebay.cache.place import discard
 from forebay.cache.quarantine import quarantine_blob, quarantine_tree, quarantined_at, unmark
 from forebay.cache.repair import Repairs, TreeFound, plan_repairs
-from forebay.cache.volume import MANIFEST, RESERVED, SEAL, Completed, VolumeLayout
+from forebay.cache.volume import MANIFEST, RECIPE, RESERVED, SEAL, Completed, VolumeLayout, tree_name
 from forebay.clock import Clock
 from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundError
 from forebay.fsio import Disk
@@ -77,7 +77,7 @@ def recover(
 
 
 def _plan(hub: Hub, layout: VolumeLayout, volume_id: str, now: float, terms: Terms) -> Repairs:
-    look = Look(layout, hub.catalog)
+    look = Look(layout, hub.catalog, _recorded(hub, volume_id))
     replicas, fills = hub.replicas.all(volume_id), hub.fills.open_fills(volume_id)
     return plan_repairs(
         replicas=replicas,
@@ -88,6 +88,12 @@ def _plan(hub: Hub, layout: VolumeLayout, volume_id: str, now: float, terms: Ter
         now=now,
         hold_seconds=terms.hold_seconds,
     )
+
+
+def _recorded(hub: Hub, volume_id: str) -> set[str]:
+    """What the records speak of, filled or not."""
+    replicas, fills = hub.replicas.all(volume_id), hub.fills.open_fills(volume_id)
+    return {replica.ref for replica in replicas} | {fill.ref for fill in fills}
 
 
 class _Repair:
@@ -166,6 +172,8 @@ class _Repair:
         with suppress(NotFoundError):
             return self._hub.catalog.resolve(completed.ref)
         self._hub.catalog.store_manifest(tree.path / RESERVED / MANIFEST)
+        if (recipe := tree.path / RESERVED / RECIPE).exists():
+            self._hub.catalog.store_recipe(completed.manifest_digest, recipe)
         new = NewVersion(
             dataset=completed.dataset,
             manifest_digest=completed.manifest_digest,
@@ -174,6 +182,8 @@ class _Repair:
             profile=completed.profile,
             message="restored from the volume by recover",
             made_by=MadeBy(),
+            subset=completed.subset,
+            selection=completed.selection,
         )
         version = self._hub.catalog.restore_version(new, completed.number)
         self._done.restored.append(version.ref)
@@ -221,7 +231,7 @@ class _Repair:
 
     def _empty_trash(self) -> None:
         busy = [
-            f"evicted-{replica.group}-{replica.dataset}-v{replica.number}"
+            f"evicted-{replica.group}-{replica.dataset}-{tree_name(replica.number, replica.subset)}"
             for replica in self._hub.replicas.all(self._volume_id)
             if replica.state is ReplicaState.EVICTING
         ]

@@ -14,6 +14,7 @@ from pathlib import Path
 from forebay.cache.machine import is_held
 from forebay.cache.volume import Completed
 from forebay.wire.cache import OpenFill, Replica, ReplicaState
+from forebay.wire.catalog import ref_of
 
 BRAKE_SHARE = 0.05
 
@@ -22,7 +23,7 @@ BRAKE_SHARE = 0.05
 class TreeFound:
     """A tree on the volume. `fault` says what is wrong with its files, "" when every one has its size.
 
-    `bad_digests` are those of the files with another size.
+    `bad_digests` are those of the files with another size. `subset` is "?" and its folder for one that nobody knows.
     """
 
     group: str
@@ -32,10 +33,11 @@ class TreeFound:
     completed: Completed | None
     fault: str
     bad_digests: tuple[str, ...] = ()
+    subset: str = ""
 
     @property
     def ref(self) -> str:
-        return f"{self.dataset}@v{self.number}"
+        return ref_of(self.dataset, self.number, self.subset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,9 +50,19 @@ class Verified:
 
 
 def verify_tree(
-    tree: Path, replica: Replica, manifest: Manifest, memo: Memo, *, now: float, on_file: Callable[[int], object] = bool
+    tree: Path,
+    replica: Replica,
+    manifest: Manifest,
+    memo: Memo,
+    *,
+    now: float,
+    on_file: Callable[[int], object] = bool,
+    on_read: Callable[[int], object] = bool,
 ) -> Verified:
-    """Check every file of a tree; `on_file(size_bytes)` is called after each. Changes nothing on the volume."""
+    """Check every file of a tree; `on_file(size_bytes)` is called after each. Changes nothing on the volume.
+
+    `on_read(size_bytes)` is called after every piece that was read to be hashed, and may wait.
+    """
     bad: list[BadFile] = []
     files = hashed_files = hashed_bytes = 0
     for entry in manifest.entries():
@@ -68,9 +78,8 @@ def verify_tree(
         if not memo.fresh(entry.path, seen, now):
             hashed_files += 1
             hashed_bytes += seen[2]
-            why = _wrong(path, seen[2], entry.size_bytes, digest)
+            why = _wrong(path, seen[2], entry.size_bytes, digest, on_read)
             if why:
-                memo.forget(entry.path)
                 bad.append(BadFile(path=entry.path, digest=digest, why=why))
             else:
                 memo.remember(entry.path, seen, now)
@@ -112,7 +121,7 @@ def take_out(
     marked: list[Replica] = []
     for replica in replicas.values() if bad else ():
         version = hub.catalog.resolve(replica.ref)
-        tree = layout.tree(version.group, version.dataset, version.number)
+        tree = layout.tree_of(version)
         if replica.ref not in bad and not _lists_any(replica_manifest(hub.catalog, version, tree), lost):
             continue
         first = bad.get(replica.ref)
@@ -126,11 +135,11 @@ def take_out(
     return marked
 
 
-def _wrong(path: Path, found_bytes: int, size_bytes: int, digest: str) -> str:
+def _wrong(path: Path, found_bytes: int, size_bytes: int, digest: str, on_read: Callable[[int], object]) -> str:
     if found_bytes != size_bytes:
         return f"it has {found_bytes} bytes, not {size_bytes}"
     try:
-        found = digest_file(path).hex()
+        found = digest_file(path, on_read=on_read).hex()
     except OSError as error:
         return f"unreadable: {error.strerror}"
     return "" if found == digest else f"its digest is {found[:16]}..., not {digest[:16]}..."

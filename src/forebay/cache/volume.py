@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from forebay.cache.disk_errors import disk_error
+from forebay.digest import digest_bytes
 from forebay.errors import ConflictError, DamagedError, NotAllowedError, UnavailableError
 from forebay.fsio import Disk, links_refused
+from forebay.wire.catalog import Version, ref_of
 
 LAYOUT = 1
 MARK = "forebay-volume.json"
@@ -25,6 +27,7 @@ COMPLETE = "complete.json"
 DAMAGED = "damaged.json"
 MANIFEST = "manifest.parquet"
 SEAL = "seal.parquet"
+RECIPE = "recipe.parquet"
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -49,10 +52,17 @@ class Completed:
     """What the fill added to the volume's account, these records aside: for a holder killed before its report."""
     learned_files: int = 0
     """Files whose digest the fill learned with nothing to check it against."""
+    subset: str = ""
+    selection: str = ""
 
     @property
     def ref(self) -> str:
-        return f"{self.dataset}@v{self.number}"
+        return ref_of(self.dataset, self.number, self.subset)
+
+
+def tree_name(number: int, subset: str = "") -> str:
+    """The folder of a version, or of a subset, whose own name may hold what a path should not: `*`, `?`, `/`."""
+    return f"v{number}-{digest_bytes(subset.encode()).hex()[:10]}" if subset else f"v{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +97,11 @@ class VolumeLayout:
     def trees(self, group: str) -> Path:
         return self.roots / group / "trees"
 
-    def tree(self, group: str, dataset: str, number: int) -> Path:
-        return self.roots / group / "trees" / dataset / f"v{number}"
+    def tree(self, group: str, dataset: str, number: int, subset: str = "") -> Path:
+        return self.roots / group / "trees" / dataset / tree_name(number, subset)
+
+    def tree_of(self, version: Version) -> Path:
+        return self.tree(version.group, version.dataset, version.number, version.subset)
 
     def fill(self, fill_id: str) -> Path:
         return self.incoming / fill_id

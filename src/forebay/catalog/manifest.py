@@ -110,8 +110,7 @@ class Manifest:
         Errors as from `read`, and InputError as from `check_paths`, or `bad-rows` when it is not in order.
         """
         with cls.opened(path) as file:
-            facts = _facts(path, file.claims)
-            _compare(path, facts, file.column)
+            facts = _recomputed(path, file)
             if facts.origin == "registered" and file.column("digest").null_count != facts.files:
                 raise damaged(path, _KIND, "a registered file has a digest, which belongs into a seal")
             paths = file.column("path")
@@ -119,6 +118,12 @@ class Manifest:
                 raise _bad_rows("the paths are not in order")
             check_paths(paths)
         return facts
+
+    @classmethod
+    def verify_again(cls, path: Path) -> ManifestFacts:
+        """Check a file that `verify` has passed before: rows that have the digest still are what was checked then."""
+        with cls.opened(path) as file:
+            return _recomputed(path, file)
 
     @classmethod
     def opened(cls, path: Path) -> AbstractContextManager[OpenParquet]:
@@ -139,6 +144,10 @@ class Manifest:
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    def path_at(self, row: int) -> str:
+        """The path of the file in this row."""
+        return str(self.table["path"][row].as_py())
 
     @property
     def file_name(self) -> str:
@@ -167,6 +176,10 @@ class Manifest:
         if at == len(self) or paths[at].as_py() != path:
             raise NotFoundError("file-not-found", f"There is no file {path!r} in this version.")
         return _entry(**self.table.slice(at, 1).to_pylist()[0])
+
+    def of_rows(self, rows: pa.Table) -> Manifest:
+        """The manifest of some rows of this one's table, in its order; what is known of their digests stays."""
+        return Manifest(origin=self.origin, manifest_digest=_digest(self.origin, rows.column), table=rows)
 
     def with_seal(self, seal: Seal) -> Manifest:
         """The same manifest with the seal's digests where it had none; its identity stays. InputError `wrong-seal`."""
@@ -270,6 +283,13 @@ def _compare(path: Path, facts: ManifestFacts, column: Callable[[str], pa.Chunke
         raise damaged(path, _KIND, f"its rows have the digest {digest}, not {facts.manifest_digest}")
     if (pc.sum(column("size_bytes")).as_py() or 0) != facts.size_bytes:
         raise damaged(path, _KIND, "its size is not that of its rows")
+
+
+def _recomputed(path: Path, file: OpenParquet) -> ManifestFacts:
+    """What a file says of itself, compared with its rows a column at a time."""
+    facts = _facts(path, file.claims)
+    _compare(path, facts, file.column)
+    return facts
 
 
 def _facts(path: Path, claims: Claims) -> ManifestFacts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forebay.errors import InputError
 
@@ -18,6 +18,7 @@ MIN_PREFIX = 6
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 _NUMBER = re.compile(r"v0*([0-9]{1,9})", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
+_SUBSET = re.compile(r"([^\[\]]*)\[(.+)\]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class LatestRef:
     """`name` or `name@latest`: the highest version number."""
 
     dataset: str
+    subset: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class NumberRef:
 
     dataset: str
     number: int
+    subset: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class TagRef:
 
     dataset: str
     tag: str
+    subset: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +53,19 @@ class DigestRef:
 
     dataset: str
     prefix: str
+    subset: str = ""
 
 
 Ref = LatestRef | NumberRef | TagRef | DigestRef
 
 
 def parse_ref(text: str) -> Ref:
-    """`name`, `name@latest`, `name@v3`, `name@tag` or `name@<digest prefix>`; InputError `bad-ref`, `bad-name`."""
+    """`name`, `name@latest`, `name@v3`, `name@tag` or `name@<digest prefix>`; InputError `bad-ref`, `bad-name`.
+
+    Each may end in a subset's name: `name@v3[day_0*]`.
+    """
+    if of_subset := _SUBSET.fullmatch(text):
+        return replace(parse_ref(of_subset[1]), subset=of_subset[2])
     dataset, at, selector = text.partition("@")
     check_dataset_name(dataset)
     if not at or selector == "latest":
@@ -72,6 +82,13 @@ def parse_ref(text: str) -> Ref:
             f"or just {dataset} for the latest.",
         )
     return TagRef(dataset=dataset, tag=selector)
+
+
+def check_team_name(name: str) -> str:
+    """The name itself when it may name a team; InputError `bad-team` otherwise."""
+    if not _is_name(name):
+        raise InputError("bad-team", f"{name!r} cannot be the name of a team.", todo=_RULE)
+    return name
 
 
 def check_dataset_name(name: str) -> str:

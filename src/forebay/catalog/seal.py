@@ -5,20 +5,34 @@ A seal only grows: a digest that is known never changes, and a different one is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from forebay.catalog.canonical import DIGEST_TYPE, encoded_nullable_digest
+from forebay.catalog.identity import Column, same_objects
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.parquet import damaged, open_parquet, write_parquet
 from forebay.errors import ConflictError, InputError
 
-Column = Callable[[str], pa.ChunkedArray]
-"""A manifest's columns by name: `manifest.table.column`, or those of an open file."""
+
+class Sealed(Protocol):
+    """What of a manifest its seals are held against: a `Manifest`, or a file of one that is not read whole."""
+
+    @property
+    def manifest_digest(self) -> str:
+        """The manifest's identity."""
+
+    def __len__(self) -> int:
+        """How many files it has."""
+
+    def path_at(self, row: int) -> str:
+        """The path of one file."""
+
 
 _KIND = "seal"
 _SCHEMA = pa.schema([pa.field("digest", DIGEST_TYPE)])
@@ -26,7 +40,7 @@ _SCHEMA = pa.schema([pa.field("digest", DIGEST_TYPE)])
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Seal:
-    """Make one with `of`, `learned`, `read`, `merge` or `inherit`."""
+    """Make one with `of`, `unknown`, `learned`, `read`, `merge` or `inherit`."""
 
     manifest_digest: str
     seal_digest: str
@@ -38,6 +52,11 @@ class Seal:
         return cls._made(manifest.manifest_digest, manifest.table["digest"])
 
     @classmethod
+    def unknown(cls, manifest: Sealed) -> Seal:
+        """The seal of a registered manifest of which nobody has read anything."""
+        return cls._made(manifest.manifest_digest, pa.chunked_array([pa.nulls(len(manifest), DIGEST_TYPE)]))
+
+    @classmethod
     def learned(cls, manifest: Manifest, paths: Sequence[str], digests: Sequence[bytes]) -> Seal:
         """A seal of the 32-byte digests that were computed for some paths; InputError for a path not in it."""
         at = pc.index_in(manifest.table["path"], value_set=pa.array(paths, pa.string()))
@@ -46,6 +65,11 @@ class Seal:
             stray = next(path for path in paths if path not in known)
             raise InputError("file-not-found", f"There is no file {stray!r} in this version.")
         return cls._made(manifest.manifest_digest, pc.take(pa.array(digests, DIGEST_TYPE), at))
+
+    @classmethod
+    def known_as(cls, manifest_digest: str, digests: pa.ChunkedArray) -> Seal:
+        """A seal of digests in the order of a manifest's files, null where they are not known."""
+        return cls._made(manifest_digest, digests)
 
     @classmethod
     def read(cls, path: Path) -> Seal:
@@ -89,7 +113,7 @@ class Seal:
         return cls(manifest_digest=manifest_digest, seal_digest=digest, digests=digests)
 
 
-def merge(manifest: Manifest, older: Seal, newer: Seal) -> Seal:
+def merge(manifest: Sealed, older: Seal, newer: Seal) -> Seal:
     """All that both know; ConflictError `digest-mismatch` names the first file on which they differ.
 
     InputError `wrong-seal` when one of them belongs to another manifest.
@@ -104,7 +128,7 @@ def merge(manifest: Manifest, older: Seal, newer: Seal) -> Seal:
         known, found = older.digests[at].as_py().hex(), newer.digests[at].as_py().hex()
         raise ConflictError(
             "digest-mismatch",
-            f"The file {manifest.table['path'][at].as_py()!r} is known with BLAKE3 {known}, but {found} was read.",
+            f"The file {manifest.path_at(at)!r} is known with BLAKE3 {known}, but {found} was read.",
             todo="The object changed without a new etag, or it was read wrongly: read it again, then register it anew.",
         )
     return Seal._made(manifest.manifest_digest, pc.coalesce(older.digests, newer.digests))
@@ -113,21 +137,8 @@ def merge(manifest: Manifest, older: Seal, newer: Seal) -> Seal:
 def inherit(manifest_digest: str, old: Column, new: Column) -> Seal:
     """A seal for the manifest `new`: the digests that `old` knows of objects that are certainly the same.
 
-    The same means: same key, size, etag and version id, and not both of the last two empty. Both manifests must be
-    relative to the same lake root. Every column is asked for once, by name, so that a file need not be read whole.
+    See `same_objects`; both manifests must be relative to the same lake root.
     """
-    at = pc.index_in(new("key"), value_set=old("key"))
-    same, _ = _compared(old, new, "size_bytes", at, 0)
-    same_etag, has_etag = _compared(old, new, "etag", at, "")
-    same_id, has_id = _compared(old, new, "version_id", at, "")
-    certain = pc.and_(pc.and_(same, pc.and_(same_etag, same_id)), pc.or_(has_etag, has_id))
+    at, certain = same_objects(old, new)
     digests = pc.if_else(certain, pc.take(old("digest"), at), pa.scalar(None, DIGEST_TYPE))
     return Seal._made(manifest_digest, pc.coalesce(new("digest"), digests))
-
-
-def _compared(
-    old: Column, new: Column, name: str, at: pa.ChunkedArray, nothing: str | int
-) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Row by row of `new`: whether `old` has the same value at `at`, and whether there is a value at all."""
-    values = new(name)
-    return pc.fill_null(pc.equal(values, pc.take(old(name), at)), False), pc.not_equal(values, nothing)

@@ -11,18 +11,19 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from forebay.catalog import lineage, tags, versions
+from forebay.catalog import lineage, subsets, tags, upkeep, versions
 from forebay.catalog import schema as t
-from forebay.catalog.archive import Archive
+from forebay.catalog.archive import Archive, KeptManifest
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.lake_url import check_lake_url
-from forebay.catalog.manifest import Manifest, ManifestFacts
+from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name, parse_ref
-from forebay.catalog.records import dataset_id, find_version, list_datasets, load_versions, version_id
+from forebay.catalog.records import WHOLE, dataset_id, find_version, list_datasets, load_versions, version_id
 from forebay.catalog.seal import Seal, merge
+from forebay.catalog.shared_files import SharedFiles
 from forebay.clock import Clock
 from forebay.errors import DamagedError, InputError, NotFoundError
-from forebay.wire.catalog import DEFAULT_GROUP, AddedVersion, Dataset, Lineage, NewVersion, TagMove, Version
+from forebay.wire.catalog import DEFAULT_GROUP, AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
 
 
 class CatalogStore:
@@ -30,7 +31,7 @@ class CatalogStore:
 
     def __init__(self, engine: Engine, files: Path, clock: Clock, group: str = DEFAULT_GROUP) -> None:
         self._engine = engine
-        self._archive = Archive(files)
+        self._archive = Archive(files, shared=SharedFiles.of(engine))
         self._clock = clock
         self._group = group
 
@@ -44,7 +45,7 @@ class CatalogStore:
 
     def versions(self, name: str) -> list[Version]:
         with reading(self._engine) as connection:
-            return load_versions(connection, t.version.c.dataset_id == dataset_id(connection, name))
+            return load_versions(connection, t.version.c.dataset_id == dataset_id(connection, name), WHOLE)
 
     def resolve(self, ref: str) -> Version:
         parsed = parse_ref(ref)
@@ -68,11 +69,14 @@ class CatalogStore:
         self._known_seal(known)
         return self._archive.seal_file(known)
 
+    def store_recipe(self, manifest_digest: str, parquet: Path) -> None:
+        self._archive.add_recipe(manifest_digest, parquet)
+
+    def recipe_path(self, manifest_digest: str) -> Path:
+        return self._archive.verify_recipe(manifest_digest)
+
     def seal(self, manifest_digest: str, seal_digest: str) -> None:
-        manifest = self._archive.manifest(manifest_digest)
-        newer = self._archive.seal(seal_digest)
-        while not self._try_seal(manifest, newer):
-            pass  # somebody else recorded one in between: merge with that
+        self._learn(self._archive.kept(manifest_digest), self._archive.seal(seal_digest))
 
     def add_version(self, new: NewVersion) -> AddedVersion:
         facts = self._checked(new)
@@ -89,6 +93,31 @@ class CatalogStore:
             raise InputError("bad-ref", f"{new.dataset}@v{number}: versions are counted from v1.")
         with writing(self._engine) as connection:
             return versions.restore(connection, new, facts, number, group=self._group, now=self._clock.now())
+
+    def add_subset(self, new: NewSubset) -> Version:
+        subsets.check_new(new)
+        facts = self._archive.facts(new.manifest_digest)
+        with reading(self._engine) as connection:
+            whole_digest = subsets.whole_manifest(connection, new.dataset, new.number)
+            known = _recorded_seal(connection, whole_digest)
+        whole, part = self._archive.manifest(whole_digest), self._archive.manifest(new.manifest_digest)
+        subsets.check_part(part.table.column, whole.table.column, f"{new.dataset}@v{new.number}")
+        with writing(self._engine) as connection:
+            subsets.add(connection, new, facts, now=self._clock.now())
+        learned = subsets.known(whole, None if known is None else self._known_seal(known))
+        carried = subsets.carried(learned, part.table.column, part.manifest_digest)
+        self._learn(self._archive.kept(part.manifest_digest), carried)
+        with reading(self._engine) as connection:
+            added = version_id(connection, new.dataset, new.number, new.subset)
+            return load_versions(connection, t.version.c.version_id == added)[0]
+
+    def set_team(self, dataset: str, team: str) -> Dataset:
+        with writing(self._engine) as connection:
+            return upkeep.set_team(connection, dataset, team)
+
+    def set_stale_after(self, dataset: str, seconds: float | None) -> Dataset:
+        with writing(self._engine) as connection:
+            return upkeep.set_stale_after(connection, dataset, seconds)
 
     def remove_version(self, dataset: str, number: int) -> None:
         with writing(self._engine) as connection:
@@ -150,17 +179,47 @@ class CatalogStore:
         self._archive.keep_seal(seal)
         return seal
 
-    def _try_seal(self, manifest: Manifest, newer: Seal) -> bool:
-        """Record all that is known together with `newer`; False when the record changed meanwhile."""
+    def _learn(self, manifest: KeptManifest, newer: Seal) -> None:
+        """Record what was learned about a manifest, and tell those that share files with it."""
+        while (merged := self._try_seal(manifest, newer)) is None:
+            pass  # somebody else recorded one in between: merge with that
+        if merged.known == 0:
+            return
+        with reading(self._engine) as connection:
+            relatives = subsets.relatives(connection, manifest.manifest_digest)
+        if not relatives:
+            return
+        learned = subsets.known(self._archive.manifest(manifest.manifest_digest), merged)
+        for digest in relatives:
+            relative = self._archive.kept(digest)
+            carried = subsets.carried(learned, self._archive.manifest(digest).table.column, digest)
+            if not self._knows(relative, carried):
+                self._learn(relative, carried)
+
+    def _try_seal(self, manifest: KeptManifest, newer: Seal) -> Seal | None:
+        """Record all that is known together with `newer`; None when the record changed meanwhile."""
         with reading(self._engine) as connection:
             known = _recorded_seal(connection, manifest.manifest_digest)
-        older = Seal.of(manifest) if known is None else self._known_seal(known)
+        older = self._unsealed(manifest) if known is None else self._known_seal(known)
         merged = merge(manifest, older, newer)
         if merged.seal_digest == older.seal_digest:
-            return True
+            return merged
         self._archive.keep_seal(merged)
         with writing(self._engine) as connection:
-            return self._record(connection, merged, known)
+            return merged if self._record(connection, merged, known) else None
+
+    def _knows(self, manifest: KeptManifest, seal: Seal) -> bool:
+        """Whether a seal adds nothing; ConflictError `digest-mismatch` when it contradicts what is known."""
+        with reading(self._engine) as connection:
+            known = _recorded_seal(connection, manifest.manifest_digest)
+        older = self._unsealed(manifest) if known is None else self._known_seal(known)
+        return merge(manifest, older, seal).seal_digest == older.seal_digest
+
+    def _unsealed(self, manifest: KeptManifest) -> Seal:
+        """What a manifest knows by itself."""
+        if manifest.facts.origin == "registered":
+            return Seal.unknown(manifest)
+        return Seal.of(self._archive.manifest(manifest.manifest_digest))
 
     def _record(self, connection: Connection, seal: Seal, expected: str | None) -> bool:
         """Compare and swap the recorded seal; the caller has merged `seal` with the expected one."""

@@ -10,21 +10,20 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
 from forebay.catalog import schema as t
 from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name
-from forebay.catalog.records import dataset_id, load_versions, storable, version_id
+from forebay.catalog.records import WHOLE, dataset_id, load_versions, storable, version_id
+from forebay.catalog.upkeep import join_team
 from forebay.errors import ConflictError, InputError
 from forebay.wire.catalog import AddedVersion, NewVersion, ParentVersion, Version
-
-_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def add(connection: Connection, new: NewVersion, facts: ManifestFacts, *, group: str, now: float) -> AddedVersion:
     """The next version of its dataset, or the latest one when that is the same content at the same place."""
     owner, last_number = _open_dataset(connection, new, group=group, now=now)
+    join_team(connection, new.dataset, owner, new.team)
     latest = latest_version(connection, owner)
     if latest is not None and _same(latest, new):
         return AddedVersion(version=latest, created=False)
@@ -36,7 +35,8 @@ def restore(
 ) -> Version:
     """A version under its old number; ConflictError `number-taken` when other content holds that number."""
     owner, last_number = _open_dataset(connection, new, group=group, now=now)
-    here = load_versions(connection, t.version.c.dataset_id == owner, t.version.c.number == number)
+    at = (t.version.c.dataset_id == owner, t.version.c.number == number, t.version.c.subset == new.subset)
+    here = load_versions(connection, *at)
     if not here:
         return _insert(connection, owner, new, facts, number=number, now=now, last_number=max(number, last_number))
     if here[0].manifest_digest != new.manifest_digest:
@@ -50,24 +50,38 @@ def restore(
 
 def latest_version(connection: Connection, owner: int) -> Version | None:
     """The version with the highest number in the dataset of this row."""
-    highest = sa.select(sa.func.max(t.version.c.number)).where(t.version.c.dataset_id == owner).scalar_subquery()
-    found = load_versions(connection, t.version.c.dataset_id == owner, t.version.c.number == highest)
+    whole = (t.version.c.dataset_id == owner, WHOLE)
+    highest = sa.select(sa.func.max(t.version.c.number)).where(*whole).scalar_subquery()
+    found = load_versions(connection, *whole, t.version.c.number == highest)
     return found[0] if found else None
 
 
 def insert_if_absent(connection: Connection, table: sa.Table, values: Mapping[str, object]) -> bool:
     """Whether the row was inserted; False when one with its key was there."""
-    statement = _INSERTS[connection.dialect.name](table).values(**values).on_conflict_do_nothing()
+    statement = _insert_into(connection.dialect.name, table).values(**values).on_conflict_do_nothing()
     # Without this option PostgreSQL's driver does not count inserted rows.
     return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
+def _insert_into(dialect: str, table: sa.Table) -> Any:
+    """The dialect's own INSERT; what the other dialect needs is not imported."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as insert_into_sqlite
+
+        return insert_into_sqlite(table)
+    from sqlalchemy.dialects.postgresql import insert
+
+    return insert(table)
+
+
 def remove(connection: Connection, dataset: str, number: int) -> None:
-    """Forget one version; ConflictError `tagged`, `has-children`, `has-replicas`."""
-    dataset_id(connection, dataset, lock=True)
-    target = version_id(connection, dataset, number, lock=True)
-    _refuse_while_held(connection, f"{dataset}@v{number}", t.version.c.version_id == target)
-    _delete(connection, t.version.c.version_id == target)
+    """Forget one version with its subsets; ConflictError `tagged`, `has-children`, `has-replicas`."""
+    owner = dataset_id(connection, dataset, lock=True)
+    version_id(connection, dataset, number)
+    chosen = sa.and_(t.version.c.dataset_id == owner, t.version.c.number == number)
+    connection.execute(sa.select(t.version.c.version_id).where(chosen).with_for_update())
+    _refuse_while_held(connection, f"{dataset}@v{number}", chosen)
+    _delete(connection, chosen)
 
 
 def remove_dataset(connection: Connection, name: str, *, now: float) -> None:
@@ -85,6 +99,8 @@ def _open_dataset(connection: Connection, new: NewVersion, *, group: str, now: f
         "access_group": group,
         "owner": storable(new.created_by, t.NAME_LENGTH),
         "description": "",
+        "team": "",
+        "stale_after_s": None,
         "created_at": now,
         "removed_at": 0.0,
     }
@@ -115,6 +131,8 @@ def _insert(
         t.version.insert().values(
             dataset_id=owner,
             number=number,
+            subset=new.subset,
+            selection=storable(new.selection),
             manifest_digest=new.manifest_digest,
             origin=new.origin,
             lake_url=new.lake_url,

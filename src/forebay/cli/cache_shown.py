@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from forebay.cache.advise import Replayed
     from forebay.cache.engine import Warmed
     from forebay.cache.policy import Decision
     from forebay.cache.recover import Recovered
+    from forebay.cache.scrub import Scrubbed
     from forebay.cache.verify import Verified
     from forebay.cli.cache import VerifyResult
     from forebay.client.forecast import Forecast
     from forebay.client.keep import Explanation
-    from forebay.wire.cache import CacheEvent, Replica
+    from forebay.wire.cache import CacheEvent, Replica, Volume
 
 
 def print_warmed(out: Console, done: list[Warmed]) -> None:
@@ -50,14 +52,26 @@ def print_forecasts(out: Console, planned: list[Forecast]) -> None:
         about = "no fill here yet to estimate the time from"
         if item.estimated_seconds is not None:
             about = f"about {duration(item.estimated_seconds)}, by past fills"
-        say(out, f"{item.ref}: {count(item.move_files, 'file')}, {size(item.move_bytes)}, to move{there}; {about}")
+        said = f"{about}; {_cost(item.cost, item.currency)}"
+        say(out, f"{item.ref}: {count(item.move_files, 'file')}, {size(item.move_bytes)}, to move{there}; {said}")
         if item.left_bytes:
             say(out, f"  an earlier try left {size(item.left_bytes)}; what verifies of it is used")
         for gone in item.evicts:
             replica = gone.candidate.replica
-            say(out, f"  evicts {replica.ref}: frees {size(gone.candidate.alone_bytes)} ({gone.reason})")
+            say(out, f"  evicts {replica.ref}: frees {size(gone.frees_bytes)} ({gone.reason})")
+        if item.over_quota_bytes:
+            say(
+                out,
+                f"  its team's quota has no room: {size(item.over_quota_bytes)} are missing and nothing more may go",
+            )
         if item.missing_bytes:
             say(out, f"  there is no room: {size(item.missing_bytes)} are missing and nothing more may go")
+
+
+def _cost(cost: float | None, currency: str) -> str:
+    if cost is None:
+        return "no price is known: set read_price"
+    return f"{cost:,.2f} {currency}" if cost else "free of charge"
 
 
 def print_replicas(out: Console, root: Path, replicas: list[Replica], now: float) -> None:
@@ -90,7 +104,7 @@ def _kept_by(item: Replica) -> str:
 def print_explanation(out: Console, found: Explanation, now: float) -> None:
     """The one line that answers, then the facts."""
     say(out, f"{found.ref} is {found.state}: {found.reason}")
-    facts = [("path", str(found.path) if found.state == "ready" else "")]
+    facts = [("path", str(found.path) if found.state == "ready" else ""), ("selects", found.selects)]
     if found.replica is not None:
         facts += [
             ("since", f"{moment(found.replica.since)} ({ago(found.replica.since, now)})"),
@@ -99,7 +113,7 @@ def print_explanation(out: Console, found: Explanation, now: float) -> None:
             ("attempts", str(found.replica.attempts) if found.replica.attempts > 1 else ""),
         ]
     facts += [("used by", f"{lease.holder}, since {moment(lease.granted_at)}") for lease in found.leases]
-    if found.fill is not None:
+    if found.fill is not None and (found.fill.live or found.fill.progress.done_bytes):
         progress = found.fill.progress
         done = f"{size(progress.done_bytes)} of {size(progress.total_bytes)}"
         facts.append(("filled by" if found.fill.live else "left by", f"{found.fill.holder}: {done}"))
@@ -107,26 +121,32 @@ def print_explanation(out: Console, found: Explanation, now: float) -> None:
     print_facts(out, facts)
 
 
-def print_decisions(out: Console, decisions: list[Decision]) -> None:
+def print_decisions(out: Console, decisions: list[Decision], currency: str) -> None:
     """Every replica's fate, with the reason."""
     if not decisions:
         say(out, "Nothing is cached: nothing can go.")
         return
     going = [item for item in decisions if item.evict]
-    freed = sum(item.candidate.alone_bytes for item in going)
+    freed = sum(item.frees_bytes for item in going)
     columns = [keep("VERSION"), keep(""), number("FREES"), number("REFILL"), wrapped("WHY")]
     rows = [
         (
             item.candidate.replica.ref,
             "goes" if item.evict else "stays",
-            size(item.candidate.alone_bytes),
-            duration(item.candidate.refill_seconds),
+            size(item.frees_bytes),
+            duration(item.refill_seconds),
             item.reason,
         )
         for item in decisions
     ]
     print_table(out, columns, rows)
     say(out, f"would evict {count(len(going), 'replica')} and free {size(freed)}")
+    if going:
+        seconds = sum(item.refill_seconds for item in going)
+        costs = [item.refill_cost for item in going]
+        known = [cost for cost in costs if cost is not None]
+        cost = sum(known) if len(known) == len(costs) else None
+        say(out, f"to bring that back: about {duration(seconds)}, by past fills; {_cost(cost, currency)}")
 
 
 def print_verified(out: Console, result: VerifyResult) -> None:
@@ -147,6 +167,28 @@ def print_verified(out: Console, result: VerifyResult) -> None:
 
 def _verdict(item: Verified) -> str:
     return f"{len(item.bad)} damaged" if item.bad else "good"
+
+
+def print_scrubbed(out: Console, done: Scrubbed) -> None:
+    """The replicas that were looked through, and what became of damaged ones."""
+    if not done.verified and not done.failed:
+        say(out, "Nothing is cached: nothing to scrub.")
+        return
+    hashed = sum(item.hashed_bytes for item in done.verified)
+    files = sum(item.files for item in done.verified)
+    say(out, f"{count(len(done.verified), 'replica')}, {count(files, 'file')}: {size(hashed)} hashed")
+    for item in done.verified:
+        for bad in item.bad[:20]:
+            say(out, f"  {item.ref}: {bad.path}: {bad.why}")
+    for ref in done.damaged:
+        what = "fetched anew, ready again" if ref in done.refilled else "taken out of use"
+        say(out, f"  {ref}: {what}")
+
+
+def print_health(out: Console, volume: Volume, now: float) -> None:
+    """The state of a volume, why, and since when."""
+    facts = [("volume", volume.path), ("state", f"{volume.state}, since {ago(volume.state_since, now)}")]
+    print_facts(out, [*facts, ("reason", volume.state_reason)] if volume.state_reason else facts)
 
 
 def print_recovered(out: Console, done: Recovered, *, dry_run: bool) -> None:
@@ -183,4 +225,24 @@ def print_events(out: Console, found: list[CacheEvent]) -> None:
         return
     columns = [keep("WHEN"), keep("VERSION"), keep("WHAT"), number("SIZE"), wrapped("WHY")]
     rows = [(moment(item.at), item.ref, item.event, size(item.size_bytes), item.reason) for item in found]
+    print_table(out, columns, rows)
+
+
+def print_advice(out: Console, found: list[Replayed], limit_bytes: int) -> None:
+    """A line a size; the volume's own is marked."""
+    if not found or not found[0].uses:
+        say(out, "The ledger has no use yet to replay. Open a version: forebay path REF")
+        return
+    columns = [keep("VOLUME"), keep(""), number("USES"), number("FOUND THERE"), number("MOVED"), number("REFILLING")]
+    rows = [
+        (
+            size(item.limit_bytes),
+            "as it is" if item.limit_bytes == limit_bytes else "",
+            f"{item.uses:,}",
+            f"{item.hit_rate:.1%}",
+            size(item.refill_bytes),
+            duration(item.refill_seconds),
+        )
+        for item in found
+    ]
     print_table(out, columns, rows)

@@ -31,6 +31,9 @@ _UNLIMITED = 10_000
 class Call:
     """What a command is given. `rest` is what followed `--` where the command takes that."""
 
+    lean = False
+    """Whether this process is the program, and ends with a command that needs neither numpy nor pandas."""
+
     def __init__(
         self,
         *,
@@ -52,6 +55,10 @@ class Call:
     def session(self) -> Session:
         """Opened when first asked for; imports what is heavy."""
         if self._session is None:
+            if Call.lean:
+                from forebay.cli.lean import import_arrow_alone
+
+                import_arrow_alone()
             from forebay.client.session import Session
 
             _log_to_stderr()

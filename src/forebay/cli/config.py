@@ -55,16 +55,16 @@ def show(
 
 
 def _settings(loaded: Loaded) -> list[Setting]:
-    from forebay.settings import Settings
+    from forebay.settings import MEANINGS
 
     return [
         Setting(
             name=name,
             value=_value(loaded.settings, name),
             origin=loaded.origins[name],
-            description=field.description or "",
+            description=meaning,
         )
-        for name, field in Settings.model_fields.items()
+        for name, meaning in MEANINGS.items()
     ]
 
 
@@ -72,7 +72,7 @@ def _value(settings: Settings, name: str) -> Any:
     """The value in effect; where a default is made from others, what it came to."""
     match name:
         case "database":
-            return _MASK if settings.database.get_secret_value() else settings.database_url
+            return _MASK if settings.database else settings.database_url
         case "volume":
             return settings.volume_root
         case "lake":

@@ -5,7 +5,6 @@ Imported only when the command runs; the work itself is `client.main_job`.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import sys
@@ -14,19 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import humanize
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from forebay.cli.call import Call
+from forebay.cli.words import size
 from forebay.client.main_job import FEATURES, LOGS, MainJob, Quality, StageReport, Watch, run_main_job
 from forebay.client.session import Session
 from forebay.settings import PROJECT_FILE
 from forebay.wire.cache import Savings
 
 
-def quickstart(*, rows: int, folder: Path, as_json: bool) -> None:
+def quickstart(call: Call, *, rows: int, folder: Path) -> None:
     """Run the main job below `folder`, with a forebay of its own there; prints the result."""
     folder = folder.absolute()
     flags: dict[str, Path | str] = {
@@ -36,14 +37,12 @@ def quickstart(*, rows: int, folder: Path, as_json: bool) -> None:
         "lake": (folder / "lake").as_uri(),
     }
     _write_project_file(folder, flags)
-    console = Console(stderr=as_json, highlight=False)
-    console.print(f"[bold]The main job[/bold], in {folder}")
+    told_apart = call.json or call.quiet
+    console = Console(stderr=told_apart, quiet=call.quiet, highlight=False)
+    console.print(f"[bold]The main job[/bold], in {escape(str(folder))}", soft_wrap=True)
     with Session.start(flags) as session, _watching(console) as watch:
         job = run_main_job(session, folder, rows=rows, watch=watch)
-    if as_json:
-        sys.stdout.write(json.dumps(dataclasses.asdict(job)) + "\n")
-    else:
-        _show(console, job, folder)
+    call.show(job, ids=[item.key for item in job.savings], human=lambda _: _show(console, job, folder))
 
 
 def _write_project_file(folder: Path, flags: Mapping[str, Path | str]) -> None:
@@ -80,7 +79,7 @@ def _watching(console: Console) -> Iterator[Watch]:
 
 def _amount(done: int, total: int, unit: str) -> str:
     if unit == "bytes":
-        return f"{humanize.naturalsize(done)} of {humanize.naturalsize(total)}"
+        return f"{size(done)} of {size(total)}"
     return f"{unit} {done:,} of {total:,}" if total else unit
 
 
@@ -98,9 +97,9 @@ def _show(console: Console, job: MainJob, folder: Path) -> None:
     if reused:
         console.print(f"Reused from an earlier run: {', '.join(reused)}.")
     program = "forebay" if shutil.which("forebay") else str(Path(sys.argv[0]).absolute())
-    console.print(f"\nLook around: [bold]cd {_shown(folder)}[/bold], then", soft_wrap=True)
+    console.print(f"\nLook around: [bold]cd {escape(str(_shown(folder)))}[/bold], then", soft_wrap=True)
     for command in ("status", "cache ls", f"dataset lineage {FEATURES}", f"cache why {LOGS}"):
-        console.print(f"  {program} {command}", soft_wrap=True)
+        console.print(f"  {escape(program)} {command}", soft_wrap=True)
 
 
 def _shown(folder: Path) -> Path:
@@ -120,7 +119,7 @@ def _stages_table(job: MainJob) -> Table:
             _seconds(stage),
             f"{stage.rows:,}" if stage.rows else "",
             rate,
-            humanize.naturalsize(stage.moved_bytes) if stage.moved_bytes else "0",
+            size(stage.moved_bytes) if stage.moved_bytes else "0",
         )
     return table
 
@@ -172,8 +171,8 @@ def _bytes_line(savings: tuple[Savings, ...]) -> str:
     moved = sum(item.moved_bytes for item in savings)
     conventional = sum(item.conventional_bytes for item in savings)
     uses = sum(item.uses for item in savings)
-    saved: Any = humanize.naturalsize(sum(item.saved_bytes for item in savings))
+    saved: Any = size(sum(item.saved_bytes for item in savings))
     return (
-        f"Bytes: {humanize.naturalsize(moved)} moved from the lake for {uses} uses of {LOGS} and {FEATURES}; "
-        f"a download for each use would have moved {humanize.naturalsize(conventional)}: [bold]{saved} saved[/bold]."
+        f"Bytes: {size(moved)} moved from the lake for {uses} uses of {LOGS} and {FEATURES}; "
+        f"a download for each use would have moved {size(conventional)}: [bold]{saved} saved[/bold]."
     )

@@ -48,8 +48,10 @@ def tag(
         _untag(call, ref.partition("@")[0], remove)
         return
     assert name is not None
+    from forebay.client.subset import require_whole
+
     catalog = call.session.hub.catalog
-    version = catalog.resolve(ref)
+    version = require_whole(catalog.resolve(ref))
     before = next((item for item in catalog.versions(version.dataset) if name in item.tags), None)
     move = catalog.tag(version.dataset, name, version.number, call.session.settings.user)
     told = f"{version.dataset}@{name} is {version.ref} now"

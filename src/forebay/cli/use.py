@@ -9,16 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from forebay.cli.bars import ByteBar
 from forebay.cli.call import Call
 from forebay.cli.child import run_child
-from forebay.cli.command import AFTER_DASHES, command
-from forebay.cli.options import Ref, Refs
+from forebay.cli.command import AFTER_DASHES, Command, command
+from forebay.cli.options import Columns, Exclude, Include, Ref, Refs, Where
+from forebay.cli.selected import Chosen, resolved
 from forebay.errors import ConflictError, InputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class PathResult:
     path: Path
 
 
-class _AfterDashes(TyperCommand):
+class _AfterDashes(Command):
     """Keeps what follows the first `--` apart: Typer itself would forget where it was."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -55,6 +56,7 @@ def add_to(app: typer.Typer) -> None:
         "exec",
         example="""
 forebay exec criteo@v1 -- python train.py {criteo}
+forebay exec criteo@v1 --include 'day_0*' -- python train.py {criteo}
 forebay exec criteo features@prod -- sh -c 'wc -l $FOREBAY_CRITEO/*'""",
         gives="nothing of its own: stdout is the command's",
         cls=_AfterDashes,
@@ -64,12 +66,20 @@ forebay exec criteo features@prod -- sh -c 'wc -l $FOREBAY_CRITEO/*'""",
         "path",
         example="""
 ls $(forebay path criteo@v1)
-forebay path criteo@prod --fill""",
+forebay path criteo@prod --fill
+forebay path criteo@v1 --include 'day_0*' --fill""",
         gives="forebay.cli.use:PathResult",
     )(path)
 
 
-def exec_(call: Call, refs: Refs) -> None:
+def exec_(
+    call: Call,
+    refs: Refs,
+    include: Include = None,
+    exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
+) -> None:
     """Run a command that uses versions as files.
 
     Leases keep them here while it runs. In its arguments {NAME} is the path of the version of dataset NAME, and
@@ -79,8 +89,10 @@ def exec_(call: Call, refs: Refs) -> None:
     """
     if not call.rest:
         raise InputError("usage", "there is no command to run", todo="forebay exec REF... -- COMMAND [ARGS]...")
-    catalog = call.session.hub.catalog
-    versions = {ref: catalog.resolve(ref) for ref in refs}
+    versions = {
+        ref: resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))[0]
+        for ref in refs
+    }
     with _opened(call, list(versions.values())) as opened:
         paths = {ref: opened[version.ref].path for ref, version in versions.items()}
         names = _by_dataset(versions)
@@ -95,19 +107,24 @@ def exec_(call: Call, refs: Refs) -> None:
 def path(
     call: Call,
     ref: Ref,
+    include: Include = None,
+    exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
     fill: Annotated[bool, typer.Option("--fill", help="Bring it here first, if it is not.")] = False,
 ) -> None:
     """Print where a version's files are. Nothing keeps them there but their next use: see `forebay exec`."""
     session = call.session
-    version = session.hub.catalog.resolve(ref)
+    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     if fill:
         with ByteBar(call, version.size_bytes) as bar:
             session.warm(version, "path", bar.fill(version.ref))
     elif not _is_ready(call, version):
+        named = quote(version.ref)
         raise ConflictError(
             "not-ready",
             f"{version.ref} is not ready on this volume",
-            todo=f"Bring it here: forebay cache warm {version.ref}   (or: forebay path {version.ref} --fill)",
+            todo=f"Bring it here: forebay cache warm {named}   (or: forebay path {named} --fill)",
         )
     result = PathResult(ref=version.ref, path=session.cache.path(version))
     call.show(result, ids=[str(result.path)], human=lambda out: out.out(str(result.path)))
@@ -162,9 +179,9 @@ def _by_dataset(versions: Mapping[str, Version]) -> dict[str, Version]:
 
 def _taken() -> list[str]:
     """What FOREBAY_... means to forebay itself."""
-    from forebay.settings import Settings
+    from forebay.settings import MEANINGS
 
-    return ["DEBUG", *(name.upper() for name in Settings.model_fields)]
+    return ["DEBUG", *(name.upper() for name in MEANINGS)]
 
 
 def _is_ready(call: Call, version: Version) -> bool:

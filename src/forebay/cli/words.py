@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
+from typing import TypeVar
 
 from forebay.errors import InputError
 
 _DAY_SECONDS = 86400.0
+
+T = TypeVar("T")
 
 
 def size(size_bytes: float) -> str:
@@ -20,8 +24,8 @@ def size(size_bytes: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 file`, `1,200 files`."""
-    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    """`1 file`, `1,200 files`, `2 entries`, `3 days`."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
     return f"{number:,} {noun if number == 1 else many}"
 
 
@@ -66,6 +70,14 @@ def clean(text: str) -> str:
     )
 
 
+def parse_option(name: str, text: str, parse: Callable[[str], T]) -> T:
+    """What an option's text means; InputError `bad-option` where `parse` raises ValueError."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise InputError("bad-option", f"{name}: {error}") from None
+
+
 def parse_until(text: str, now: float) -> float:
     """The moment that `2026-12-01` (its end, local time) or `30d` (from now) means; InputError `bad-until`."""
     from forebay.settings import parse_duration
@@ -80,3 +92,38 @@ def parse_until(text: str, now: float) -> float:
     if until <= now:
         raise InputError("bad-until", f"--until {text!r} is no moment to come", todo="Write 2026-12-01, 12h or 30d.")
     return until
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `500GB`, in units of 1024; InputError `bad-size`."""
+    from forebay.settings import parse_limit
+
+    try:
+        found = parse_limit(text)
+    except ValueError:
+        found = 1.0
+    if isinstance(found, float):
+        raise InputError("bad-size", f"{text!r} is no size", todo="Write 500GB or 2TB.")
+    return found
+
+
+def parse_age(text: str) -> float | None:
+    """Seconds of `30d`, 0 of `never`, None of `default`; InputError `bad-age`."""
+    from forebay.settings import parse_duration
+
+    if text.strip().lower() == "default":
+        return None
+    try:
+        found = parse_duration(text)
+    except ValueError:
+        found = 0.0
+    if found == 0:
+        raise InputError("bad-age", f"{text!r} is no age", todo="Write 12h, 30d, never or default.")
+    return found or 0.0
+
+
+def goes_after(seconds: float | None) -> str:
+    """What `parse_age` reads, said of replicas."""
+    if seconds is None:
+        return "go as this site's stale_after says"
+    return f"go after {duration(seconds)} without use" if seconds else "never go because of their age"

@@ -45,13 +45,14 @@ def plan_removal(session: Session, versions: list[Version]) -> Removal:
     """What removing these versions would do; changes nothing."""
     refs = {version.ref for version in versions}
     held: list[str] = []
+    replicas = session.cache.replicas()
     for version in versions:
         held += [f"{version.ref} has the tag {tag!r}" for tag in version.tags]
         children = session.hub.catalog.lineage(version.dataset, version.number).downstream
         direct = {edge.child for edge in children if edge.parent == version.ref} - refs
         held += [f"{child} was made from {version.ref}" for child in sorted(direct)]
-        if session.hub.replicas.get(session.cache.volume_id, version) is not None:
-            held.append(f"{version.ref} is on the volume")
+        here = (item for item in replicas if (item.dataset, item.number) == (version.dataset, version.number))
+        held += [f"{item.ref} is on the volume" for item in here]
     return Removal(
         refs=tuple(version.ref for version in versions),
         size_bytes=sum(version.size_bytes for version in versions),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from forebay.cache.evict import Evicted
 from forebay.cache.policy import Decision, Rule
+from forebay.cache.selection import Selection
 from forebay.client.session import Session
 from forebay.errors import ConflictError
 from forebay.wire.cache import CacheEvent, Lease, OpenFill, Replica, ReplicaState
@@ -19,9 +21,13 @@ _NEVER_EVICTED = (Rule.IN_USE, Rule.PINNED, Rule.BUSY)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """`reason` is why it is as it is, in one line; `todo` what would change that ("" where nothing needs to)."""
+    """`reason` is why it is as it is, in one line; `todo` what would change that ("" where nothing needs to).
+
+    `selects` is what a subset selects of its version ("" for a whole one).
+    """
 
     ref: str
+    selects: str
     state: ReplicaState
     reason: str
     path: Path
@@ -37,15 +43,16 @@ def explain(session: Session, version: Version) -> Explanation:
     hub, cache = session.hub, session.cache
     replica = hub.replicas.get(cache.volume_id, version)
     fill = next((item for item in hub.fills.open_fills(cache.volume_id) if item.ref == version.ref), None)
-    leases = tuple(item for item in hub.leases.live(cache.volume_id) if _is_of(item, version))
+    leases = tuple(item for item in hub.leases.live(cache.volume_id) if item.ref == version.ref)
     events = hub.volumes.events(cache.volume_id, _HISTORY)
     last = next((item for item in events if item.ref == version.ref), None)
     return Explanation(
         ref=version.ref,
+        selects=str(Selection.parse(version.selection)),
         state=replica.state if replica is not None else ReplicaState.ABSENT,
         reason=_reason(session, version, replica, last),
         path=cache.path(version),
-        todo=_todo(version, replica),
+        todo=_todo(version, replica, last),
         replica=replica,
         leases=leases,
         fill=fill,
@@ -58,16 +65,18 @@ def decide(session: Session, versions: Sequence[Version]) -> list[Decision]:
 
     ConflictError `not-ready` when one of them is not on the volume.
     """
-    decisions = session.cache.decisions()
+    decisions = list(session.cache.decisions())
     if not versions:
         return decisions
     by_ref = {decision.candidate.replica.ref: decision for decision in decisions}
     for version in versions:
         if version.ref not in by_ref:
             raise ConflictError(
-                "not-ready", f"{version.ref} is not on this volume", todo=f"See: forebay cache why {version.ref}"
+                "not-ready", f"{version.ref} is not on this volume", todo=f"See: forebay cache why {quote(version.ref)}"
             )
-    return [_asked_for(by_ref[version.ref], session.settings.user) for version in versions]
+    asked = [_asked_for(by_ref[version.ref], session.settings.user) for version in versions]
+    freed = iter(session.cache.evictor.frees([item.candidate.replica.ref for item in asked if item.evict]))
+    return [replace(item, frees_bytes=next(freed)) if item.evict else item for item in asked]
 
 
 def evict_decided(session: Session, going: Sequence[Decision]) -> list[Evicted]:
@@ -84,7 +93,7 @@ def ready_versions(session: Session) -> list[Version]:
 def _asked_for(decision: Decision, user: str) -> Decision:
     if decision.evict or decision.rule in _NEVER_EVICTED:
         return decision
-    return replace(decision, evict=True, rule=Rule.SPACE, reason=f"{user} asked for it")
+    return replace(decision, evict=True, rule=Rule.ASKED, reason=f"{user} asked for it")
 
 
 def _reason(session: Session, version: Version, replica: Replica | None, last: CacheEvent | None) -> str:
@@ -92,8 +101,8 @@ def _reason(session: Session, version: Version, replica: Replica | None, last: C
         return _why_absent(last)
     if replica.state is ReplicaState.FILLING:
         return replica.reason
-    decisions = session.cache.decisions()
-    return next((item.reason for item in decisions if item.candidate.replica.ref == version.ref), replica.reason)
+    decision = session.cache.decisions().of(version.ref)
+    return replica.reason if decision is None else decision.reason
 
 
 def _why_absent(last: CacheEvent | None) -> str:
@@ -106,13 +115,11 @@ def _why_absent(last: CacheEvent | None) -> str:
             return f"{last.event}: {last.reason}"
 
 
-def _todo(version: Version, replica: Replica | None) -> str:
+def _todo(version: Version, replica: Replica | None, last: CacheEvent | None) -> str:
+    if replica is None and last is not None and last.event == "fill-failed":
+        return f"when that is mended: forebay cache warm {version.ref}"
     if replica is None or replica.state is ReplicaState.DAMAGED:
-        return f"bring it here: forebay cache warm {version.ref}"
+        return f"bring it here: forebay cache warm {quote(version.ref)}"
     if replica.pinned_by:
-        return f"unpin it: forebay cache unpin {version.ref}"
+        return f"unpin it: forebay cache unpin {quote(version.ref)}"
     return ""
-
-
-def _is_of(lease: Lease, version: Version) -> bool:
-    return (lease.dataset, lease.number) == (version.dataset, version.number)

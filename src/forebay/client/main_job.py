@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from humanize import naturalsize
+
 from forebay.client.commit import commit
 from forebay.client.opened import open_version
 from forebay.client.register import register
@@ -126,7 +128,7 @@ class _MainJob:
             overwrite=True,
             on_progress=self._show_rows,
         )
-        told = f"{DAYS} days of click logs, {_megabytes(report.size_bytes)}, into the lake"
+        told = f"{DAYS} days of click logs, {_size(report.size_bytes)}, into the lake"
         self._end("generate", report.seconds, told, rows=report.rows)
         return report.truth
 
@@ -134,7 +136,7 @@ class _MainJob:
         began = self._began("register")
         registered = register(self._session, LOGS, [f"{self._raw.absolute().as_uri()}/day_*"])
         version = registered.version
-        told = f"{version.ref}: {version.files} objects, {_megabytes(version.size_bytes)}, none of them read"
+        told = f"{version.ref}: {version.files} objects, {_size(version.size_bytes)}, none of them read"
         if not registered.created:
             told = f"{version.ref} is registered already"
         self._end("register", self._since(began), told, reused=not registered.created)
@@ -143,7 +145,7 @@ class _MainJob:
     def _fill(self, logs: Version) -> None:
         self._watch.began("fill")
         warmed = self._session.warm(logs, "quickstart", self._show_fill)
-        told = f"{_megabytes(warmed.moved_bytes)} moved once, to the cache volume"
+        told = f"{_size(warmed.moved_bytes)} moved once, to the cache volume"
         if not warmed.moved_bytes:
             told = f"{logs.ref} is on the cache volume already"
         self._end("fill", warmed.seconds, told, reused=not warmed.moved_bytes, moved_bytes=warmed.moved_bytes)
@@ -169,7 +171,7 @@ class _MainJob:
         made_by = MadeBy(command="forebay ctr prepare", parameters=logs.manifest_digest)
         version = commit(self._session, FEATURES, out, parents=[logs.ref], made_by=made_by).version
         shutil.rmtree(out, ignore_errors=True)
-        told = f"{version.ref}, made from {logs.ref}: {_megabytes(version.size_bytes)} of features"
+        told = f"{version.ref}, made from {logs.ref}: {_size(version.size_bytes)} of features"
         self._end("prepare", self._since(began), told, rows=report.rows)
         return version
 
@@ -311,5 +313,5 @@ def _emptied(folder: Path) -> Path:
     return folder
 
 
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:,.1f} MB"
+def _size(size_bytes: int) -> str:
+    return naturalsize(size_bytes, binary=True)

@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from forebay.cache.contents import load_manifest
+from forebay.cache.selection import EVERYTHING, Patterns, Selection, Where
 from forebay.client.progress import fill_progress
 from forebay.client.session import Session, shared_session
+from forebay.client.subset import resolve
 
 if TYPE_CHECKING:
     from forebay.cache.engine import Leased, OnProgress
@@ -76,25 +78,40 @@ class OpenedVersion(os.PathLike[str]):
     def _repr_html_(self) -> str:
         from humanize import naturalsize
 
-        facts = f"{self.version.files:,} files, {naturalsize(self.version.size_bytes)}"
+        facts = f"{self.version.files:,} files, {naturalsize(self.version.size_bytes, binary=True)}"
         state = "closed" if self.closed else "leased"
         return (
             f"<b>{html.escape(self.version.ref)}</b> · {facts} · {state}<br><code>{html.escape(str(self.path))}</code>"
         )
 
 
-def open(ref: str, *, on_progress: OnProgress | None = None) -> OpenedVersion:  # noqa: A001
+def open(  # noqa: A001
+    ref: str,
+    *,
+    include: Patterns = None,
+    exclude: Patterns = None,
+    columns: Patterns = None,
+    where: Where = None,
+    on_progress: OnProgress | None = None,
+) -> OpenedVersion:
     """Open a dataset version near this process: `criteo@v3`, `criteo@prod`, `criteo@<digest prefix>` or `criteo`.
+
+    `include` and `exclude` (patterns such as `day_0*` or `**/*.parquet`, one or several) open a subset: only those
+    files are moved, and only those are there. Of Parquet files, `columns` (one or several) and `where` (like pyarrow's
+    and Dask's `filters`: `[("day", ">=", 3)]`) keep only those columns, and only row groups that may hold such rows.
 
     Fills the cache once if the version is not there (a progress bar shows it, unless `on_progress` is given), then
     leases it until `close`, the end of the `with` block, or exit. Raises a `forebay.ForebayError`.
     """
-    return open_version(shared_session(), ref, on_progress)
+    selection = Selection.of(include=include, exclude=exclude, columns=columns, where=where)
+    return open_version(shared_session(), ref, on_progress, selection)
 
 
-def open_version(session: Session, ref: str, on_progress: OnProgress | None = None) -> OpenedVersion:
+def open_version(
+    session: Session, ref: str, on_progress: OnProgress | None = None, selection: Selection = EVERYTHING
+) -> OpenedVersion:
     """`open` in a session of the caller's."""
-    version = session.hub.catalog.resolve(ref)
+    version = resolve(session, ref, selection)
     if on_progress is not None:
         leased = session.lease(version, "open", on_progress)
     else:

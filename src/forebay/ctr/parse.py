@@ -97,7 +97,7 @@ def _bad_row_error(source: ByteRange, data: NDArray[np.uint8], bad: BadRow) -> I
     return InputError(
         "bad-row",
         f"{source.path}, line {line}: {describe_bad_row(text, bad.reason, bad.column)}",
-        todo="mend the file, or leave such rows out and counted with --on-bad-rows skip",
+        todo="Mend the file where it comes from, or leave such rows out and counted with --on-bad-rows skip.",
     )
 
 

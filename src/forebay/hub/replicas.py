@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from forebay.cache.health import Act
 from forebay.cache.machine import (
     DamageFound,
     EvictCancelled,
@@ -57,7 +60,7 @@ class ReplicaStore:
     def begin_evict(self, volume_id: str, version: Version, reason: str) -> EvictGrant:
         now = self._clock.now()
         with writing(self._engine) as connection:
-            token = rows.lock_volume(connection, volume_id) + 1
+            token = rows.lock_volume(connection, volume_id, Act.EVICT) + 1
             key = rows.version_id(connection, version)
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
             _, verdict = step(facts, EvictRequested(now=now, hold_seconds=self._hold_seconds, next_token=token))
@@ -92,6 +95,13 @@ class ReplicaStore:
             rows.free_bytes(connection, volume_id, freed_bytes)
             rows.record(connection, volume_id, version.ref, "evicted", reason, freed_bytes, now)
 
+    def mark_verified(self, volume_id: str, version: Version, token: int) -> None:
+        with writing(self._engine) as connection:
+            key = rows.version_id(connection, version)
+            here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)
+            now = self._clock.now()
+            connection.execute(sa.update(t.replica).where(here, t.replica.c.token == token).values(verified_at=now))
+
     def mark_damaged(self, volume_id: str, version: Version, reason: str, *, token: int = 0) -> Replica:
         now = self._clock.now()
         with writing(self._engine) as connection:
@@ -116,7 +126,8 @@ class ReplicaStore:
                 raise ConflictError("in-use", f"{version.ref} is {facts.state} now", todo="Wait for it to end.")
             rows.save_token(connection, volume_id, max(last, token))
             reason = "found on the volume by recover"
-            values = {"token": token, "fill_seconds": fill_seconds}
+            # What that fill moved is not known any more.
+            values = {"token": token, "fill_seconds": fill_seconds, "fill_bytes": 0, "verified_at": 0.0}
             rows.set_state(connection, volume_id, key, ReplicaState.READY, reason, now, **values)
             here = sa.and_(t.fill.c.volume_id == volume_id, t.fill.c.version_id == key)
             connection.execute(sa.delete(t.fill).where(here))
@@ -145,7 +156,7 @@ class ReplicaStore:
                 raise NotFoundError(
                     "not-cached",
                     f"{version.ref} is not on this volume",
-                    todo=f"Bring it there with: forebay cache warm {version.ref}",
+                    todo=f"Bring it there with: forebay cache warm {quote(version.ref)}",
                 )
             connection.execute(sa.update(t.replica).where(here).values(values))
             return rows.replicas(connection, volume_id, self._clock.now(), key)[0]
@@ -170,8 +181,8 @@ class ReplicaStore:
 def _not_evictable(ref: str, verdict: Verdict, state: ReplicaState) -> ConflictError:
     match verdict:
         case Verdict.IN_USE:
-            return ConflictError("in-use", f"{ref} is in use", todo="See who uses it: forebay cache why " + ref)
+            return ConflictError("in-use", f"{ref} is in use", todo="See who uses it: forebay cache why " + quote(ref))
         case Verdict.PINNED:
-            return ConflictError("pinned", f"{ref} is pinned", todo=f"Unpin it first: forebay cache unpin {ref}")
+            return ConflictError("pinned", f"{ref} is pinned", todo=f"Unpin it first: forebay cache unpin {quote(ref)}")
         case _:
-            return ConflictError("not-ready", f"{ref} is {state} here", todo="See: forebay cache why " + ref)
+            return ConflictError("not-ready", f"{ref} is {state} here", todo="See: forebay cache why " + quote(ref))

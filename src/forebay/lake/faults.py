@@ -1,7 +1,7 @@
 """What went wrong in a conversation with a lake, read from what obstore raised.
 
-obstore's messages hold URLs and response bodies, which may hold secrets. So nothing of them is passed on: a fault has a
-kind, an HTTP status and the lake's own error code (a single word), and our errors are made from these alone.
+obstore's messages hold URLs and response bodies, which may hold secrets. So little of them is passed on: a fault has a
+kind, an HTTP status, the lake's own error code (one word) and the host that was away; our errors are made of these.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ _RETRIED_STATUSES = frozenset({408, 409, 425, 429})
 _STATUS = re.compile(r"status code: (\d{3})|status: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
 _BAD_KEY = re.compile(r'Path ("(?:[^"\\]|\\.)*")', re.DOTALL)
+# Host and port alone: before them may stand a password, after them a signature.
+_HOST = re.compile(r"https?://(?:[^/@\s]*@)?([\w.:\[\]-]+)")
 _CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|MissingCredential")
 
 
@@ -130,6 +132,7 @@ def _by_status(status: int) -> tuple[FaultKind, str] | None:
     return None
 
 
+_UNREACHED = "the lake can't be reached"
 _TEXTS: tuple[tuple[tuple[str, ...], FaultKind, str], ...] = (
     (("RangeNotSupported", "NotPartial", "UnexpectedRange"), FaultKind.RANGE_IGNORED, "the lake ignores ranges"),
     (("MissingContentLength",), FaultKind.LENGTH_UNKNOWN, "the lake does not tell the object's size"),
@@ -137,7 +140,7 @@ _TEXTS: tuple[tuple[tuple[str, ...], FaultKind, str], ...] = (
     (("PermissionDenied", "Permission denied"), FaultKind.DENIED, "the files can't be read by this user"),
     (("TimedOut", "kind: Timeout"), FaultKind.AWAY, "the lake did not answer in time"),
     (("response body error", "response body:"), FaultKind.TRUNCATED, "the connection broke in mid-body"),
-    (("kind: Connect",), FaultKind.AWAY, "the lake can't be reached"),
+    (("kind: Connect",), FaultKind.AWAY, _UNREACHED),
     (("BareRedirect",), FaultKind.REFUSED, "the lake sent a redirect to nowhere, often a wrong region"),
     (("NotImplemented", "NotSupported"), FaultKind.UNSUPPORTED, "the lake does not offer this operation"),
 )
@@ -146,7 +149,8 @@ _TEXTS: tuple[tuple[tuple[str, ...], FaultKind, str], ...] = (
 def _by_text(text: str) -> tuple[FaultKind, str]:
     for marks, kind, what in _TEXTS:
         if any(mark in text for mark in marks):
-            return kind, what
+            host = _HOST.search(text) if what is _UNREACHED else None
+            return kind, f"{what} at {host[1]}" if host else what
     return FaultKind.AWAY, "the connection failed"
 
 
@@ -191,7 +195,9 @@ _REPORTS = {
         category=InputError, kind="bad-key", todo="Rename the object in the lake, or choose a folder without it."
     ),
     FaultKind.AWAY: _Report(
-        category=UnavailableError, kind="lake-away", todo="Try again later; what was received is kept."
+        category=UnavailableError,
+        kind="lake-away",
+        todo="Check the endpoint and the network, or try again later; what was received is kept.",
     ),
 }
 

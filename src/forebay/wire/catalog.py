@@ -15,13 +15,24 @@ DEFAULT_GROUP = "default"
 """The access group of datasets for which nobody named another."""
 
 
+def ref_of(dataset: str, number: int, subset: str = "") -> str:
+    """What names a version, `criteo@v3`, or a declared subset of it, `criteo@v3[day_0*]`."""
+    return f"{dataset}@v{number}[{subset}]" if subset else f"{dataset}@v{number}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A named, owned line of versions. `latest` is the highest version number, 0 while there is none."""
+    """A named, owned line of versions. `latest` is the highest version number, 0 while there is none.
+
+    `team` is whose quota its replicas count against ("" for nobody's). `stale_after_s` is how long they may be idle: as
+    the site has it (None), or for ever (0).
+    """
 
     name: str
     group: str
     owner: str
+    team: str
+    stale_after_s: float | None
     description: str
     created_at: float
     versions: int
@@ -52,11 +63,12 @@ class MadeBy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One immutable version.
+    """One immutable version, or a declared subset of one.
 
     `manifest_digest` identifies the registered content (see catalog.manifest). `lake_url` is the root that the
     manifest's object keys are relative to; `profile` names the credentials, never holds them. `sealed` says that
-    the digest of every file is known.
+    the digest of every file is known. `subset` names a subset within its version ("" for the whole) and `selection`
+    says what it selects (see cache.selection); its manifest, files and size are those of the subset.
     """
 
     dataset: str
@@ -75,15 +87,20 @@ class Version:
     parents: tuple[ParentVersion, ...]
     made_by: MadeBy
     tags: tuple[str, ...]
+    subset: str = ""
+    selection: str = ""
 
     @property
     def ref(self) -> str:
-        return f"{self.dataset}@v{self.number}"
+        return ref_of(self.dataset, self.number, self.subset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
-    """A request to add a version. The manifest has been stored before, under `manifest_digest`."""
+    """A request to add a version. The manifest has been stored before, under `manifest_digest`.
+
+    A `team` becomes the dataset's where that has none.
+    """
 
     dataset: str
     manifest_digest: str
@@ -92,8 +109,23 @@ class NewVersion:
     profile: str = ""
     created_by: str = ""
     message: str = ""
+    team: str = ""
     parents: tuple[ParentVersion, ...] = ()
     made_by: MadeBy = MadeBy()
+    subset: str = ""
+    selection: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSubset:
+    """A request to declare a subset of a version. Its manifest has been stored before, under `manifest_digest`."""
+
+    dataset: str
+    number: int
+    subset: str
+    selection: str
+    manifest_digest: str
+    created_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

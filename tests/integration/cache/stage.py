@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from forebay.cache.engine import Cache
 from forebay.cache.recover import Recovered
 from forebay.client.register import register
 from forebay.client.session import Session
@@ -64,6 +65,12 @@ class Stage:
         session = Session.start({**self.settings, **settings})
         self._stack.callback(session.close)
         return session
+
+    def cache_on(self, disk: Disk) -> Cache:
+        """The cache of a process of its own whose disk is this one."""
+        world = World(self.root)
+        self._stack.callback(world.hub.close)
+        return world.cache(disk=disk)
 
     def put(self, dataset: str, name: str, data: bytes) -> None:
         """An object of the dataset."""

@@ -20,7 +20,8 @@ def test_sizes_are_binary_as_in_the_settings() -> None:
 
 
 def test_counts() -> None:
-    assert [count(1, "file"), count(2, "file"), count(1200, "entry")] == ["1 file", "2 files", "1,200 entries"]
+    told = [count(number, noun) for number, noun in ((1, "file"), (2, "file"), (1200, "entry"), (2, "day"))]
+    assert told == ["1 file", "2 files", "1,200 entries", "2 days"]
 
 
 def test_durations() -> None:

@@ -61,6 +61,14 @@ def test_an_error_names_status_code_and_tries_but_no_secret() -> None:
     assert "hunter2" not in repr(error)
 
 
+def test_a_host_that_is_away_is_named_without_what_stands_around_it() -> None:
+    raised = obstore_errors.GenericError(
+        "GET http://user:pass@s3.example.org:9000/b/k?X-Amz-Signature=abc kind: Connect"
+    )
+    error = lake_error(read_fault(raised), "s3://b/k")
+    assert error.message == "s3://b/k: the lake can't be reached at s3.example.org:9000"
+
+
 def test_a_slow_down_is_told_from_other_failures() -> None:
     assert [code for code in (408, 429, 500, 502, 503) if read_fault(status(code)).throttled] == [429, 503]
 

@@ -1,0 +1,156 @@
+"""Scrubbing real volumes: damage is found at a bounded rate, quarantined, refilled; a shaky disk is no witness."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+import pytest
+
+from forebay.cache import canary
+from forebay.cache.engine import Cache
+from forebay.cache.scrub import Scrubber, ScrubSettings, pause_s
+from forebay.clock import SystemClock
+from forebay.errors import DamagedError, UnavailableError
+from forebay.fsio import Disk
+from forebay.testing.cached.disks import FailingDisk
+from forebay.wire.cache import HealthReport, Sign, VolumeState
+from forebay.wire.catalog import Version
+from tests.integration.cache.stage import Stage, contents
+
+FILES = {f"part-{number:02}": bytes([number]) * 50_000 for number in range(40)}
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with Stage() as made:
+        yield made
+
+
+def scrubber(stage: Stage, cache: Cache, settings: ScrubSettings, waits: list[float] | None = None) -> Scrubber:
+    def wait(seconds: float) -> bool:
+        (waits if waits is not None else []).append(seconds)
+        return False
+
+    session = stage.session()
+    holder = session.holder("scrub")
+    return Scrubber(cache, session.memo_folder, settings, holder=holder, clock=SystemClock(), wait=wait)
+
+
+def flip_a_bit(cache: Cache, version: Version, name: str) -> None:
+    path = cache.path(version) / name
+    path.chmod(0o644)
+    data = bytearray(path.read_bytes())
+    data[1000] ^= 1
+    path.write_bytes(data)
+    path.chmod(0o444)
+
+
+def test_VERIFIED_a_flipped_bit_is_found_quarantined_and_fetched_anew_while_others_stay(stage: Stage) -> None:
+    session = stage.session()
+    version, other = stage.add("clicks", FILES), stage.add("views", {"a": b"a" * 1000})
+    cache = session.cache
+    with cache.lease(version, session.holder("test")) as leased:
+        cache.warm(other, session.holder("test"))
+        flip_a_bit(cache, version, "part-07")
+        with (leased.warmed.path / "part-03").open("rb") as held:
+            done = scrubber(stage, cache, ScrubSettings()).run()
+            assert held.read() == FILES["part-03"]
+    assert (done.damaged, done.refilled, done.failed) == ((version.ref,), (version.ref,), ())
+    assert [(item.ref, [bad.path for bad in item.bad]) for item in done.verified if item.bad] == [
+        (version.ref, ["part-07"])
+    ]
+    assert contents(cache.path(version)) == FILES
+    assert any(path.name.startswith("quarantine-") for path in cache.layout.trash.iterdir())
+    again = scrubber(stage, cache, ScrubSettings()).run()
+    assert not again.damaged
+    events = [event.event for event in session.hub.volumes.events(cache.volume_id, 10)]
+    assert events[:2] == ["filled", "damaged"]
+
+
+def test_without_refill_the_replica_waits_damaged_for_whoever_wants_it(stage: Stage) -> None:
+    session = stage.session()
+    version = stage.add("clicks", FILES)
+    session.cache.warm(version, session.holder("test"))
+    flip_a_bit(session.cache, version, "part-07")
+    done = scrubber(stage, session.cache, ScrubSettings(refill=False)).run()
+    assert (done.damaged, done.refilled) == ((version.ref,), ())
+    warmed = session.cache.warm(version, session.holder("test"))
+    assert warmed.moved_bytes == 50_000
+
+
+def test_BRAKE_a_pass_that_finds_much_damaged_stops_and_takes_nothing_out(stage: Stage) -> None:
+    session = stage.session()
+    version = stage.add("clicks", FILES)
+    session.cache.warm(version, session.holder("test"))
+    for number in range(3):
+        flip_a_bit(session.cache, version, f"part-{number:02}")
+    with pytest.raises(DamagedError) as caught:
+        scrubber(stage, session.cache, ScrubSettings()).run()
+    assert caught.value.kind == "brake"
+    assert not any(path.name.startswith("quarantine-") for path in session.cache.layout.trash.iterdir())
+
+
+def test_the_rate_is_kept_by_waiting(stage: Stage) -> None:
+    session = stage.session()
+    version = stage.add("clicks", FILES)
+    session.cache.warm(version, session.holder("test"))
+    waits: list[float] = []
+    scrubber(stage, session.cache, ScrubSettings(rate_bytes_s=1000.0), waits).run()
+    # The waits were only written down, so every one of them covers all that was read until then.
+    assert len(waits) == len(FILES)
+    assert 40 * 50 - 60 < waits[-1] <= 40 * 50
+
+
+def test_how_long_to_wait() -> None:
+    assert pause_s(1000, 0.5, 1000.0) == 0.5
+    assert pause_s(1000, 3.0, 1000.0) == 0.0
+
+
+def test_a_fill_that_met_a_failing_disk_makes_the_volume_unstable_and_the_next_one_tries_it_out(stage: Stage) -> None:
+    session = stage.session()
+    version = stage.add("clicks", FILES)
+    failing = stage.cache_on(FailingDisk(lambda name, number: errno.EIO if name == "write_at" else 0))
+    with pytest.raises(DamagedError):
+        failing.warm(version, session.holder("test"))
+    assert failing.volume().state is VolumeState.UNSTABLE
+    dead = stage.cache_on(FailingDisk(lambda name, number: errno.EIO if name == "rename" else 0))
+    with pytest.raises(UnavailableError) as caught:
+        dead.warm(version, session.holder("test"))
+    assert caught.value.kind in ("volume-unstable", "volume-down")
+    warmed = session.cache.warm(version, session.holder("test"))
+    assert contents(warmed.path) == FILES
+    assert session.cache.volume().state is VolumeState.NORMAL
+
+
+def test_IN_USE_what_is_ready_is_opened_on_an_unstable_volume_and_nothing_goes(stage: Stage) -> None:
+    session = stage.session()
+    version = stage.add("clicks", FILES)
+    session.cache.warm(version, session.holder("test"))
+    session.hub.volumes.report_health(session.cache.volume_id, HealthReport(sign=Sign.BAD, reason="it stalls"))
+    with session.cache.lease(version, session.holder("test")) as leased:
+        assert contents(leased.warmed.path) == FILES
+    evicted = session.cache.evictor.evict(session.cache.replicas()[0], "asked for")
+    assert evicted.error is not None
+    assert evicted.error.kind == "volume-unstable"
+    assert contents(session.cache.path(version)) == FILES
+
+
+def test_a_canary_tells_a_full_disk_a_failing_one_and_another_volume_apart(stage: Stage) -> None:
+    cache = stage.session().cache
+
+    def sign(number: int) -> Sign:
+        disk = FailingDisk(lambda name, _: number if name == "write" else 0)
+        return canary.try_out(cache.layout, cache.volume_id, disk).sign
+
+    assert [sign(number) for number in (0, errno.ENOSPC, errno.EIO, errno.EROFS)] == [
+        Sign.GOOD,
+        Sign.GOOD,
+        Sign.BAD,
+        Sign.BAD,
+    ]
+    assert canary.try_out(cache.layout, "another", Disk()).sign is Sign.GONE
+    cache.layout.mark.rename(cache.layout.root / "aside")
+    assert canary.try_out(cache.layout, cache.volume_id, Disk()).sign is Sign.GONE
+    (cache.layout.root / "aside").rename(cache.layout.mark)
+    assert list(cache.layout.trash.iterdir()) == []

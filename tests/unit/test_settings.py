@@ -1,0 +1,139 @@
+"""Settings: every source, their order, and errors that name the setting and where it came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forebay.errors import InputError
+from forebay.settings import MEANINGS, Price, Settings, load, parse_price
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings but those of the test."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in MEANINGS:
+        monkeypatch.delenv(f"FOREBAY_{name.upper()}", raising=False)
+
+
+def _refused(tmp_path: Path, **flags: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        load(flags, folder=tmp_path)
+    assert caught.value.kind == "bad-setting"
+    return caught.value.message
+
+
+def test_a_flag_goes_before_a_variable_before_the_project_before_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config" / "forebay").mkdir(parents=True)
+    user_file = tmp_path / "config" / "forebay" / "config.toml"
+    user_file.write_text('streams = 1\nlake = "user"\nprofile = "user"\nuser = "user"\n')
+    project = tmp_path / "forebay.toml"
+    project.write_text('lake = "project"\nprofile = "project"\nuser = "project"\n')
+    monkeypatch.setenv("FOREBAY_PROFILE", "variable")
+    monkeypatch.setenv("forebay_user", "variable")
+    loaded = load({"user": "flag", "home": None}, folder=tmp_path)
+    found = loaded.settings
+    assert (found.streams, found.lake, found.profile, found.user) == (1, "project", "variable", "flag")
+    names = ("grace", "streams", "lake", "profile", "user")
+    origins = [loaded.origins[name] for name in names]
+    assert origins == ["default", str(user_file), str(project), "FOREBAY_PROFILE", "--user"]
+
+
+def test_texts_become_what_a_setting_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"VOLUME": "/v", "STREAMS": " 8 ", "HIGH_MARK": "0.5", "STALE_AFTER": "never"}.items():
+        monkeypatch.setenv(f"FOREBAY_{name}", value)
+    found = load(folder=tmp_path).settings
+    assert (found.volume, found.streams, found.high_mark, found.stale_after) == (Path("/v"), 8, 0.5, "never")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("streams", 0),
+        ("streams", 257),
+        ("streams", "many"),
+        ("streams", True),
+        ("streams", 1.5),
+        ("high_mark", 0),
+        ("high_mark", 1.1),
+        ("high_mark", "nan"),
+        ("low_mark", []),
+        ("low_mark", True),
+        ("grace", "10 parsecs"),
+        ("grace", 10),
+        ("volume_limit", "0%"),
+        ("lake", 5),
+        ("home", 5),
+        ("profiles", "{"),
+        ("profiles", {"lake": "text"}),
+        ("profiles", {"lake": {"key": 5}}),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name_and_source(tmp_path: Path, name: str, value: object) -> None:
+    assert _refused(tmp_path, **{name: value}).startswith(f"{name} (from --{name.replace('_', '-')}): ")
+
+
+def test_an_unknown_setting_is_told_with_the_nearest_known_one(tmp_path: Path) -> None:
+    (tmp_path / "forebay.toml").write_text("strems = 3\n")
+    with pytest.raises(InputError, match=r"'strems' \(in .*forebay.toml\)") as caught:
+        load(folder=tmp_path)
+    assert caught.value.todo == "Did you mean streams?"
+
+
+@pytest.mark.parametrize("text", ["streams = ", "\udcff"], ids=["no TOML", "no UTF-8"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "forebay.toml").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError) as caught:
+        load(folder=tmp_path)
+    assert caught.value.kind == "bad-settings-file"
+
+
+def test_profiles_come_from_variables_whole_or_option_by_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOREBAY_PROFILES", json.dumps({"near": {"endpoint": "a", "region": "b"}}))
+    monkeypatch.setenv("FOREBAY_PROFILES__NEAR__ENDPOINT", "c")
+    monkeypatch.setenv("FOREBAY_PROFILES__FAR__SECRET_ACCESS_KEY", "d")
+    found = load(folder=tmp_path).settings
+    assert found.profile_options("near") == {"endpoint": "c", "region": "b"}
+    assert found.profile_options("far") == {"secret_access_key": "d"}
+    monkeypatch.setenv("FOREBAY_PROFILES", "{")
+    assert "FOREBAY_PROFILES" in _refused(tmp_path)
+
+
+def test_other_variables_of_forebay_are_not_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOREBAY_CRITEO", "/volume/roots/default/trees/criteo/v1")
+    monkeypatch.setenv("FOREBAY_DEBUG", "1")
+    assert set(load(folder=tmp_path).origins) == set(MEANINGS)
+
+
+def test_secrets_are_not_in_the_repr_nor_in_an_error(tmp_path: Path) -> None:
+    flags = {"database": "postgresql://u:hidden@h/d", "profiles": {"lake": {"secret_access_key": "hidden"}}}
+    assert "hidden" not in repr(load(flags, folder=tmp_path))
+    assert "hidden" not in _refused(tmp_path, profiles='{"lake": "hidden"')
+    assert "hidden" not in _refused(tmp_path, profiles={"lake": {"key": ["hidden"]}})
+
+
+def test_every_default_is_one_that_could_be_given(tmp_path: Path) -> None:
+    settings = load(folder=tmp_path).settings
+    given = {name: getattr(settings, name) for name in MEANINGS if getattr(settings, name) is not None}
+    assert load(given, folder=tmp_path).settings == settings == Settings(**given)
+
+
+def test_a_price_has_its_currency_or_is_not_known() -> None:
+    assert parse_price("0.09 USD") == Price(amount=0.09, currency="USD")
+    assert parse_price(" ") is None
+
+
+@pytest.mark.parametrize("text", ["0.09", "USD", "-1 USD", "1 dollar", "0,09 EUR"])
+def test_what_is_no_price_is_refused_in_our_words(text: str) -> None:
+    with pytest.raises(InputError) as refused:
+        load({"read_price": text})
+    told = f"read_price (from --read-price): {text!r} is not a price for a GB: write 0.09 USD"
+    assert (refused.value.kind, refused.value.message) == ("bad-setting", told)
