@@ -13,6 +13,7 @@ from forebay.fsio import Disk
 
 EFFECTS = (
     "create",
+    "create_over",
     "append",
     "write",
     "write_at",
@@ -21,7 +22,9 @@ EFFECTS = (
     "link",
     "copy",
     "unlink",
+    "remove_directory",
     "set_mode",
+    "sync",
     "sync_directory",
     "sync_file_system",
 )
