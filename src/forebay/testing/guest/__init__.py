@@ -6,7 +6,7 @@ Its root file system is the host's own, read-only; it can change its disk images
 from __future__ import annotations
 
 from forebay.testing.guest.images import make_image
-from forebay.testing.guest.machine import Guest, GuestError
+from forebay.testing.guest.linux import Guest, GuestError
 from forebay.testing.guest.network import Network
 
 __all__ = ["Guest", "GuestError", "Network", "make_image"]
