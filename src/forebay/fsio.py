@@ -31,18 +31,11 @@ _LINK_REFUSED = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno
 
 
 class Disk:
-    """The real disk. Errors are plain OSErrors, translated by the caller who knows why.
-
-    Every method is one effect, save the last ones (`write_durable` and those after it), which are made of effects.
-    """
+    """The real disk. Every method is one effect; errors are plain OSErrors, translated by the caller who knows why."""
 
     def create(self, path: Path) -> int:
         """A new file, read-only for everybody but this descriptor. FileExistsError when the name is taken."""
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
-
-    def create_over(self, path: Path) -> int:
-        """A file to be written and renamed to its name later; what a killed process left under `path` is emptied."""
-        return os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o644)
 
     def append(self, path: Path) -> int:
         return os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
@@ -88,16 +81,8 @@ class Disk:
         """Remove one name; absent is fine."""
         path.unlink(missing_ok=True)
 
-    def remove_directory(self, path: Path) -> None:
-        """Remove an empty directory."""
-        os.rmdir(path)
-
     def set_mode(self, path: Path, mode: int) -> None:
         os.chmod(path, mode)
-
-    def sync(self, descriptor: int) -> None:
-        """Make one file's bytes durable; its name is another matter."""
-        os.fsync(descriptor)
 
     def sync_directory(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -141,17 +126,17 @@ class Disk:
 
     def _replace(self, path: Path, chunks: Iterable[Buffer]) -> None:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        descriptor = self.create_over(partial)
+        descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o644)
         try:
             for chunk in chunks:
                 self.write(descriptor, chunk)
-            self.set_mode(partial, FILE_MODE)
-            self.sync(descriptor)
+            os.fchmod(descriptor, FILE_MODE)
+            os.fsync(descriptor)
         except OSError:
             partial.unlink(missing_ok=True)
             raise
         finally:
-            self.close(descriptor)
+            os.close(descriptor)
         self.rename(partial, path)
         self.sync_directory(path.parent)
 
@@ -163,7 +148,7 @@ class Disk:
         folders: list[str] = []
         files: list[str] = []
         try:
-            self.set_mode(path, 0o700)
+            os.chmod(path, 0o700)
             # Names alone: one folder may hold a million.
             with os.scandir(path) as entries:
                 for entry in entries:
@@ -178,7 +163,7 @@ class Disk:
             stuck += self.remove_tree(Path(f"{path}/{name}"))
         if not stuck:
             try:
-                self.remove_directory(path)
+                os.rmdir(path)
             except OSError:
                 stuck.append(path)
         return stuck

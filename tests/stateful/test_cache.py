@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -272,12 +271,4 @@ class CacheMachine(RuleBasedStateMachine):
 
 
 TestCache = CacheMachine.TestCase
-TestCache.settings = settings(max_examples=settings.default.max_examples // 10, stateful_step_count=25)  # type: ignore[union-attr]
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
-class TestCacheNightly(CacheMachine.TestCase):  # type: ignore[valid-type, misc]
-    """The same for as long as the profile says: make soak takes the nightly one."""
-
-    settings = settings(max_examples=settings.default.max_examples // 8, stateful_step_count=50)  # type: ignore[union-attr]
+TestCache.settings = settings(max_examples=settings.default.max_examples // 16, stateful_step_count=25)  # type: ignore[union-attr]

@@ -21,7 +21,7 @@ from forebay.cache.health import ALLOWED, SIGNS_TO_CHANGE, Act, require
 from forebay.cache.heart import Heart
 from forebay.cache.leased import Kept, Leased, Warmed
 from forebay.cache.look import account_bytes
-from forebay.cache.machine import Terms, is_held
+from forebay.cache.machine import Terms
 from forebay.cache.memo import Memo
 from forebay.cache.meter import Meter
 from forebay.cache.place import holds
@@ -341,8 +341,8 @@ class Cache:
 
     def _end_dead_eviction(self, replica: Replica) -> None:
         """Who waits for an eviction ends it when its process is gone; only then may a fill begin."""
-        held_until, hold_seconds = replica.since + self._terms.hold_seconds, self._terms.hold_seconds
-        if replica.state is ReplicaState.EVICTING and not is_held(held_until, self._clock.now(), hold_seconds):
+        silent_s = self._clock.now() - replica.since
+        if replica.state is ReplicaState.EVICTING and silent_s >= self._terms.hold_seconds:
             self.evictor.evict(replica, replica.reason)
 
     def _really_there(self, replica: Replica, version: Version) -> bool:

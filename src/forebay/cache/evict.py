@@ -24,7 +24,7 @@ from forebay.cache.shares import Shares
 from forebay.cache.stuck import FREES
 from forebay.cache.volume import VolumeLayout, tree_name
 from forebay.clock import Clock
-from forebay.errors import ConflictError, ForebayError, UnavailableError
+from forebay.errors import ConflictError, ForebayError
 from forebay.fsio import Disk, freed_bytes_below
 from forebay.log import get_logger
 from forebay.wire.cache import EvictGrant, Quota, Replica, ReplicaState, Volume
@@ -233,9 +233,6 @@ class Evictor:
             try:
                 trash, held_fast = self._take_away(version, grant, grip)
                 freed_bytes, left = self._empty(trash, grant.token)
-                # What is reported as free must not be back after a power cut.
-                self._disk.sync_file_system(self._layout.root)
-                self._refuse_away()
             except OSError as error:
                 self._put_back(version, grant, error)
                 raise disk_error(error, self._layout.root) from error
@@ -252,7 +249,6 @@ class Evictor:
 
         A blob that refuses is noted and left: the replica is gone all the same, and its version may come again.
         """
-        self._refuse_away()
         tree = self._tree(version)
         going = self._going(version, grant.replica)
         held_fast: list[Path] = []
@@ -279,11 +275,6 @@ class Evictor:
                 stuck.note(self._layout, version.group, digest, self._disk)
                 held_fast.append(blob)
         return trash, held_fast
-
-    def _refuse_away(self) -> None:
-        """On an empty mount everything looks deleted: then nothing was, and the eviction stays open."""
-        if not self._layout.mark.exists():
-            raise UnavailableError("volume-away", f"the volume {self._layout.root} is away", todo="Is it mounted?")
 
     def _put_back(self, version: Version, grant: EvictGrant, error: OSError) -> None:
         """The volume refused: when the tree is still in its place, nothing has happened to the replica.
@@ -318,27 +309,11 @@ class Evictor:
         """The blobs that go with a replica: those that no other one lists, none while another one can't be read."""
         with self._lock:
             shares = self._holdings.update(self._hub.replicas.all(self._volume_id))
-            told = self._holdings.unreadable.get(replica.group)
-            if isinstance(told, UnavailableError):
-                # A hub that is away says nothing about the blobs, and nothing has moved yet: the eviction waits.
-                raise told
-            if told:
+            if told := self._holdings.unreadable.get(replica.group):
                 _log.warning("blobs-kept", ref=version.ref, kind=told.kind, why=told.message)
                 return []
             # A fill that links one of these blobs meanwhile gives it its name again when it publishes.
-            going = shares.only(replica.ref) if replica.ref in shares else []
-            kept = self._placed_by_fills(replica)
-        return [digest for digest in going if digest not in kept]
-
-    def _placed_by_fills(self, replica: Replica) -> set[str]:
-        """The digests of versions that a fill is not done with: its reservation covers the blobs it placed."""
-        known = {other.ref for other in self._hub.replicas.all(self._volume_id)}
-        kept: set[str] = set()
-        for ref in {fill.ref for fill in self._hub.fills.open_fills(self._volume_id)} - known:
-            version = self._hub.catalog.resolve(ref)
-            if version.group == replica.group:
-                kept |= {digest.hex() for digest in self._holdings.digests(version)["digest"].to_pylist()}
-        return kept
+            return shares.only(replica.ref) if replica.ref in shares else []
 
     def _look(self) -> tuple[list[Replica], Shares, list[tuple[Quota, Shares]]]:
         """The replicas, who shares what, and the same within each team that has a quota; copies to try things on."""

@@ -23,18 +23,18 @@ from forebay.cache.listing import Listing, line, link_present, starting
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
 from forebay.cache.overlap import hold_back, take_up
-from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes, rewrite_completed
+from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
 from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
 from forebay.cache.room import Room
 from forebay.cache.shared import Overlap, learn
 from forebay.cache.source import LocalSource
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
-from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, VolumeLayout, read_completed
+from forebay.cache.volume import COMPLETE, DAMAGED, Completed, VolumeLayout, read_completed
 from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
-from forebay.errors import CapacityError, ConflictError, ForebayError, UnavailableError
+from forebay.errors import CapacityError, ConflictError, ForebayError
 from forebay.fsio import Disk
 from forebay.lake.stores import LakeStore
 from forebay.wire.cache import FillDone, Granted, Progress, Replica
@@ -142,7 +142,6 @@ class _Fill:
         self._grip = grip
         self._wishes = wishes
         self._began = filler.clock.monotonic()
-        self._learned_files = 0
         self._trash_name = f"replaced-{granted.fill_id}-{granted.token}"
         self._folder = filler.layout.fill(granted.fill_id)
         self._tree = filler.layout.tree_of(version)
@@ -173,10 +172,6 @@ class _Fill:
         Never hides `error`, save by the news that another holder has taken over.
         """
         granted, fills = self._granted, self._hub.fills
-        if not self._filler.layout.mark.exists():
-            # The volume is away: what lies on it cannot be told, so the reservation stays, as after a kill.
-            error.add_note("the volume is away; its next fill finds out what it holds")
-            return
         reason = _told(error)
         try:
             damaged = read_completed(self._tree, DAMAGED) is not None
@@ -189,11 +184,8 @@ class _Fill:
 
     def _leave_behind(self, error: BaseException) -> int:
         """The bytes that this fill's reservation has to go on covering."""
-        placed, completed = placed_bytes(self._folder), read_completed(self._tree)
-        if completed is not None and completed.token == self._granted.token:
-            # All is in place, but the hub did not hear of it, and what said so in the folder is gone.
-            placed = max(placed, completed.added_bytes) + described_bytes(self._tree)
-        elif read_completed(self._tree, DAMAGED) is None:
+        placed = placed_bytes(self._folder)
+        if read_completed(self._tree, DAMAGED) is None:
             # A tree that was put in its place and not reported: its records, and what could not be linked.
             placed += fsio.freed_bytes_below(self._tree)
         if isinstance(error, CapacityError) and error.kind == "disk-full" and not placed:
@@ -286,7 +278,6 @@ class _Fill:
         heard = WishesHeard(self._hub, self._granted, transfer.prefer)
         with Heart("wishes", WISH_SECONDS, heard.listen, bool), self._wishes.told_to(transfer.prefer):
             transfer.run()
-        self._learned_files = transfer.learned_files
 
     def _place(
         self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing
@@ -294,9 +285,8 @@ class _Fill:
         # All is written. NFS keeps the name of an open file, and with it the folder that will have to go.
         incoming.close()
         seal = self._record_digests(contents.manifest, listing.digests)
-        self._disk.sync_file_system(self._filler.layout.root, self._witness)
-        # Not before the sync: after a power cut, a temp file that this names and that is gone counts as a blob.
         incoming.begin_placing((index, listing.sizes[index]) for index in plan.brought())
+        self._disk.sync_file_system(self._filler.layout.root, self._witness)
         self._grip.check()
         for index, path in listing.paths(plan.brought()):
             placer.keep(incoming.temp(index), listing.name(index), path, listing.sizes[index])
@@ -325,9 +315,7 @@ class _Fill:
         """Delete the tree that stood in the place; what came free."""
         trash = self._filler.layout.trash / self._trash_name
         before = fsio.freed_bytes_below(trash)
-        if trash.exists():
-            self._disk.remove_tree(trash)
-            self._disk.sync_directory(trash.parent)
+        self._disk.remove_tree(trash)
         return before - fsio.freed_bytes_below(trash)
 
     def _is_accounted(self, replaced: Path) -> bool:
@@ -336,15 +324,7 @@ class _Fill:
         return completed is None or completed.manifest_digest != self._version.manifest_digest
 
     def _report_placed(self, completed: Completed) -> Filled:
-        """A tree that was completed before the hub was told (or that the hub forgot): nothing to do but tell it."""
-        seal, catalog = self._tree / RESERVED / SEAL, self._hub.catalog
-        if completed.seal_digest and seal.exists():
-            catalog.seal(completed.manifest_digest, catalog.store_seal(seal))
-        if completed.token > self._granted.token:
-            # The hub lost its last records: by the old token, no eviction would dare to touch this tree.
-            self._grip.renew()
-            completed = replace(completed, token=self._granted.token)
-            rewrite_completed(self._tree, completed, self._disk)
+        """A tree that was completed before the hub could be told: nothing to do but tell it."""
         return self._report(completed, Progress(present_bytes=completed.size_bytes))
 
     def _report(self, completed: Completed, progress: Progress) -> Filled:
@@ -354,16 +334,9 @@ class _Fill:
             present_bytes=progress.present_bytes,
             seconds=completed.fill_seconds,
             seal_digest=completed.seal_digest,
-            learned_files=completed.learned_files,
         )
         # Before the report, while the reservation still covers it.
         remove_holders(self._folder, self._granted.token, self._disk)
-        if self._folder.exists():
-            self._disk.sync_directory(self._folder)
-        if not self._filler.layout.mark.exists():
-            raise UnavailableError(
-                "volume-away", f"the volume {self._filler.layout.root} went away", todo="Is it mounted?"
-            )
         # When another holder has taken over, it finds this tree, which is whole, and reports or replaces it.
         replica = self._hub.fills.finish(self._granted.fill_id, self._granted.token, done)
         self._disk.remove_tree(self._folder)
@@ -412,7 +385,6 @@ class _Fill:
             fill_seconds=round(self._filler.clock.monotonic() - self._began, 3),
             completed_at=round(self._filler.clock.now(), 3),
             added_bytes=added_bytes,
-            learned_files=self._learned_files,
             subset=version.subset,
             selection=version.selection,
         )

@@ -18,15 +18,6 @@ LEASE_SECONDS = 120.0
 """A lease that was not renewed for so long has ended."""
 
 
-_SKEW_HOLDS = 6
-"""A hold that would last longer than so many holds was given before the clock went back: nobody waits for it."""
-
-
-def is_held(held_until: float, now: float, hold_seconds: float) -> bool:
-    """Whether a fill or eviction that was last renewed until then still has its holder."""
-    return now < held_until <= now + hold_seconds * (1 + _SKEW_HOLDS)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """How long a holder and a lease are believed without a word from them; they speak five and four times as often."""
@@ -190,7 +181,7 @@ def _request_fill(facts: Facts, event: FillRequested) -> Step:
     if facts.state is ReplicaState.READY:
         return facts, Verdict.READY
     filling = facts.state is ReplicaState.FILLING
-    held = filling and is_held(facts.held_until, event.now, event.hold_seconds) and facts.token != event.dead_token
+    held = filling and facts.held_until > event.now and facts.token != event.dead_token
     if facts.state is ReplicaState.EVICTING or held:
         return facts, Verdict.WAIT
     until = event.now + event.hold_seconds
@@ -203,8 +194,7 @@ def _request_evict(facts: Facts, event: EvictRequested) -> Step:
         return facts, Verdict.IN_USE
     if facts.pinned:
         return facts, Verdict.PINNED
-    abandoned = facts.state is ReplicaState.EVICTING
-    abandoned &= not is_held(facts.held_until, event.now, event.hold_seconds)
+    abandoned = facts.state is ReplicaState.EVICTING and facts.held_until <= event.now
     if facts.state not in (ReplicaState.READY, ReplicaState.DAMAGED) and not abandoned:
         return facts, Verdict.NOT_READY
     held = replace(

@@ -205,13 +205,6 @@ def _newer(tree: Path, before: int | None) -> bool:
     return completed is not None and completed.token >= before
 
 
-def rewrite_completed(tree: Path, completed: Completed, disk: Disk) -> None:
-    """Replace the marker of a tree that is in its place."""
-    disk.set_mode(tree / RESERVED, 0o755)
-    write_completed(tree, completed, disk)
-    disk.set_mode(tree / RESERVED, SEALED_DIRECTORY_MODE)
-
-
 def is_complete(tree: Path) -> bool:
     """Whether the marker is there: one stat, whatever the number of files."""
     return (tree / RESERVED / COMPLETE).exists()

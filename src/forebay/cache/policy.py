@@ -17,7 +17,7 @@ from typing import Protocol, overload
 from humanize import naturalsize
 
 from forebay.cache.bandwidth import ASSUMED_BYTES_S, seconds_for
-from forebay.cache.machine import HOLD_SECONDS, is_held
+from forebay.cache.machine import HOLD_SECONDS
 from forebay.wire.cache import Quota, Replica, ReplicaState
 
 DAY_SECONDS = 86400.0
@@ -242,7 +242,7 @@ def _judge(candidates: Sequence[Candidate], policy: Policy, now: float, hold_sec
 
 def _rule_of_odd(replica: Replica, now: float, hold_seconds: float) -> Rule:
     """Of one that is not ready."""
-    if replica.state is ReplicaState.EVICTING and not is_held(replica.since + hold_seconds, now, hold_seconds):
+    if replica.state is ReplicaState.EVICTING and now - replica.since >= hold_seconds:
         return Rule.INTERRUPTED
     if replica.state is not ReplicaState.DAMAGED:
         return Rule.BUSY

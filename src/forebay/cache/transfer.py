@@ -6,7 +6,6 @@ range is written to the journal after it is in the file, so that a kill costs at
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +31,6 @@ from forebay.digest import digest_file
 from forebay.errors import CapacityError, DamagedError, ForebayError, InputError, NotAllowedError, UnavailableError
 from forebay.fsio import Disk
 from forebay.lake.backoff import Patience
-from forebay.lake.checksum import offered_md5
 from forebay.lake.fetch import Sink, fetch
 from forebay.lake.part import Part
 from forebay.lake.stores import LakeStore
@@ -72,8 +70,6 @@ _Task = tuple[File, Segment]
 class Transfer:
     """One holder's transfer, on at most so many `streams`. `digests` is given the digest of every finished entry.
 
-    `learned_files` counts those of which nobody knew a digest and for which the lake offered no checksum that agreed.
-
     `still_held` is called before every write; it raises for a holder that was replaced.
     """
 
@@ -111,7 +107,6 @@ class Transfer:
         self._wished = threading.Event()
         self._ended = threading.Event()
         self.errors: list[ForebayError] = []
-        self.learned_files = 0
 
     def prefer(self, entries: Iterable[int]) -> None:
         """Move these entries next: readers wait for them."""
@@ -349,8 +344,6 @@ class Transfer:
     def _finish(self, wanted: Wanted, digest: bytes) -> None:
         """Accept a whole file, or fetch it again when it is not what it should be."""
         index = wanted.missing.index
-        if wanted.digest is None:
-            digest = self._checked(wanted, digest)
         tries = 1
         while wanted.digest is not None and digest != wanted.digest:
             if tries == _DIGEST_TRIES:
@@ -360,26 +353,6 @@ class Transfer:
         self._incoming.journal.add(Record(index, 0, wanted.size_bytes, digest))
         self._digests[index] = digest
         self._meter.moved(0, files=1)
-
-    def _checked(self, wanted: Wanted, digest: bytes) -> bytes:
-        """The digest of a first fill, after a look at the checksum that the lake itself offers.
-
-        Where the two disagree the object is fetched again: a bit that flipped on the way is mended so. The same bytes
-        twice mean an etag that is no MD5 (a customer's key), or a lake that is wrong in itself, which nobody can tell
-        apart: the digest is learned here. Bytes that differ each time are damage.
-        """
-        expected = offered_md5(self._store.scheme, wanted.etag) if wanted.cut is None else ""
-        for tries in range(_DIGEST_TRIES if expected else 0):
-            if _md5_of(self._incoming.temp(wanted.missing.index)) == expected:
-                return digest
-            before, digest = digest, self._fetch_again(wanted)
-            if digest == before:
-                break
-            if tries == _DIGEST_TRIES - 1:
-                raise _unsteady(self._store.subject(wanted.key))
-        with self._lock:
-            self.learned_files += 1
-        return digest
 
     def _fetch_again(self, wanted: Wanted) -> bytes:
         size = wanted.size_bytes
@@ -431,16 +404,3 @@ def _mismatch(subject: str, found: bytes, expected: bytes) -> DamagedError:
         f"{subject} has the digest {found.hex()}, not {expected.hex()} after {_DIGEST_TRIES} downloads",
         todo="The lake's copy is damaged or was replaced: restore it, or register a new version.",
     )
-
-
-def _unsteady(subject: str) -> DamagedError:
-    return DamagedError(
-        "digest-mismatch",
-        f"{subject} came with other bytes each time, and never with the MD5 that is its etag",
-        todo="Something between the lake and here damages data: look at the network and its proxies.",
-    )
-
-
-def _md5_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

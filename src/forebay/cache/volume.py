@@ -50,8 +50,6 @@ class Completed:
     completed_at: float
     added_bytes: int = 0
     """What the fill added to the volume's account, these records aside: for a holder killed before its report."""
-    learned_files: int = 0
-    """Files whose digest the fill learned with nothing to check it against."""
     subset: str = ""
     selection: str = ""
 

@@ -108,7 +108,6 @@ def print_explanation(out: Console, found: Explanation, now: float) -> None:
     if found.replica is not None:
         facts += [
             ("since", f"{moment(found.replica.since)} ({ago(found.replica.since, now)})"),
-            ("how it came", found.replica.reason if found.state == "ready" else ""),
             ("last used", ago(found.replica.last_used_at, now) if found.state == "ready" else ""),
             ("attempts", str(found.replica.attempts) if found.replica.attempts > 1 else ""),
         ]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from forebay.cache import account
 from forebay.cache.bandwidth import seconds_for
 from forebay.cache.health import Act
-from forebay.cache.machine import FillFailed, FillFinished, FillRenewed, FillRequested, Terms, Verdict, is_held, step
+from forebay.cache.machine import FillFailed, FillFinished, FillRenewed, FillRequested, Terms, Verdict, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.versions import insert_if_absent
@@ -79,8 +79,7 @@ class FillStore:
         with reading(self._engine) as connection:
             key = rows.version_id(connection, version)
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
-            waits = facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING)
-            waits &= is_held(facts.held_until, now, self._hold_seconds)
+            waits = facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING) and facts.held_until > now
             if facts.state is not ReplicaState.READY and not waits:
                 return None
             return self._look(connection, volume_id, key, now)
@@ -133,8 +132,6 @@ class FillStore:
             )
             _refuse_fenced(verdict, fill_id)
             reason = f"filled in {done.seconds:.1f} s"
-            if done.learned_files:
-                reason += f"; digest learned here for {done.learned_files} of its files"
             measured = {"fill_seconds": done.seconds, "fill_bytes": done.moved_bytes}
             values = {**measured, "last_used_at": now, "lake_confirmed_at": now, "attempts": 0}
             values["verified_at"] = now
@@ -202,7 +199,7 @@ class FillStore:
         )
         with reading(self._engine) as connection:
             found = connection.execute(query).mappings().all()
-        return [_open_fill(row, now, self._hold_seconds) for row in found]
+        return [_open_fill(row, now) for row in found]
 
     def abandon(self, fill_id: str) -> None:
         now = self._clock.now()
@@ -213,7 +210,7 @@ class FillStore:
             rows.lock_volume(connection, row["volume_id"])
             facts = rows.facts(connection, row["volume_id"], row["version_id"], now, self._hold_seconds)
             if facts.state is ReplicaState.FILLING:
-                if is_held(facts.held_until, now, self._hold_seconds):
+                if facts.held_until > now:
                     raise ConflictError("in-use", f"the fill {fill_id} is under way", todo="Wait for it to end.")
                 why = "the fill was abandoned"
                 rows.set_state(connection, row["volume_id"], row["version_id"], ReplicaState.ABSENT, why, now)
@@ -349,13 +346,13 @@ def _progress_values(progress: Progress) -> dict[str, int]:
     }
 
 
-def _open_fill(row: Any, now: float, hold_seconds: float) -> OpenFill:
+def _open_fill(row: Any, now: float) -> OpenFill:
     return OpenFill(
         fill_id=row["fill_id"],
         ref=ref_of(row["name"], row["number"], row["subset"]),
         token=row["token"],
         holder=str(rows.holder(row)),
-        live=is_held(row["expires_at"], now, hold_seconds),
+        live=row["expires_at"] > now,
         reserved_bytes=row["reserved_bytes"],
         progress=rows.progress(row),
         process=row["holder_process"],

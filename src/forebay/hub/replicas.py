@@ -17,7 +17,6 @@ from forebay.cache.machine import (
     Facts,
     Terms,
     Verdict,
-    is_held,
     step,
 )
 from forebay.catalog import schema as t
@@ -121,8 +120,7 @@ class ReplicaStore:
             last = rows.lock_volume(connection, volume_id)
             key = rows.version_id(connection, version)
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
-            busy = facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING)
-            if busy and is_held(facts.held_until, now, self._hold_seconds):
+            if facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING) and facts.held_until > now:
                 raise ConflictError("in-use", f"{version.ref} is {facts.state} now", todo="Wait for it to end.")
             rows.save_token(connection, volume_id, max(last, token))
             reason = "found on the volume by recover"

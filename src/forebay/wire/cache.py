@@ -224,17 +224,13 @@ class NoRoom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillDone:
-    """The holder's report: what the fill added to the volume, what it moved, and what it learned.
-
-    `learned_files` are those whose digest was learned with nothing to check it against.
-    """
+    """The holder's report: what the fill added to the volume, what it moved, and what it learned."""
 
     added_bytes: int
     moved_bytes: int
     present_bytes: int
     seconds: float
     seal_digest: str
-    learned_files: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from forebay.client.subset import resolve
 from forebay.testing.cached import CopyingDisk, FakeClock, World
 from forebay.testing.cached.world import holder
 from forebay.wire.catalog import Version
-from tests.faults.test_every_effect import Action, Scene, evict, fill
+from tests.integration.engine.test_every_effect import Action, Scene, evict, fill
 
 STEPS = [7, pytest.param(1, marks=pytest.mark.soak)]
 ROWS = 3000

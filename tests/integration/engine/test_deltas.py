@@ -19,7 +19,7 @@ from forebay.testing.cached.process import CacheProcess, Task
 from forebay.testing.cached.world import add_version, holder
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import Version
-from tests.faults.test_killed import wait_for
+from tests.integration.engine.test_killed import wait_for
 
 SIZE = 40_000
 

@@ -19,7 +19,7 @@ from forebay.testing.cached.process import CacheProcess, Task
 from forebay.testing.cached.world import Node, add_version, holder
 from forebay.testing.servers import Postgres
 from forebay.wire.catalog import Version
-from tests.faults.test_killed import wait_for
+from tests.integration.engine.test_killed import wait_for
 
 # Thirty-two processes begin at once on what may be two busy cores.
 pytestmark = pytest.mark.timeout(420)

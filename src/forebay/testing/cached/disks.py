@@ -13,7 +13,6 @@ from forebay.fsio import Disk
 
 EFFECTS = (
     "create",
-    "create_over",
     "append",
     "write",
     "write_at",
@@ -22,9 +21,7 @@ EFFECTS = (
     "link",
     "copy",
     "unlink",
-    "remove_directory",
     "set_mode",
-    "sync",
     "sync_directory",
     "sync_file_system",
 )

@@ -117,14 +117,9 @@ def main() -> None:
     task = Task(**json.loads(sys.argv[2]))
     if task.crowd:
         _fork(task.crowd)
-    run(Path(sys.argv[1]), task)
-
-
-def run(root: Path, task: Task) -> None:
-    """Do one task in this process, and say what came of it."""
     terms = Terms(hold_seconds=task.hold_seconds, lease_seconds=task.lease_seconds)
     node = Node(host=task.host, database_url=task.database_url) if task.host else None
-    world = World(root, terms=terms, node=node)
+    world = World(Path(sys.argv[1]), terms=terms, node=node)
     cache = world.cache(disk=_disk(task, _outside_database(world)), limit_bytes=task.limit_bytes, streams=task.streams)
     try:
         result = _do(task, world, cache)
@@ -185,8 +180,6 @@ def _do(task: Task, world: World, cache: Cache) -> dict[str, Any]:
             replica = next(item for item in cache.replicas() if item.ref == task.ref)
             evicted = cache.evictor.evict(replica, "asked")
             return {"freed": evicted.freed_bytes, "error": evicted.error.kind if evicted.error else ""}
-        case "recover":
-            return {"failed": len(cache.recover(force=True).failed)}
     raise ValueError(task.do)
 
 

@@ -9,7 +9,7 @@ from forebay.testing.cached import World
 from forebay.testing.cached.invariants import assert_all
 from forebay.testing.cached.process import CacheProcess, Task
 from forebay.testing.cached.world import holder
-from tests.faults.test_killed import FILES
+from tests.integration.engine.test_killed import FILES
 
 SHORT = 0.6
 
