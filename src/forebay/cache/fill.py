@@ -11,26 +11,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forebay import fsio
-from forebay.cache import salvage
 from forebay.cache.contents import Contents, load_contents
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
-from forebay.cache.heart import Heart
-from forebay.cache.incoming import Incoming, Leftover, Leftovers, held_bytes, placed_bytes, remove_holders
+from forebay.cache.incoming import Incoming, Leftovers, held_bytes, placed_bytes, remove_holders
 from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
-from forebay.cache.listing import Listing, line, link_present, starting
+from forebay.cache.listing import Listing, link_present, starting, wanted
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
-from forebay.cache.overlap import hold_back, take_up
 from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
 from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
 from forebay.cache.room import Room
-from forebay.cache.shared import Overlap, learn
-from forebay.cache.source import LocalSource
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
 from forebay.cache.volume import COMPLETE, DAMAGED, Completed, VolumeLayout, read_completed
-from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
@@ -41,7 +35,6 @@ from forebay.wire.cache import FillDone, Granted, Progress, Replica
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
-_LEAST_CUT_BYTES = 8 << 20
 _LEAST_PIECE_BYTES = 256 << 20
 _BUSY_STREAMS = 4
 
@@ -60,9 +53,9 @@ class Filled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillSettings:
-    """At most `streams` at a time come from the lake; the pace says how many of them."""
+    """`streams` objects at a time come from the lake."""
 
-    streams: int = 64
+    streams: int = 16
 
 
 class Filler:
@@ -89,25 +82,14 @@ class Filler:
         self.settings = settings
         self.terms = terms
 
-    def fill(
-        self,
-        granted: Granted,
-        version: Version,
-        *,
-        meter: Meter,
-        source: LocalSource | None = None,
-        wishes: Wishes | None = None,
-    ) -> Filled:
-        """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over.
-
-        A `source` is read instead of the lake. `wishes` are this process's; those of others come through the hub.
-        """
+    def fill(self, granted: Granted, version: Version, *, meter: Meter) -> Filled:
+        """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over."""
 
         def renew() -> None:
             self.hub.fills.renew(granted.fill_id, granted.token, meter.progress)
 
         with Grip("fill-heart", renew, meter.cancel, terms=self.terms, clock=self.clock) as grip:
-            work = _Fill(self, granted, version, meter, grip, source, wishes or Wishes())
+            work = _Fill(self, granted, version, meter, grip)
             try:
                 return work.run()
             except OSError as error:
@@ -122,25 +104,14 @@ class Filler:
 class _Fill:
     """One run of one holder."""
 
-    def __init__(
-        self,
-        filler: Filler,
-        granted: Granted,
-        version: Version,
-        meter: Meter,
-        grip: Grip,
-        source: LocalSource | None,
-        wishes: Wishes,
-    ) -> None:
+    def __init__(self, filler: Filler, granted: Granted, version: Version, meter: Meter, grip: Grip) -> None:
         self._filler = filler
-        self._source = source
         self._hub = filler.hub
         self._disk = filler.disk
         self._granted = granted
         self._version = version
         self._meter = meter
         self._grip = grip
-        self._wishes = wishes
         self._began = filler.clock.monotonic()
         self._trash_name = f"replaced-{granted.fill_id}-{granted.token}"
         self._folder = filler.layout.fill(granted.fill_id)
@@ -197,12 +168,8 @@ class _Fill:
         return self._tree.exists() and not any(read_completed(self._tree, name) for name in (COMPLETE, DAMAGED))
 
     def _fill(self, contents: Contents, incoming: Incoming) -> Filled:
+        listing = Listing.of(contents.manifest)
         layout, version = self._filler.layout, self._version
-        overlap = Overlap(self._hub, self._granted, version)
-        volume_id = self._granted.replica.volume_id
-        # Only to compare with others: the seal that it records is made of its contents and the listing.
-        manifest = learn(self._hub, layout, volume_id, version, contents)
-        listing = Listing.of(manifest)
         placer = Placer(layout, version.group, self._tree, incoming.folder, self._disk)
         placer.begin()
         links = placer.links()
@@ -212,46 +179,19 @@ class _Fill:
             raise self._meter.reason
         leftovers.drop_unlike(listing.digests)
         ranges = {index: left.ranges for index, left in leftovers.parts.items()}
-        whole = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
-        if salvaged := self._salvage(contents, incoming, whole, listing):
-            leftovers.parts |= {index: item for index, item in salvaged.items() if index not in leftovers.parts}
-            ranges = {index: left.ranges for index, left in leftovers.parts.items()}
-            whole = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
-        self._meter.begin(starting(whole, listing.sizes))
-        split = hold_back(whole, b"" if self._source else overlap.rows(manifest), listing.sizes)
-        plan = split.now
+        plan = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
+        self._meter.begin(starting(plan, listing.sizes))
         earlier_bytes = incoming.drop_earlier(leftovers)
-
-        def reserve(plan: FillPlan) -> None:
-            need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
-            self._filler.room.reserve(self._granted, need_bytes)
-
-        reserve(plan)
+        need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
+        self._filler.room.reserve(self._granted, need_bytes)
         for index in plan.finished:
             listing.digests[index] = incoming.take_whole(index, leftovers, listing.sizes[index])
-        self._move(contents, incoming, plan, listing, leftovers)
-        if split.held_back:
-            brought = overlap.wait(split, manifest, listing, placer, self._meter, self._grip.check)
-            plan = replace(plan, present=[*plan.present, *brought.linked])
-            if brought.missing:
-                rest = take_up(replace(plan, missing=(), move_bytes=0), brought.missing, listing.sizes)
-                plan = take_up(plan, brought.missing, listing.sizes)
-                reserve(plan)
-                self._move(contents, incoming, rest, listing, leftovers)
+        self._move(contents.manifest, incoming, plan, listing, leftovers)
         return self._place(contents, placer, incoming, plan, listing)
-
-    def _salvage(self, contents: Contents, incoming: Incoming, plan: FillPlan, listing: Listing) -> dict[int, Leftover]:
-        """What other replicas of this version hold of its objects: bytes that need not come again."""
-        replicas = self._hub.replicas.all(self._granted.replica.volume_id)
-        layout, version = self._filler.layout, self._version
-        found = salvage.find(layout, version, replicas, contents.manifest, contents.cuts, plan.missing)
-        if not found:
-            return {}
-        return salvage.secure(found, incoming.folder / salvage.FOLDER, self._disk, self._meter.cancelled)
 
     def _move(
         self,
-        contents: Contents,
+        manifest: Manifest,
         incoming: Incoming,
         plan: FillPlan,
         listing: Listing,
@@ -259,31 +199,21 @@ class _Fill:
     ) -> None:
         if not plan.missing:
             return
-        objects = self._source.objects(contents.manifest) if self._source else contents.manifest
-        # A cut file is many requests, one after another in each of its segments.
-        busy, least = _BUSY_STREAMS, _LEAST_PIECE_BYTES
-        if contents.cuts:
-            busy, least = self._filler.settings.streams, _LEAST_CUT_BYTES
         transfer = Transfer(
-            self._source.store if self._source else self._filler.open_lake(self._version),
-            line(objects, plan, listing, leftovers, contents.cuts),
+            self._filler.open_lake(self._version),
             incoming,
             self._disk,
             self._meter,
-            piece_bytes=piece_bytes(plan.move_bytes, busy, least),
             streams=self._filler.settings.streams,
             still_held=self._grip.check,
             digests=listing.digests,
         )
-        heard = WishesHeard(self._hub, self._granted, transfer.prefer)
-        with Heart("wishes", WISH_SECONDS, heard.listen, bool), self._wishes.told_to(transfer.prefer):
-            transfer.run()
+        moves = wanted(manifest, plan, listing, leftovers)
+        transfer.run(moves, piece_bytes(plan.move_bytes, _BUSY_STREAMS, _LEAST_PIECE_BYTES))
 
     def _place(
         self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing
     ) -> Filled:
-        # All is written. NFS keeps the name of an open file, and with it the folder that will have to go.
-        incoming.close()
         seal = self._record_digests(contents.manifest, listing.digests)
         incoming.begin_placing((index, listing.sizes[index]) for index in plan.brought())
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
@@ -295,7 +225,7 @@ class _Fill:
         for index, path in listing.paths(plan.present):
             if listing.firsts[index] == index:
                 placer.restore_blob(listing.name(index), path)
-        placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest), contents.recipe)
+        placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest))
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
         return self._publish(placer, seal)
 
@@ -362,8 +292,7 @@ class _Fill:
         finished_bytes = sum(sizes[index] for index in plan.finished)
         files = len(sizes)
         records = len(plan.missing) + len(plan.finished) + plan.move_bytes // CHECKPOINT_BYTES
-        recipe_bytes = contents.recipe.stat().st_size if contents.recipe else 0
-        described = most_described_bytes(contents.file.stat().st_size + recipe_bytes, files) + 40 * files
+        described = most_described_bytes(contents.file.stat().st_size, files) + 40 * files
         journals = records * (RECORD_BYTES + INTENT_BYTES)
         copies = 0 if links else sum(sizes)
         return plan.need_bytes + max(0, earlier_bytes - finished_bytes) + described + journals + copies

@@ -27,7 +27,6 @@ COMPLETE = "complete.json"
 DAMAGED = "damaged.json"
 MANIFEST = "manifest.parquet"
 SEAL = "seal.parquet"
-RECIPE = "recipe.parquet"
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 

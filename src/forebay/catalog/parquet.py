@@ -17,7 +17,7 @@ from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundEr
 
 LAYOUT = 1
 _PREFIX = "forebay."
-_ROW_GROUP_ROWS = 1 << 15
+_ROW_GROUP_ROWS = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +39,10 @@ class OpenParquet:
     def column(self, name: str) -> pa.ChunkedArray:
         """One column, in memory of its own: what the columns before it left in Arrow's pool is given back first."""
         pa.default_memory_pool().release_unused()
-        return self._file.read(columns=[name], use_threads=False)[name]
+        return self._file.read(columns=[name])[name]
 
     def table(self) -> pa.Table:
-        """All rows. Read by this thread alone: Arrow's own threads would each keep what they once needed."""
-        pa.default_memory_pool().release_unused()
-        table = self._file.read(use_threads=False).replace_schema_metadata(None)
-        pa.default_memory_pool().release_unused()
-        return table
+        return self._file.read().replace_schema_metadata(None)
 
 
 def write_parquet(path: Path, table: pa.Table, *, kind: str, digest: str, facts: Mapping[str, str]) -> None:
