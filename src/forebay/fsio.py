@@ -191,6 +191,19 @@ class Disk:
         return []
 
 
+def see_afresh(folder: Path, below: Path) -> None:
+    """Make the next look at names in `folder` (which is under `below`) see what other machines did to them.
+
+    An NFS client answers from memory for up to a minute: it finds names that are gone and misses new ones. When a
+    directory is opened, it asks the server.
+    """
+    for path in (*(below / part for part in reversed(folder.relative_to(below).parents)), folder):
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        except OSError:
+            return
+
+
 def free_bytes(path: Path) -> int:
     """Bytes an ordinary user may still write to the file system of `path`."""
     facts = os.statvfs(path)

@@ -30,7 +30,7 @@ from forebay.cache.recover import Recovered, recover
 from forebay.cache.room import Room
 from forebay.cache.source import LocalSource
 from forebay.cache.verify import Verified, brake, take_out, verify_tree
-from forebay.cache.volume import VolumeLayout, open_volume
+from forebay.cache.volume import RESERVED, VolumeLayout, open_volume
 from forebay.cache.vouch import seen_dead
 from forebay.cache.wishes import Wishes
 from forebay.clock import Clock
@@ -347,6 +347,8 @@ class Cache:
 
     def _really_there(self, replica: Replica, version: Version) -> bool:
         """A record that says `ready` is believed only beside the marker; without it the replica is damaged."""
+        # The marker may have come, or gone, on another machine.
+        fsio.see_afresh(self.path(version) / RESERVED, self.layout.root)
         if holds(self.path(version), version.manifest_digest):
             return True
         _refuse_vanished(self._hub, self.layout.root, self._host)

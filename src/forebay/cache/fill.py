@@ -148,6 +148,8 @@ class _Fill:
         self._tree = filler.layout.tree_of(version)
 
     def run(self) -> Filled:
+        # Another machine may have taken the marker away.
+        fsio.see_afresh(self._tree / RESERVED, self._filler.layout.root)
         completed = read_completed(self._tree)
         if completed is not None and completed.manifest_digest == self._version.manifest_digest:
             return self._report_placed(completed)
@@ -180,12 +182,23 @@ class _Fill:
         reason = _told(error)
         try:
             damaged = read_completed(self._tree, DAMAGED) is not None
-            fills.fail(granted.fill_id, granted.token, reason, self._leave_behind(error), damaged=damaged)
+            fills.fail(granted.fill_id, granted.token, reason, self._count_left(error), damaged=damaged)
         except ConflictError as fenced:
             if isinstance(error, Exception) and fenced.kind == "fenced":
                 raise fenced from error
         except (ForebayError, OSError) as second:
             error.add_note(f"and the hub could not be told: {second}")
+
+    def _count_left(self, error: BaseException) -> int:
+        """`_leave_behind`; ConflictError `fenced` when it cannot be counted because another holder took it away.
+
+        On NFS that looks like a disk that fails: a stale file handle.
+        """
+        try:
+            return self._leave_behind(error)
+        except OSError:
+            self._hub.fills.renew(self._granted.fill_id, self._granted.token, self._meter.progress)
+            raise
 
     def _leave_behind(self, error: BaseException) -> int:
         """The bytes that this fill's reservation has to go on covering."""
@@ -298,6 +311,7 @@ class _Fill:
         # Not before the sync: after a power cut, a temp file that this names and that is gone counts as a blob.
         incoming.begin_placing((index, listing.sizes[index]) for index in plan.brought())
         self._grip.check()
+        placer.look_again()
         for index, path in listing.paths(plan.brought()):
             placer.keep(incoming.temp(index), listing.name(index), path, listing.sizes[index])
         for index, path in listing.paths(plan.duplicates):
