@@ -13,37 +13,41 @@ from forebay.cache.leased import Leased
 from forebay.cache.machine import Terms
 from forebay.errors import ForebayError
 from forebay.fsio import Disk
-from forebay.hub.local import LocalHub
 from forebay.testing.cached import FailingDisk, World
-from forebay.testing.cached.invariants import assert_all, assert_CRASH, assert_FITS, assert_VERIFIED
+from forebay.testing.cached.invariants import (
+    assert_all,
+    assert_BRAKE,
+    assert_CRASH,
+    assert_FITS,
+    assert_IN_USE,
+    assert_ONE_FILL,
+    assert_VERIFIED,
+)
+from forebay.testing.cached.world import Node as Host
 from forebay.testing.cached.world import holder
-from forebay.testing.guest.inside import DISK, LENT, listen, say
+from forebay.testing.guest.inside import DISK, listen, run, say
 from forebay.testing.guest.nfs import mount_nfs
 from forebay.wire.catalog import Version
-from tests.soak.named import assert_BRAKE, assert_IN_USE, assert_ONE_FILL
 
 HOLD_SECONDS = 8.0
 
 
-class Site(World):
-    """The world of a site: lake and volume on NFS, the hub's files on the host, its database in PostgreSQL."""
-
-    def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
-        root = DISK / "world"
-        root.mkdir(exist_ok=True)
-        super().__init__(root, terms=Terms(hold_seconds=HOLD_SECONDS))
-
-    def open_hub(self) -> LocalHub:
-        return LocalHub.open(LENT / "hub", self._database_url, self.clock, self.terms)
-
-
 def main(order: dict[str, Any]) -> None:
     mount_nfs(order["source"], order["address"], DISK)
-    node = Node(Site(order["database_url"]))
-    say("ready")
+    node = Node(site(order["address"], order["database_url"]))
+    say("ready", machine=Path("/proc/sys/kernel/random/boot_id").read_text())
     while (told := listen())["said"] != "off":
         node.do(told)
+
+
+def site(host: str, database_url: str) -> World:
+    """Lake and volume on NFS, the volume at a path of this node's own; the hub in PostgreSQL, nothing else shared."""
+    root = Path("/run/site")
+    for name, place in (("lake", "lake"), ("volume", f"seen-by-{host}")):
+        (DISK / name).mkdir(exist_ok=True)
+        (root / place).mkdir(parents=True)
+        run("mount", "--bind", str(DISK / name), str(root / place))
+    return World(root, terms=Terms(hold_seconds=HOLD_SECONDS), node=Host(host=host, database_url=database_url))
 
 
 class Node:

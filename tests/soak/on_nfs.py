@@ -21,6 +21,18 @@ def main(order: dict[str, Any]) -> None:
         "FOREBAY_TEST_HOMES": str(homes),
         "HYPOTHESIS_STORAGE_DIRECTORY": "/run/tmp/hypothesis",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "--timeout=1800"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-v",
+        "--color=no",
+        "--tb=short",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:cacheprovider",
+        "--timeout=1800",
+    ]
     ended = subprocess.run([*command, *order["tests"]], stdin=subprocess.DEVNULL, env=environment, check=False)
     say("tested", status=ended.returncode)

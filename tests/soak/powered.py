@@ -21,20 +21,18 @@ from forebay.cache.engine import Cache
 from forebay.catalog.manifest import Manifest
 from forebay.clock import Clock
 from forebay.digest import digest_file
-from forebay.errors import DamagedError
 from forebay.fsio import Disk
 from forebay.hub.local import LocalHub
 from forebay.lake.publish import Published, prepare, publish
 from forebay.lake.stores import LakeStore
 from forebay.testing.cached import FailingDisk, FakeClock, Killed, Mortal, MortalDisk, World
-from forebay.testing.cached.invariants import assert_all, assert_CRASH, assert_FITS, assert_VERIFIED
 from forebay.testing.cached.world import add_version, holder
 from forebay.testing.guest.cuts import Action, Cut
 from forebay.testing.guest.inside import DISK, LENT, mount, say
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
-from tests.soak.named import assert_BRAKE, assert_IN_USE, assert_ONE_FILL
+from tests.faults.stage import judge
 
 FIRST_DAY = 1_900_000_000.0
 BOOT_SECONDS = 7200.0
@@ -48,8 +46,6 @@ CLICKS = {
 }
 THIRD = {"again": SHARED["day_0/b.tsv"], "zero": SHARED["day_0/a.tsv"], "own": b"6" * 90_000}
 OTHER = {"a": SHARED["day_0/a.tsv"], "c": b"2" * 700}
-MIXED = {ReplicaState.READY, ReplicaState.DAMAGED}
-NAMES = ("clicks", "third", "other")
 
 
 class Place(World):
@@ -212,42 +208,23 @@ DO: dict[Action, Callable[[World, Disk, int], None]] = {
 
 
 def judge_cut(world: World, cut: Cut, *, done: list[dict[str, Any]], certain: bool) -> None:
-    """What was told before the cut is so; every invariant by name; then the next fill of each version succeeds.
+    """What was told before the cut is so; then every invariant by name, and the next fill of each version succeeds.
 
-    `certain` is whether the records have lost nothing. Where they may have, they may speak of what is not there, and
-    only a recover makes the account good again.
+    `certain` is whether the records have lost nothing.
     """
-    cache = world.cache()
     mid_repair = cut.action in (Action.REPAIR, Action.RECOVER)
-    assert_IN_USE(world.hub, cache)
-    assert_ONE_FILL(world.hub, cache)
-    if not mid_repair:
-        assert_VERIFIED(world.hub, cache)
     if certain:
-        if not mid_repair:
-            assert_CRASH(world.hub, cache)
-        assert_FITS(world.hub, cache)
-        _assert_told(world, cache, cut, done)
+        _assert_told(world, world.cache(), cut, done)
     _assert_lake(world, done)
-    if cut.recover_first or mid_repair:
-        _recover(cache, force=mid_repair or not certain)
-        assert {replica.state for replica in cache.replicas()} <= MIXED, "CRASH: recover left something half-way"
-        assert_VERIFIED(world.hub, cache)
-        assert_CRASH(world.hub, cache)
-        assert_FITS(world.hub, cache)
-    for version in _all_versions(world):
-        tree = cache.warm(version, holder()).path
-        assert (tree / ".forebay/complete.json").exists(), f"CRASH: {version.ref} has no marker"
-    assert_VERIFIED(world.hub, cache)
-    if certain or cut.recover_first:
-        assert_FITS(world.hub, cache)
-    _recover(cache, force=mid_repair or not certain)
-    assert_all(world.hub, cache)
-    assert not world.hub.fills.open_fills(cache.volume_id), "CRASH: a fill stayed open"
-    states = {replica.ref: replica.state for replica in cache.replicas()}
-    assert {states.get(version.ref) for version in _all_versions(world)} == {ReplicaState.READY}, f"CRASH: {states}"
-    assert_BRAKE(cache)
-    say("judged", versions=len(states))
+    judge(
+        world,
+        _all_versions(world),
+        recover=cut.recover_first,
+        force=mid_repair or not certain,
+        whole_records=certain,
+        mid_repair=mid_repair,
+    )
+    say("judged", versions=len(_all_versions(world)))
 
 
 def _assert_told(world: World, cache: Cache, cut: Cut, done: list[dict[str, Any]]) -> None:
@@ -276,16 +253,6 @@ def _assert_lake(world: World, done: list[dict[str, Any]]) -> None:
 def _all_versions(world: World) -> list[Version]:
     datasets = [dataset.name for dataset in world.hub.catalog.datasets()]
     return [version for name in datasets for version in world.hub.catalog.versions(name)]
-
-
-def _recover(cache: Cache, *, force: bool) -> None:
-    try:
-        recovered = cache.recover()
-    except DamagedError as error:
-        if error.kind != "brake" or not force:
-            raise
-        recovered = cache.recover(force=True)
-    assert not recovered.failed, f"CRASH: recover could not mend {recovered.failed}"
 
 
 def _evict(cache: Cache, name: str) -> None:

@@ -31,7 +31,7 @@ WAIT_S = 300.0
 """A guest is slow and its host may be busy; this only bounds a hang."""
 
 _KERNEL_WORDS = [
-    *("mem=512M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "loglevel=1", "panic=-1"),
+    *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "loglevel=1", "panic=-1"),
     *("umid=guest", "con=null", "con0=fd:0,fd:1", "con1=null"),
 ]
 
@@ -75,6 +75,7 @@ class Guest:
         lent: Path,
         disks: Sequence[Path] = (),
         port: Port | None = None,
+        memory_mib: int = 512,
     ) -> Self:
         """Boot, and run `main(order)` of a Python module; `lent` is at /run/lent, disk n at /dev/ubd(a+n)."""
         program = find_kernel()
@@ -83,6 +84,7 @@ class Guest:
         command = [
             *(port.enter if port else ()),
             str(program),
+            f"mem={memory_mib}M",
             *_KERNEL_WORDS,
             f"init={_write_init(folder, lent, module)}",
             f"uml_dir={folder}/",
@@ -116,11 +118,14 @@ class Guest:
                 pipe.close()
 
     def pause(self) -> None:
-        """Stop the whole machine, as a hypervisor may; its clock goes on."""
-        os.killpg(self.popen.pid, signal.SIGSTOP)
+        """Stop the machine, as a hypervisor may; its clock goes on.
+
+        By its kernel alone: its other processes run only when that lets them, and would end at a SIGSTOP.
+        """
+        self.popen.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        os.killpg(self.popen.pid, signal.SIGCONT)
+        self.popen.send_signal(signal.SIGCONT)
 
     def say(self, said: str, **facts: Any) -> None:
         assert self.popen.stdin is not None

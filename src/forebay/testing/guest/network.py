@@ -96,22 +96,36 @@ class Network:
     def forward(self, port: int) -> None:
         """Lend the guests 127.0.0.1:PORT of this machine, under HOST:PORT, as long as the network is there."""
         server = self.listen(port)
-        self._stack.callback(server.close)
-        # A closed socket wakes nobody who waits in accept; shut down, it does.
-        self._stack.callback(server.shutdown, socket.SHUT_RDWR)
-        threading.Thread(target=_serve, args=(server, port), daemon=True).start()
+        self._stack.enter_context(server)
+        connections = [server]
+        self._stack.callback(_end, connections)
+        threading.Thread(target=_serve, args=(server, port, connections), daemon=True).start()
 
     def _inside(self, *words: str) -> None:
         _ip("-n", self.name, *words)
 
 
-def _serve(server: socket.socket, port: int) -> None:
+def _end(connections: list[socket.socket]) -> None:
+    """Wake whoever waits for one of them: a guest that lost power says no word of goodbye."""
+    for connection in connections:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _serve(server: socket.socket, port: int, connections: list[socket.socket]) -> None:
     with contextlib.suppress(OSError):
         while True:
             near, _ = server.accept()
-            far = socket.create_connection(("127.0.0.1", port))
-            for source, target in ((near, far), (far, near)):
-                threading.Thread(target=_copy, args=(source, target), daemon=True).start()
+            connections.append(near)
+            threading.Thread(target=_forward, args=(near, port), daemon=True).start()
+
+
+def _forward(near: socket.socket, port: int) -> None:
+    with near, socket.create_connection(("127.0.0.1", port)) as far:
+        back = threading.Thread(target=_copy, args=(far, near), daemon=True)
+        back.start()
+        _copy(near, far)
+        back.join()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
