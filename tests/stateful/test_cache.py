@@ -277,7 +277,7 @@ TestCache.settings = settings(max_examples=settings.default.max_examples // 10, 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-class TestCacheNightly(CacheMachine.TestCase):  # type: ignore[valid-type]
+class TestCacheNightly(CacheMachine.TestCase):  # type: ignore[misc,valid-type]
     """The same for as long as the profile says: make soak takes the nightly one."""
 
     settings = settings(max_examples=settings.default.max_examples // 8, stateful_step_count=50)  # type: ignore[union-attr]

@@ -283,7 +283,7 @@ def test_the_steps_are_two_thousand() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-class TestHubNightly(HubMachine.TestCase):  # type: ignore[valid-type]
+class TestHubNightly(HubMachine.TestCase):  # type: ignore[misc,valid-type]
     """The same for as long as the profile says: make soak takes the nightly one."""
 
     settings = settings(max_examples=settings.default.max_examples, stateful_step_count=100)  # type: ignore[union-attr]
