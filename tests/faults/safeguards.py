@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from forebay.cache import engine, evict, incoming, machine, place, repair, room, transfer, volume
+from forebay.cache import engine, evict, incoming, machine, place, repair, room, transfer
 from forebay.catalog import store as catalog_store
 from forebay.hub import fills
 from forebay.lake import fetch
@@ -69,18 +69,6 @@ def _pins_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _marker_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tree gets its place and its marker while nothing of it has been brought to the disk."""
-    publish = place.Placer.publish
-
-    def described(self: Any, manifest: Any, seal: Any) -> None:
-        """Without the syncs of `write_durable`."""
-        for name, source in ((volume.MANIFEST, manifest), (volume.SEAL, seal)):
-            if source is not None:
-                descriptor = self._disk.create(self._tree / volume.RESERVED / name)
-                self._disk.write(descriptor, source.read_bytes())
-                self._disk.close(descriptor)
-
-    monkeypatch.setattr(place.Placer, "describe", described)
-    monkeypatch.setattr(place.Placer, "publish", publish)
     monkeypatch.setattr(RecordingDisk, "sync_file_system", _nothing)
 
 
@@ -98,7 +86,7 @@ def _journal_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_digest_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
     def finish(self: Any, wanted: Any, digest: bytes, *more: Any) -> None:
-        self.digests[wanted.missing.index] = digest if wanted.digest is None else wanted.digest
+        self._digests[wanted.missing.index] = digest if wanted.digest is None else wanted.digest
         self._meter.moved(0, files=1)
 
     monkeypatch.setattr(transfer.Transfer, "_finish", finish)
@@ -110,6 +98,15 @@ def _no_brake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room.Room, "reserve", _nothing)
+
+
+def _all_blobs_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An eviction takes every blob that its own replica lists."""
+
+    def going(self: Any, _version: Any, replica: Any) -> list[str]:
+        return [digest.hex() for digest in self._holdings.digests(replica)["digest"].to_pylist()]
+
+    monkeypatch.setattr(evict.Evictor, "_going", going)
 
 
 SAFEGUARDS = [
@@ -136,7 +133,7 @@ SAFEGUARDS = [
     ),
     Safeguard(
         "blobs are deleted that another replica lists",
-        patch(evict, "_not_in", lambda own, others: own),
+        _all_blobs_go,
         checks.shared_blobs_stay,
         "ONE-FILL",
     ),

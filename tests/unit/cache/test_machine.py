@@ -19,6 +19,7 @@ from forebay.cache.machine import (
     FillRequested,
     LeaseRequested,
     Verdict,
+    is_held,
     step,
 )
 from forebay.wire.cache import ReplicaState
@@ -79,7 +80,9 @@ def test_ONE_FILL_a_live_holder_is_never_replaced(facts: Facts, event: Event) ->
         ReplicaState.EVICTING,
     ):
         seen_dead = isinstance(event, FillRequested) and event.dead_token == facts.token
-        held = facts.held_until > event.now and not (seen_dead and facts.state is ReplicaState.FILLING)
+        held = is_held(facts.held_until, event.now, event.hold_seconds) and not (
+            seen_dead and facts.state is ReplicaState.FILLING
+        )
         assert not held or after == facts
         assert not held or verdict in REFUSED
 
@@ -89,7 +92,7 @@ def test_a_holder_that_was_seen_dead_is_replaced_and_no_other(facts: Facts, now:
     wish = FillRequested(now=now, hold_seconds=HOLD, next_token=9, dead_token=dead)
     _, verdict = step(facts, wish)
     if facts.state is ReplicaState.FILLING:
-        gone = facts.token == dead or facts.held_until <= now
+        gone = facts.token == dead or not is_held(facts.held_until, now, HOLD)
         assert verdict is (Verdict.TAKEN_OVER if gone else Verdict.WAIT)
 
 

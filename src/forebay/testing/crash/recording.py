@@ -93,7 +93,7 @@ class RecordingDisk(Disk):
 
     def copy(self, source: Path, target: Path) -> None:
         super().copy(source, target)
-        self._note(effect="copy", path=source, target=target, data=target.read_bytes())
+        self._note(effect="copy", target=target, data=target.read_bytes())
 
     def unlink(self, path: Path) -> None:
         there = path.is_symlink() or path.exists()
