@@ -19,7 +19,8 @@ from tests.faults.stage import SEED, STAGE
 def root() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="forebay-faults-", dir=STAGE))
     yield folder
-    assert not Disk().remove_tree(folder)
+    # On NFS: what somebody who died within this very process has open still keeps such a name until the process ends.
+    assert all(path.name.startswith(".nfs") for path in Disk().remove_tree(folder))
 
 
 def pytest_report_header() -> str:
