@@ -139,13 +139,21 @@ def _damaged(world: World, _clock: FakeClock) -> None:
 
 
 def _half_filled(world: World, clock: FakeClock) -> None:
-    """A fill that died, for a recover that ends it."""
+    """A fill and an eviction that died, and a blob that nobody lists, for a recover that mends it all."""
     _evict(world.cache(), "clicks")
-    disk = MortalDisk(60, after=True)
-    with suppress(Killed):
-        world.cache(hub=cast(Hub, Mortal(world.hub, disk)), disk=disk).warm(_version(world, "clicks"), holder())
-    assert disk.dead
+    _die(world, 60, lambda cache: cache.warm(_version(world, "clicks"), holder()))
+    _die(world, 5, lambda cache: _evict(cache, "third"))
+    stray = world.cache().layout.blob("default", "ab" * 32)
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"stray" * 1000)
     clock.pass_by(3600.0)
+
+
+def _die(world: World, at_effect: int, action: Callable[[Cache], object]) -> None:
+    disk = MortalDisk(at_effect, after=True)
+    with suppress(Killed):
+        action(world.cache(hub=cast(Hub, Mortal(world.hub, disk)), disk=disk))
+    assert disk.dead
 
 
 def _nothing(_world: World, _clock: FakeClock) -> None:

@@ -19,16 +19,16 @@ class Action(StrEnum):
 
 
 EFFECTS = {
-    Action.FILL: 230,
-    Action.REPAIR: 60,
-    Action.EVICT: 130,
-    Action.FILL_AND_EVICT: 330,
-    Action.RECOVER: 30,
+    Action.FILL: 200,
+    Action.REPAIR: 105,
+    Action.EVICT: 75,
+    Action.FILL_AND_EVICT: 220,
+    Action.RECOVER: 20,
     Action.PUBLISH: 0,
 }
 """About as many as the action makes on the disk; a publication's are mostly obstore's own, which nobody counts."""
 
-SECONDS = 1.2
+SECONDS = 0.6
 """About as long as an action lasts in a guest."""
 
 
