@@ -139,13 +139,10 @@ def _damaged(world: World, _clock: FakeClock) -> None:
 
 
 def _half_filled(world: World, clock: FakeClock) -> None:
-    """A fill and an eviction that died, and a blob that nobody lists, for a recover that mends it all."""
+    """A fill and an eviction that died, for a recover that ends both."""
     _evict(world.cache(), "clicks")
     _die(world, 60, lambda cache: cache.warm(_version(world, "clicks"), holder()))
     _die(world, 5, lambda cache: _evict(cache, "third"))
-    stray = world.cache().layout.blob("default", "ab" * 32)
-    stray.parent.mkdir(exist_ok=True)
-    stray.write_bytes(b"stray" * 1000)
     clock.pass_by(3600.0)
 
 
