@@ -11,12 +11,16 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from forebay.cache.volume import VolumeLayout, read_mark
+from forebay.cache.volume import MARK, VolumeLayout, read_mark
 from forebay.errors import ForebayError
 from forebay.fsio import Disk
 from forebay.wire.cache import HealthReport, Sign
 
 _SIZE_BYTES = 4096
+LEFT = f".{MARK}.canary-"
+"""How the names of canaries begin. They lie beside the mark, where no account counts: they are gone at once, and what a
+killed process left is removed by recover."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -28,10 +32,8 @@ def try_out(layout: VolumeLayout, volume_id: str, disk: Disk) -> HealthReport:
         return HealthReport(sign=Sign.GONE, reason=error.message)
     if found != volume_id:
         return HealthReport(sign=Sign.GONE, reason=f"{layout.root} is another volume now ({found[:8]})")
-    # In the trash: what a killed process leaves there is nobody's, and recover removes it.
-    path = layout.trash / f"canary-{uuid.uuid4().hex}"
+    path = layout.root / f"{LEFT}{uuid.uuid4().hex}"
     try:
-        disk.make_directories(layout.trash)
         return _write_and_read(path, disk)
     except OSError as error:
         if error.errno in _FULL:
@@ -44,10 +46,13 @@ def try_out(layout: VolumeLayout, volume_id: str, disk: Disk) -> HealthReport:
 
 def _write_and_read(path: Path, disk: Disk) -> HealthReport:
     written = os.urandom(_SIZE_BYTES)
-    disk.write_durable(path, written)
-    with suppress(FileNotFoundError):  # a recover has just emptied the trash
-        if path.read_bytes() == written:
-            return HealthReport(sign=Sign.GOOD)
-    if path.exists():
+    descriptor = disk.create(path)
+    try:
+        disk.write(descriptor, written)
+        os.fsync(descriptor)
+    finally:
+        disk.close(descriptor)
+    disk.sync_directory(path.parent)
+    if path.read_bytes() != written:
         return HealthReport(sign=Sign.BAD, reason="a canary file was not read back as it was written")
     return HealthReport(sign=Sign.GOOD)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec
 
+from forebay.cache.canary import LEFT
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.evict import Evictor
 from forebay.cache.incoming import held_bytes, placed_bytes
@@ -223,6 +224,8 @@ class _Repair:
         for name in names:
             if name not in owned:
                 self._done.stuck += self._disk.remove_tree(self._layout.incoming / name)
+        for canary in self._layout.root.glob(f"{LEFT}*"):
+            self._disk.unlink(canary)
 
     def _end_eviction(self, replica: Replica) -> None:
         error = self._evictor.evict(replica, replica.reason).error

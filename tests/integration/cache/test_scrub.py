@@ -153,4 +153,12 @@ def test_a_canary_tells_a_full_disk_a_failing_one_and_another_volume_apart(stage
     cache.layout.mark.rename(cache.layout.root / "aside")
     assert canary.try_out(cache.layout, cache.volume_id, Disk()).sign is Sign.GONE
     (cache.layout.root / "aside").rename(cache.layout.mark)
-    assert list(cache.layout.trash.iterdir()) == []
+    assert {path.name for path in cache.layout.root.iterdir()} == {"forebay-volume.json", "roots", "incoming", "trash"}
+
+
+def test_CRASH_a_canary_that_a_killed_process_left_goes_with_recover(stage: Stage) -> None:
+    cache = stage.session().cache
+    left = cache.layout.root / f"{canary.LEFT}0"
+    left.write_bytes(b"x")
+    cache.recover()
+    assert not left.exists()
