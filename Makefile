@@ -23,7 +23,7 @@ soak: setup ## the long tests: many seeds, many kills
 	@scripts/pytest.sh -m soak --hypothesis-profile=nightly
 
 bench: setup ## measure forebay beside its peers, some minutes on a calm machine
-	@for claim in startup warm fill; do $(PY) -m bench.$$claim || exit 1; done
+	@for claim in startup evict warm read share delta register fill; do $(PY) -m bench.$$claim || exit 1; done
 
 lint: setup ## ruff: rules and format
 	@$(PY) -m ruff check .

@@ -22,7 +22,7 @@ from forebay.testing.cached import FailingDisk, FakeClock, Killed, Mortal, Morta
 from forebay.testing.cached.invariants import assert_account, assert_CRASH, assert_FITS
 from forebay.testing.cached.world import add_version, holder
 from forebay.wire.cache import ReplicaState
-from forebay.wire.catalog import Version
+from forebay.wire.catalog import Version, ref_of
 
 DAY = 86400.0
 # Two objects are the same bytes; one is empty.
@@ -30,7 +30,7 @@ OBJECTS = {f"o{index}": bytes([index % 5]) * size for index, size in enumerate((
 OBJECTS["o6"] = OBJECTS["o4"]
 LIMIT_BYTES = 90_000
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
-versions = st.integers(0, 4)
+versions = st.integers(0, 6)
 effects = st.integers(1, 60)
 
 
@@ -74,10 +74,21 @@ class CacheMachine(RuleBasedStateMachine):
             self.world.register(f"d{number % 2}", {f"p{number}/{key}": key for key in keys})
             for number, keys in enumerate(choices)
         ]
-        self.digests = {version.ref: version.manifest_digest for version in self.versions}
         self.known_paths = {
             version.ref: [f"p{number}/{key}" for key in choices[number]] for number, version in enumerate(self.versions)
         }
+        for whole in self.versions[:2]:
+            self.versions.append(self.subset(whole))
+        self.digests = {version.ref: version.manifest_digest for version in self.versions}
+
+    def subset(self, whole: Version) -> Version:
+        """Every second file of a version, which has replicas of its own; the version itself when it has but one."""
+        some = sorted(self.known_paths[whole.ref])[::2]
+        if len(some) == whole.files:
+            return whole
+        part = self.world.subset(whole, some)
+        self.known_paths[part.ref] = some
+        return part
 
     @rule(at=versions)
     def warm(self, at: int) -> None:
@@ -205,6 +216,10 @@ class CacheMachine(RuleBasedStateMachine):
             try:
                 self.world.hub.catalog.resolve(version.ref)
             except NotFoundError:
+                if version.subset:
+                    whole = self.world.hub.catalog.resolve(ref_of(version.dataset, version.number))
+                    self.world.subset(whole, self.paths(version))
+                    continue
                 manifest = self.world.manifest({path: path.split("/")[1] for path in self.paths(version)})
                 add_version(self.world.hub, version.dataset, manifest, self.world.lake_url, version.number)
 

@@ -47,11 +47,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillRequested:
-    """Somebody wants it here and would fill it."""
+    """Somebody wants it here and would fill it, and has seen that the holder with `dead_token` is dead (0: none)."""
 
     now: float
     hold_seconds: float
     next_token: int
+    dead_token: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +181,12 @@ def _request_fill(facts: Facts, event: FillRequested) -> Step:
     if facts.state is ReplicaState.READY:
         return facts, Verdict.READY
     filling = facts.state is ReplicaState.FILLING
-    if facts.state is ReplicaState.EVICTING or (filling and facts.held_until > event.now):
+    held = filling and facts.held_until > event.now and facts.token != event.dead_token
+    if facts.state is ReplicaState.EVICTING or held:
         return facts, Verdict.WAIT
-    held = replace(facts, state=ReplicaState.FILLING, token=event.next_token, held_until=event.now + event.hold_seconds)
-    return held, Verdict.TAKEN_OVER if filling else Verdict.GRANTED
+    until = event.now + event.hold_seconds
+    granted = replace(facts, state=ReplicaState.FILLING, token=event.next_token, held_until=until)
+    return granted, Verdict.TAKEN_OVER if filling else Verdict.GRANTED
 
 
 def _request_evict(facts: Facts, event: EvictRequested) -> Step:

@@ -12,6 +12,7 @@ from forebay.cache.volume import (
     COMPLETE,
     DAMAGED,
     MANIFEST,
+    RECIPE,
     RESERVED,
     SEAL,
     Completed,
@@ -106,11 +107,13 @@ class Placer:
             if not links_refused(error):
                 raise
 
-    def describe(self, manifest: Path, seal: Path | None) -> None:
-        """Lay the manifest and the learned digests into the tree, for recover."""
-        self._disk.copy_durable(manifest, self._tree / RESERVED / MANIFEST)
+    def describe(self, manifest: Path, seal: Path | None, recipe: Path | None = None) -> None:
+        """Lay the manifest and the learned digests into the tree, for recover; durable with the tree's own sync."""
+        self._disk.copy(manifest, self._tree / RESERVED / MANIFEST)
         if seal is not None:
-            self._disk.copy_durable(seal, self._tree / RESERVED / SEAL)
+            self._disk.copy(seal, self._tree / RESERVED / SEAL)
+        if recipe is not None:
+            self._disk.copy(recipe, self._tree / RESERVED / RECIPE)
 
     def make_way(self, trash_name: str, token: int) -> Path | None:
         """Move what stands in the place into the trash; where it is then. ConflictError `fenced` for a newer tree."""

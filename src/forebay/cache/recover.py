@@ -19,7 +19,7 @@ from forebay.cache.machine import Terms
 from forebay.cache.place import discard
 from forebay.cache.quarantine import quarantine_blob, quarantine_tree, quarantined_at, unmark
 from forebay.cache.repair import Repairs, TreeFound, plan_repairs
-from forebay.cache.volume import MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, tree_name
+from forebay.cache.volume import MANIFEST, RECIPE, RESERVED, SEAL, Completed, VolumeLayout, tree_name
 from forebay.clock import Clock
 from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundError
 from forebay.fsio import Disk
@@ -172,6 +172,8 @@ class _Repair:
         with suppress(NotFoundError):
             return self._hub.catalog.resolve(completed.ref)
         self._hub.catalog.store_manifest(tree.path / RESERVED / MANIFEST)
+        if (recipe := tree.path / RESERVED / RECIPE).exists():
+            self._hub.catalog.store_recipe(completed.manifest_digest, recipe)
         new = NewVersion(
             dataset=completed.dataset,
             manifest_digest=completed.manifest_digest,

@@ -80,7 +80,6 @@ def verify_tree(
             hashed_bytes += seen[2]
             why = _wrong(path, seen[2], entry.size_bytes, digest, on_read)
             if why:
-                memo.forget(entry.path)
                 bad.append(BadFile(path=entry.path, digest=digest, why=why))
             else:
                 memo.remember(entry.path, seen, now)

@@ -27,6 +27,7 @@ COMPLETE = "complete.json"
 DAMAGED = "damaged.json"
 MANIFEST = "manifest.parquet"
 SEAL = "seal.parquet"
+RECIPE = "recipe.parquet"
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
