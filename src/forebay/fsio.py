@@ -132,12 +132,12 @@ class Disk:
                 self.write(descriptor, chunk)
             os.fchmod(descriptor, FILE_MODE)
             os.fsync(descriptor)
+            self.rename(partial, path)
         except OSError:
             partial.unlink(missing_ok=True)
             raise
         finally:
             os.close(descriptor)
-        self.rename(partial, path)
         self.sync_directory(path.parent)
 
     def remove_tree(self, path: Path) -> list[Path]:
