@@ -18,12 +18,14 @@ test: setup ## bring the real servers and run the whole test suite
 	@scripts/test_parts.sh
 	@scripts/pytest.sh
 
-soak: setup ## the long tests: many seeds, many kills
+soak: setup ## the long tests: many seeds, many kills, power cuts, NFS
 	@scripts/test_parts.sh
-	@scripts/pytest.sh -m soak --hypothesis-profile=nightly
+	@scripts/soak_parts.sh
+	@export FOREBAY_SOAK_SEED=$${FOREBAY_SOAK_SEED:-$$RANDOM}; echo "FOREBAY_SOAK_SEED=$$FOREBAY_SOAK_SEED"; \
+		scripts/pytest.sh -m soak --hypothesis-profile=nightly
 
 bench: setup ## measure forebay beside its peers, some minutes on a calm machine
-	@for claim in startup warm fill; do $(PY) -m bench.$$claim || exit 1; done
+	@for claim in startup evict warm read share delta register fill; do $(PY) -m bench.$$claim || exit 1; done
 
 lint: setup ## ruff: rules and format
 	@$(PY) -m ruff check .

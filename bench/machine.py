@@ -11,6 +11,11 @@ from typing import Any
 
 def start_options(program: str, description: str | None, *, rounds: int) -> argparse.Namespace:
     """The options that every measurement has: `rounds` and `scale`."""
+    return options_parser(program, description, rounds=rounds).parse_args()
+
+
+def options_parser(program: str, description: str | None, *, rounds: int) -> argparse.ArgumentParser:
+    """The same, for a measurement that has more of its own."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {program}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -18,7 +23,7 @@ def start_options(program: str, description: str | None, *, rounds: int) -> argp
         "--rounds", type=int, default=rounds, help="how often each entrant is measured (default: %(default)s)"
     )
     parser.add_argument("--scale", type=float, default=1.0, help="a share of the full sizes, for a quick look")
-    return parser.parse_args()
+    return parser
 
 
 def machine_facts(folder: Path) -> dict[str, Any]:

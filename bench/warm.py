@@ -28,8 +28,9 @@ from forebay.client.session import shared_session
 
 FEW, MANY = 3_000, 100_000
 OPENINGS_A_ROUND = 20
-AIM_S = 0.010
+AIM_S = 0.005
 GROWTH_AIM = 1.5
+DVC_AIM = 100.0
 OPEN_FEW, OPEN_MANY, OPEN_NEW = "forebay.open, few files", "forebay.open, many files", "forebay.open, new Python"
 # What the scripts that run in the peers' Pythons call their times.
 IN_PLACE, REMOVED, SNAPSHOT = "dvc checkout, in place", "dvc checkout, removed", "hf snapshot_download"
@@ -127,7 +128,7 @@ def _cases(times_s: Times, counts: Mapping[str, int]) -> list[Case]:
     few_s, many_s = median(times_s[OPEN_FEW]), median(times_s[OPEN_MANY])
     cases = [
         Case(
-            case=f"open {count:,} files / 10 ms",
+            case=f"open {count:,} / 5 ms",
             measured=f"{value * 1000:.1f} ms",
             ratio=value / AIM_S,
             side=Side.AT_MOST,
@@ -136,7 +137,7 @@ def _cases(times_s: Times, counts: Mapping[str, int]) -> list[Case]:
     ]
     cases.append(
         Case(
-            case=f"open {counts['many']:,} files / open {counts['few']:,}",
+            case=f"open {counts['many']:,} / open {counts['few']:,}",
             measured=f"{many_s * 1000:.1f} ms / {few_s * 1000:.1f} ms",
             ratio=many_s / few_s,
             side=Side.AT_MOST,
@@ -145,8 +146,16 @@ def _cases(times_s: Times, counts: Mapping[str, int]) -> list[Case]:
     )
     for peer in (IN_PLACE, REMOVED, SNAPSHOT):
         peer_s = median(times_s[peer])
-        measured = f"{peer_s * 1000:.2f} ms / {few_s * 1000:.1f} ms"
-        cases.append(Case(case=f"{peer} / open {counts['few']:,} files", measured=measured, ratio=peer_s / few_s))
+        aimed = peer != SNAPSHOT
+        cases.append(
+            Case(
+                case=f"{peer} / open",
+                measured=f"{peer_s * 1000:.2f} ms / {few_s * 1000:.1f} ms",
+                ratio=peer_s / few_s,
+                side=Side.AT_LEAST if aimed else None,
+                bound=DVC_AIM if aimed else 1.0,
+            )
+        )
     return cases
 
 

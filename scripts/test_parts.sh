@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings the real servers that no Python lock can hold: Azurite from npm into .venv/npm, PostgreSQL 15 from Debian.
+# Brings the real servers that no Python lock can hold: Azurite from npm into .venv/npm, PostgreSQL 15,
+# libfiu and XFS's tools from Debian.
 # What cannot be brought is left out: the tests that need it are skipped, loudly, and in CI (CI=true) they fail.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,5 +27,15 @@ install_postgres() {
     touch .venv/no-postgres-15
 }
 
+# Libfiu makes real calls fail; XFS's tools make a file system in a file. Asked for once, like PostgreSQL.
+have_fault_tools() { { command -v fiu-run && command -v mkfs.xfs; } >/dev/null || [ -e .venv/no-fault-tools ]; }
+
+install_fault_tools() {
+    scripts/system_packages.sh fiu-utils xfsprogs && return
+    say "no fiu-utils or xfsprogs from Debian; the faults they make are not tested here"
+    touch .venv/no-fault-tools
+}
+
 have_azurite || install_azurite || say "Azurite did not install from npm; its tests cannot run"
 have_postgres || install_postgres
+have_fault_tools || install_fault_tools

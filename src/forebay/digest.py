@@ -24,13 +24,19 @@ def digest_bytes(data: bytes | bytearray | memoryview) -> bytes:
 
 
 def digest_file(
-    path: Path, *, start: int = 0, end: int | None = None, on_read: Callable[[int], object] = bool
+    path: Path,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    hasher: Hasher | None = None,
+    on_read: Callable[[int], object] = bool,
 ) -> bytes:
     """The 32-byte digest of a file's bytes [start, end); to the end of the file when `end` is None.
 
-    `on_read` is told the size of every piece that was read, and may wait: nothing is held meanwhile but the file.
+    A `hasher` that knows the bytes before `start` goes on from there. `on_read` is told the size of every piece that
+    was read, and may wait: nothing is held meanwhile but the file.
     """
-    hasher = blake3()
+    hasher = hasher or blake3()
     buffer = memoryview(bytearray(_READ_BYTES))
     with path.open("rb", buffering=0) as file:
         file.seek(start)

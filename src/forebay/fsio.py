@@ -31,11 +31,18 @@ _LINK_REFUSED = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno
 
 
 class Disk:
-    """The real disk. Every method is one effect; errors are plain OSErrors, translated by the caller who knows why."""
+    """The real disk. Errors are plain OSErrors, translated by the caller who knows why.
+
+    Every method is one effect, save the last ones (`write_durable` and those after it), which are made of effects.
+    """
 
     def create(self, path: Path) -> int:
         """A new file, read-only for everybody but this descriptor. FileExistsError when the name is taken."""
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+
+    def create_over(self, path: Path) -> int:
+        """A file to be written and renamed to its name later; what a killed process left under `path` is emptied."""
+        return os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o644)
 
     def append(self, path: Path) -> int:
         return os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
@@ -81,8 +88,16 @@ class Disk:
         """Remove one name; absent is fine."""
         path.unlink(missing_ok=True)
 
+    def remove_directory(self, path: Path) -> None:
+        """Remove an empty directory."""
+        os.rmdir(path)
+
     def set_mode(self, path: Path, mode: int) -> None:
         os.chmod(path, mode)
+
+    def sync(self, descriptor: int) -> None:
+        """Make one file's bytes durable; its name is another matter."""
+        os.fsync(descriptor)
 
     def sync_directory(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -126,18 +141,18 @@ class Disk:
 
     def _replace(self, path: Path, chunks: Iterable[Buffer]) -> None:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        descriptor = self.create_over(partial)
         try:
             for chunk in chunks:
                 self.write(descriptor, chunk)
-            os.fchmod(descriptor, FILE_MODE)
-            os.fsync(descriptor)
-            self.rename(partial, path)
+            self.set_mode(partial, FILE_MODE)
+            self.sync(descriptor)
         except OSError:
             partial.unlink(missing_ok=True)
             raise
         finally:
-            os.close(descriptor)
+            self.close(descriptor)
+        self.rename(partial, path)
         self.sync_directory(path.parent)
 
     def remove_tree(self, path: Path) -> list[Path]:
@@ -148,7 +163,7 @@ class Disk:
         folders: list[str] = []
         files: list[str] = []
         try:
-            os.chmod(path, 0o700)
+            self.set_mode(path, 0o700)
             # Names alone: one folder may hold a million.
             with os.scandir(path) as entries:
                 for entry in entries:
@@ -163,7 +178,7 @@ class Disk:
             stuck += self.remove_tree(Path(f"{path}/{name}"))
         if not stuck:
             try:
-                os.rmdir(path)
+                self.remove_directory(path)
             except OSError:
                 stuck.append(path)
         return stuck
@@ -174,6 +189,19 @@ class Disk:
         except OSError:
             return [path]
         return []
+
+
+def see_afresh(folder: Path, below: Path) -> None:
+    """Make the next look at names in `folder` (which is under `below`) see what other machines did to them.
+
+    An NFS client answers from memory for up to a minute: it finds names that are gone and misses new ones. When a
+    directory is opened, it asks the server.
+    """
+    for path in (*(below / part for part in reversed(folder.relative_to(below).parents)), folder):
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        except OSError:
+            return
 
 
 def free_bytes(path: Path) -> int:
@@ -194,17 +222,16 @@ def links_refused(error: OSError) -> bool:
 
 
 def used_bytes_below(*paths: Path) -> int:
-    """Sum of file sizes below `paths`, every inode counted once however many names it has.
-
-    One with a single name is remembered, too: it may be renamed to where the walk has not been yet.
-    """
+    """Sum of file sizes below `paths`, every inode counted once however many names it has."""
     total_bytes = 0
     seen: defaultdict[int, set[int]] = defaultdict(set)
     for facts in (facts for path in paths for facts in _files_below(path)):
-        inodes = seen[facts.st_dev]
-        if facts.st_ino not in inodes:
+        if facts.st_nlink > 1:
+            inodes = seen[facts.st_dev]
+            if facts.st_ino in inodes:
+                continue
             inodes.add(facts.st_ino)
-            total_bytes += facts.st_size
+        total_bytes += facts.st_size
     return total_bytes
 
 

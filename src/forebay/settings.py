@@ -153,7 +153,7 @@ class Settings:
     high_mark: float = field(default=0.9, metadata=_is("Eviction starts above this share of the limit", _share))
     low_mark: float = field(default=0.8, metadata=_is("and stops below this one", _share))
     read_price: str = field(default="", metadata=_is("Price of a GB read: 0.09 USD", _checked(parse_price)))
-    streams: int = field(default=16, metadata=_is("Objects moved at a time", _count(1, 256)))
+    streams: int = field(default=64, metadata=_is("At most so many streams from a lake", _count(1, 256)))
     user: str = field(default_factory=lambda: _user(), metadata=_is("Who you are, in records", _text))
     profiles: dict[str, dict[str, str]] = field(
         default_factory=dict, metadata=_is("Named lake credentials", _profiles), repr=False

@@ -42,6 +42,7 @@ def test_from_registration_to_removal(forebay: Program, days: Path, tmp_path: Pa
     (out / "copy").write_bytes(b"f" * 500)
     committed = forebay("dataset", "commit", "features", out, "--parent", "criteo@v1", "-m", "five", "--json").json
     assert (committed["sent_files"], committed["sent_bytes"], committed["present_files"]) == (1, 500, 1)
+    assert committed["kept"]["copied_bytes"] == 500, "it is ready here, made of the directory"
     assert committed["version"]["parents"] == [{"dataset": "criteo", "number": 1, "ref": "criteo@v1"}]
     assert committed["version"]["made_by"]["command"]
     dry = forebay("dataset", "commit", "features", out, "--dry-run", "--json").json
@@ -79,11 +80,19 @@ def test_from_registration_to_removal(forebay: Program, days: Path, tmp_path: Pa
     evicted = forebay("cache", "evict", "criteo@v2", "--yes", "--json").json
     assert [item["ref"] for item in evicted] == ["criteo@v2"]
     assert "evicted" in forebay("cache", "why", "criteo@v2").out
-    assert [event["event"] for event in forebay("cache", "events", "--json").json] == ["evicted", "filled", "filled"]
+    events = forebay("cache", "events", "--json").json
+    assert [(event["event"], event["ref"]) for event in events] == [
+        ("evicted", "criteo@v2"),
+        ("filled", "criteo@v2"),
+        ("filled", "features@v1"),
+        ("filled", "criteo@v1"),
+    ]
 
     held = forebay("dataset", "rm", "criteo@v1", "--dry-run", "--json").json["held_by"]
     assert held == ["features@v1 was made from criteo@v1", "criteo@v1 is on the volume"]
     assert forebay("dataset", "rm", "criteo@v1", "--yes", "--json", code=5).error["kind"] == "has-children"
+    assert forebay("dataset", "rm", "features", "--yes", "--json", code=5).error["kind"] == "has-replicas"
+    forebay("cache", "evict", "features@v1", "--yes")
     forebay("dataset", "rm", "features", "--yes")
     assert forebay("dataset", "ls", "-q").ids == ["criteo"]
 
@@ -205,14 +214,14 @@ def test_the_story_on_s3(tmp_path: Path, s3_server: SeaweedFS) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "model.bin").write_bytes(b"m" * 9_000_000)
-    committed = forebay("dataset", "commit", "model", folder, "--parent", "criteo@v1", "--json").json
+    committed = forebay("dataset", "commit", "model", folder, "--parent", "criteo@v1", "--no-keep", "--json").json
     assert committed["sent_bytes"] == 9_000_000
-    assert forebay("dataset", "commit", "model", folder, "--json").json["sent_bytes"] == 0
+    assert forebay("dataset", "commit", "model", folder, "--no-keep", "--json").json["sent_bytes"] == 0
     assert forebay("cache", "warm", "model", "criteo", "--json").json[0]["moved_bytes"] == 9_000_000
     dry = priced("cache", "evict", "criteo", "--dry-run")
     assert "free 293.0 KiB" in dry.out
     assert "by past fills; 1.00 EUR" in dry.out
-    assert priced("cache", "evict", "criteo", "--dry-run", "--json").json[0]["candidate"]["refill_cost"] > 0.99
+    assert priced("cache", "evict", "criteo", "--dry-run", "--json").json[0]["refill_cost"] > 0.99
     gone = forebay("cache", "evict", "model", "criteo", "--yes", "-q").ids
     assert gone == ["model@v1", "criteo@v1"]
     obstore.put(store, "criteo/day_1", b"changed")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.e2e.program import Program
@@ -50,6 +52,38 @@ def test_some_files_of_a_version_from_warm_to_evict(forebay: Program, days: Path
     assert REF in forebay("cache", "events").out
     forebay("cache", "evict", "criteo@v1", "--yes")
     assert forebay("dataset", "rm", "criteo@v1", "--yes", "-q").ids == ["criteo@v1"]
+
+
+def test_some_columns_and_row_groups(forebay: Program, days: Path) -> None:
+    rows = 40_000
+    table = pa.table(
+        {
+            "day": [row // 10_000 for row in range(rows)],
+            "label": [1] * rows,
+            "text": [f"{row:090}" for row in range(rows)],
+        }
+    )
+    pq.write_table(table, days / "clicks.parquet", row_group_size=10_000, compression="none", use_dictionary=False)
+    whole_bytes = (days / "clicks.parquet").stat().st_size
+    forebay("dataset", "register", "clicks", f"file://{days}/clicks.parquet")
+    chosen = ("--columns", "label,day", "--where", "day>=3", "--where", "day!=7")
+    planned = forebay("cache", "warm", "clicks", *chosen, "--dry-run", "--json").json[0]
+    (warmed,) = forebay("cache", "warm", "clicks", *chosen, "--json").json
+    assert planned["move_bytes"] == warmed["moved_bytes"] < 0.1 * whole_bytes
+    assert planned["ref"] == "clicks@v1[:day,label;day!=7;day>=3]"
+    assert "selects    :day,label;day!=7;day>=3" in forebay("cache", "why", planned["ref"]).out
+    tree = Path(forebay("path", "clicks@v1", *chosen).out.strip())
+    assert pq.read_table(tree / "clicks.parquet").equals(table.select(["day", "label"]).slice(30_000))
+    read = "import sys, pyarrow.parquet as pq; print(pq.read_table(sys.argv[1]).column_names)"
+    run = forebay.process(
+        "exec", "clicks", "--columns", "label", "--columns", "day", "--", sys.executable, "-c", read, "{clicks}"
+    )
+    assert run.out.strip() == "['day', 'label']"
+    assert forebay("cache", "warm", "clicks", "--columns", "lable", "--json", code=2).error["kind"] == "no-column"
+    assert forebay("cache", "warm", "clicks", "--where", "day", "--json", code=2).error["kind"] == "bad-where"
+    (grown,) = forebay("cache", "warm", "clicks", "--json").json
+    assert grown["moved_bytes"] < whole_bytes - 0.9 * warmed["moved_bytes"]
+    assert (Path(grown["path"]) / "clicks.parquet").read_bytes() == (days / "clicks.parquet").read_bytes()
 
 
 def test_a_pattern_that_selects_nothing_and_options_without_a_version(forebay: Program, days: Path) -> None:

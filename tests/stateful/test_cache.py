@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from forebay.cache.engine import Cache, Leased
-from forebay.cache.health import Act
 from forebay.cache.machine import Terms
 from forebay.cache.policy import Policy
 from forebay.errors import CapacityError, ConflictError, ForebayError, NotFoundError
@@ -23,7 +23,7 @@ from forebay.testing.cached import FailingDisk, FakeClock, Killed, Mortal, Morta
 from forebay.testing.cached.invariants import assert_account, assert_CRASH, assert_FITS
 from forebay.testing.cached.world import add_version, holder
 from forebay.wire.cache import ReplicaState
-from forebay.wire.catalog import Version
+from forebay.wire.catalog import Version, ref_of
 
 DAY = 86400.0
 # Two objects are the same bytes; one is empty.
@@ -31,7 +31,7 @@ OBJECTS = {f"o{index}": bytes([index % 5]) * size for index, size in enumerate((
 OBJECTS["o6"] = OBJECTS["o4"]
 LIMIT_BYTES = 90_000
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
-versions = st.integers(0, 4)
+versions = st.integers(0, 6)
 effects = st.integers(1, 60)
 
 
@@ -75,10 +75,21 @@ class CacheMachine(RuleBasedStateMachine):
             self.world.register(f"d{number % 2}", {f"p{number}/{key}": key for key in keys})
             for number, keys in enumerate(choices)
         ]
-        self.digests = {version.ref: version.manifest_digest for version in self.versions}
         self.known_paths = {
             version.ref: [f"p{number}/{key}" for key in choices[number]] for number, version in enumerate(self.versions)
         }
+        for whole in self.versions[:2]:
+            self.versions.append(self.subset(whole))
+        self.digests = {version.ref: version.manifest_digest for version in self.versions}
+
+    def subset(self, whole: Version) -> Version:
+        """Every second file of a version, which has replicas of its own; the version itself when it has but one."""
+        some = sorted(self.known_paths[whole.ref])[::2]
+        if len(some) == whole.files:
+            return whole
+        part = self.world.subset(whole, some)
+        self.known_paths[part.ref] = some
+        return part
 
     @rule(at=versions)
     def warm(self, at: int) -> None:
@@ -156,10 +167,8 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(at=versions, number=effects, code=st.sampled_from((errno.ENOSPC, errno.EIO)))
     def disk_refuses(self, at: int, number: int, code: int) -> None:
         disk = FailingDisk(lambda name, count: code if count >= number and name != "unlink" else 0)
-        with no_room_is_fine("disk-full", "disk-failing", "volume-unstable", "volume-down"):
+        with no_room_is_fine("disk-full", "disk-failing"):
             self.open(disk=disk).warm(self.versions[at], holder())
-        # The disk is well again, as the next one who wants something there sees.
-        self.cache.require(Act.FILL)
 
     @rule(at=versions, pick=st.integers(0, 20))
     def damage(self, at: int, pick: int) -> None:
@@ -208,6 +217,10 @@ class CacheMachine(RuleBasedStateMachine):
             try:
                 self.world.hub.catalog.resolve(version.ref)
             except NotFoundError:
+                if version.subset:
+                    whole = self.world.hub.catalog.resolve(ref_of(version.dataset, version.number))
+                    self.world.subset(whole, self.paths(version))
+                    continue
                 manifest = self.world.manifest({path: path.split("/")[1] for path in self.paths(version)})
                 add_version(self.world.hub, version.dataset, manifest, self.world.lake_url, version.number)
 
@@ -259,4 +272,12 @@ class CacheMachine(RuleBasedStateMachine):
 
 
 TestCache = CacheMachine.TestCase
-TestCache.settings = settings(max_examples=settings.default.max_examples // 16, stateful_step_count=25)  # type: ignore[union-attr]
+TestCache.settings = settings(max_examples=settings.default.max_examples // 10, stateful_step_count=25)  # type: ignore[union-attr]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+class TestCacheNightly(CacheMachine.TestCase):  # type: ignore[valid-type, misc]
+    """The same for as long as the profile says: make soak takes the nightly one."""
+
+    settings = settings(max_examples=settings.default.max_examples // 8, stateful_step_count=50)  # type: ignore[union-attr]

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from forebay.cache.machine import Terms
+from forebay.cache.machine import Terms, is_held
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.errors import ConflictError, NotFoundError
 from forebay.testing.cached import FakeClock, World
@@ -65,7 +65,9 @@ class HubMachine(RuleBasedStateMachine):
         claim = self.hub.fills.claim("v", self.versions[at], holder())
         if model.state is ReplicaState.READY:
             assert isinstance(claim, Ready)
-        elif model.state is ReplicaState.EVICTING or (model.state is ReplicaState.FILLING and model.held_until > now):
+        elif model.state is ReplicaState.EVICTING or (
+            model.state is ReplicaState.FILLING and is_held(model.held_until, now, HOLD_S)
+        ):
             assert isinstance(claim, Waiting), "ONE-FILL"
         else:
             assert isinstance(claim, Granted)
@@ -79,7 +81,7 @@ class HubMachine(RuleBasedStateMachine):
     @rule(at=numbers)
     def look(self, at: int) -> None:
         model, seen = self.models[at], self.hub.fills.look("v", self.versions[at])
-        held = model.held_until > self.clock.now()
+        held = is_held(model.held_until, self.clock.now(), HOLD_S)
         busy = model.state in (ReplicaState.FILLING, ReplicaState.EVICTING) and held
         assert isinstance(seen, Ready if model.state is ReplicaState.READY else Waiting if busy else type(None))
 
@@ -169,7 +171,7 @@ class HubMachine(RuleBasedStateMachine):
     def begin_evict(self, at: int) -> None:
         model, now = self.models[at], self.clock.now()
         evictable = model.state in (ReplicaState.READY, ReplicaState.DAMAGED)
-        evictable |= model.state is ReplicaState.EVICTING and model.held_until <= now
+        evictable |= model.state is ReplicaState.EVICTING and not is_held(model.held_until, now, HOLD_S)
         if model.live(now) or model.pinned or not evictable:
             with pytest.raises(ConflictError):
                 self.hub.replicas.begin_evict("v", self.versions[at], "why")
@@ -270,4 +272,18 @@ class _MaybeFenced:
 
 
 TestHub = HubMachine.TestCase
-TestHub.settings = settings(max_examples=settings.default.max_examples // 4, stateful_step_count=40)  # type: ignore[union-attr]
+TestHub.settings = settings(max_examples=settings.default.max_examples * 2 // 5, stateful_step_count=50)  # type: ignore[union-attr]
+
+
+def test_the_steps_are_two_thousand() -> None:
+    """What every commit takes against the model, the cache's own machine aside."""
+    taken = TestHub.settings
+    assert taken.max_examples * taken.stateful_step_count >= 2000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+class TestHubNightly(HubMachine.TestCase):  # type: ignore[valid-type, misc]
+    """The same for as long as the profile says: make soak takes the nightly one."""
+
+    settings = settings(max_examples=settings.default.max_examples, stateful_step_count=100)  # type: ignore[union-attr]

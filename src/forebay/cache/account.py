@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from forebay.wire.cache import NoRoom, Reserved
+from forebay.wire.cache import NoRoom, Quota, Reserved
+
+
+def within(quota: Quota | None, team_bytes: int) -> NoRoom | None:
+    """None when a team that would hold `team_bytes`, its other fills' included, keeps its quota; else what it lacks."""
+    if quota is None or team_bytes <= quota.limit_bytes:
+        return None
+    return NoRoom(missing_bytes=team_bytes - quota.limit_bytes, never=False, quota=quota)
 
 
 def reserve(

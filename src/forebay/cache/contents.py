@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forebay.cache.selection import Selection
 from forebay.cache.volume import MANIFEST, RESERVED, SEAL
 from forebay.catalog.manifest import Manifest
+from forebay.catalog.parquet import damaged
+from forebay.catalog.recipe import Cut, read_recipe, recipe_digest
 from forebay.catalog.seal import Seal
 from forebay.errors import DamagedError, ForebayError
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Catalog
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Contents:
-    """A manifest, and the file that it was read from."""
+    """A manifest, and the file that it was read from; the recipe of a subset that selects within files."""
 
     manifest: Manifest
     file: Path
+    recipe: Path | None = None
+
+    @cached_property
+    def cuts(self) -> dict[str, Cut]:
+        """The files that are not whole objects, by path."""
+        if self.recipe is None:
+            return {}
+        cuts = read_recipe(self.recipe, self.manifest.manifest_digest)
+        if recipe_digest(cuts) != self.manifest.recipe_digest:
+            raise damaged(self.recipe, "recipe", "it is not the one that its manifest was made with")
+        return cuts
 
 
 def load_manifest(catalog: Catalog, version: Version) -> Manifest:
@@ -32,7 +47,23 @@ def load_manifest(catalog: Catalog, version: Version) -> Manifest:
 def load_contents(catalog: Catalog, version: Version) -> Contents:
     """The same with the manifest's file; each of the catalog's files is asked for once, which verifies it."""
     file = catalog.manifest_path(version.manifest_digest)
-    return Contents(manifest=read_manifest(file, catalog.seal_path(version.manifest_digest)), file=file)
+    cut = Selection.parse(version.selection).cuts
+    return Contents(
+        manifest=read_manifest(file, catalog.seal_path(version.manifest_digest)),
+        file=file,
+        recipe=catalog.recipe_path(version.manifest_digest) if cut else None,
+    )
+
+
+def load_objects(catalog: Catalog, version: Version) -> Manifest:
+    """A version's manifest with the sizes that its objects have in the lake, of which a subset may hold less."""
+    contents = load_contents(catalog, version)
+    if not contents.cuts:
+        return contents.manifest
+    table = contents.manifest.table
+    files = zip(table["path"].to_pylist(), table["size_bytes"].to_pylist(), strict=True)
+    sizes = [contents.cuts[path].object_bytes if path in contents.cuts else size for path, size in files]
+    return contents.manifest.of_rows(table.set_column(1, table.schema.field("size_bytes"), pa.array(sizes, pa.int64())))
 
 
 def read_manifest(manifest: Path, seal: Path | None) -> Manifest:

@@ -19,19 +19,22 @@ from forebay.cache.evict import ConfirmLake, Evicted, Evictor
 from forebay.cache.fill import Filled, Filler, FillSettings, OpenLake
 from forebay.cache.health import ALLOWED, SIGNS_TO_CHANGE, Act, require
 from forebay.cache.heart import Heart
-from forebay.cache.leased import Leased, Warmed
+from forebay.cache.leased import Kept, Leased, Warmed
 from forebay.cache.look import account_bytes
-from forebay.cache.machine import Terms
+from forebay.cache.machine import Terms, is_held
 from forebay.cache.memo import Memo
 from forebay.cache.meter import Meter
 from forebay.cache.place import holds
-from forebay.cache.policy import Decision, Policy
+from forebay.cache.policy import Decisions, Policy
 from forebay.cache.recover import Recovered, recover
 from forebay.cache.room import Room
-from forebay.cache.verify import Verified, brake, still_there, take_out, verify_tree
-from forebay.cache.volume import VolumeLayout, open_volume
+from forebay.cache.source import LocalSource
+from forebay.cache.verify import Verified, brake, take_out, verify_tree
+from forebay.cache.volume import RESERVED, VolumeLayout, open_volume
+from forebay.cache.vouch import seen_dead
+from forebay.cache.wishes import Wishes
 from forebay.clock import Clock
-from forebay.errors import ConflictError, ForebayError, UnavailableError
+from forebay.errors import ConflictError, ForebayError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
 from forebay.wire.cache import (
     Claim,
@@ -53,7 +56,11 @@ from forebay.wire.hub import Hub
 
 __all__ = ["Cache", "Leased", "OnProgress", "Warmed", "default_limit"]
 
-_LOOK_SECONDS = 0.2
+_SHOW_SECONDS = 0.2
+_FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS = 0.05, 1.0
+"""Who waits looks again after a while, and then after longer ones: many may wait for long. A dead holder is noticed
+within the last of them."""
+
 _ILL = {f"volume-{state}" for state in (VolumeState.UNSTABLE, VolumeState.DOWN)}
 _DISK_FAILED = {"disk-failing", "volume-away"}
 
@@ -80,8 +87,9 @@ class Cache:
         fill_settings: FillSettings,
         terms: Terms | None = None,
         rebuild: bool = False,
+        host: str = "",
     ) -> None:
-        """Open the volume at `root`; an empty or absent folder becomes one.
+        """Open the volume at `root`; an empty or absent folder becomes one. `host` is whose path that is.
 
         `rebuild` takes an empty folder for a known volume that was really lost (recover --force). Errors: `open_volume`
         and UnavailableError `volume-away`.
@@ -90,8 +98,9 @@ class Cache:
         self._disk = disk
         self._clock = clock
         self._terms = terms or Terms()
+        self._host = host
         self.policy = policy
-        self.layout, self.volume_id = _open(hub, root, disk, clock, rebuild=rebuild)
+        self.layout, self.volume_id = _open(hub, root, disk, clock, rebuild=rebuild, host=host)
         self._make_known(limit_bytes)
         self.evictor = Evictor(
             hub,
@@ -103,39 +112,70 @@ class Cache:
             clock=clock,
             terms=self._terms,
         )
-        self._filler = Filler(
-            hub,
-            self.layout,
-            open_lake=open_lake,
-            room=Room(hub, self.layout, self.volume_id, disk, self.evictor.make_room),
-            disk=disk,
-            clock=clock,
-            settings=fill_settings,
-            terms=self._terms,
-        )
+
+        def filler(*, evicts: bool) -> Filler:
+            return Filler(
+                hub,
+                self.layout,
+                open_lake=open_lake,
+                room=Room(hub, self.layout, self.volume_id, disk, self.evictor, evicts=evicts),
+                disk=disk,
+                clock=clock,
+                settings=fill_settings,
+                terms=self._terms,
+            )
+
+        self._filler, self._keeper = filler(evicts=True), filler(evicts=False)
 
     def path(self, version: Version) -> Path:
         """Where the version is, or would be."""
         return self.layout.tree_of(version)
 
-    def warm(self, version: Version, holder: Holder, on_progress: OnProgress = lambda progress, who: None) -> Warmed:
-        """Make the version ready here: at once when it is, by filling it, or by waiting for whoever fills it."""
+    def warm(
+        self,
+        version: Version,
+        holder: Holder,
+        on_progress: OnProgress = lambda progress, who: None,
+        *,
+        wishes: Wishes | None = None,
+    ) -> Warmed:
+        """Make the version ready here: at once when it is, by filling it, or by waiting for whoever fills it.
+
+        `wishes` are what readers of this process want first; through them they may also end it.
+        """
+        wishes = wishes or Wishes()
         began = self._clock.monotonic()
-        waited = False
+        waited, pause = False, _FIRST_LOOK_SECONDS
         while True:
             match self._claim(version, holder):
                 case Ready() as claim:
                     if self._really_there(claim.replica, version):
                         return self._warmed(claim.replica, version, began, waited=waited)
                 case Granted() as claim:
-                    filled = self._fill(claim, version, on_progress)
+                    filled = self._fill(claim, version, on_progress, wishes)
                     if filled is not None:
                         return self._warmed(filled.replica, version, began, filled=filled, waited=waited)
                 case Waiting() as claim:
                     waited = True
                     on_progress(claim.progress, claim.holder)
                     self._end_dead_eviction(claim.replica)
-                    Meter().wait(_LOOK_SECONDS)
+                    wishes.wait(pause)
+                    pause = min(pause * 1.5, _LAST_LOOK_SECONDS)
+
+    def keep(self, version: Version, directory: Path, holder: Holder) -> Kept:
+        """Make a committed version ready from a local directory that has its files; evicts nothing for it.
+
+        CapacityError when there is no room; ConflictError `in-use` when somebody else fills or evicts it just now.
+        """
+        assert version.origin == "committed", "the bytes of a directory are nobody's before their digests are known"
+        fills = self._hub.fills
+        source, meter = LocalSource.of(directory), Meter(local=True)
+        match fills.look(self.volume_id, version) or fills.claim(self.volume_id, version, holder):
+            case Granted() as granted:
+                self._keeper.fill(granted, version, meter=meter, source=source)
+            case Waiting(holder=who):
+                raise ConflictError("in-use", f"{version.ref} is in other hands: {who}", todo="Nothing: it comes.")
+        return Kept(path=self.path(version), copied_bytes=meter.local_bytes)
 
     def lease(
         self,
@@ -144,15 +184,16 @@ class Cache:
         *,
         on_progress: OnProgress = lambda progress, who: None,
         on_lost: Callable[[ConflictError], object] = bool,
+        wishes: Wishes | None = None,
     ) -> Leased:
-        """Make the version ready and use it until `close`; a heartbeat keeps the lease meanwhile."""
+        """Make the version ready (see `warm`) and use it until `close`; a heartbeat keeps the lease meanwhile."""
         began = self._clock.monotonic()
         warmed: Warmed | None = None
         if not holds(self.path(version), version.manifest_digest):
-            warmed = self.warm(version, holder, on_progress)
+            warmed = self.warm(version, holder, on_progress, wishes=wishes)
         while (lease := self._take(version, holder)) is None:
             # It was evicted or found damaged since, or its tree is there and the hub does not know it.
-            warmed = self.warm(version, holder, on_progress)
+            warmed = self.warm(version, holder, on_progress, wishes=wishes)
         seconds = self._clock.monotonic() - began
         if warmed is None:
             warmed = self._warmed(self._ready(version), version, began, waited=False)
@@ -166,8 +207,7 @@ class Cache:
         replicas = [self._ready(version) for version in versions]
         results = [self.look_through(replica, memo_folder, on_file=on_file) for replica in replicas]
         if not force:
-            here = self.replicas()
-            brake(still_there(results, here), sum(replica.files for replica in here))
+            brake(results, sum(replica.files for replica in self.replicas()))
         return results, self.take_out(results)
 
     def look_through(
@@ -180,12 +220,11 @@ class Cache:
     ) -> Verified:
         """Hash the files of one ready replica that changed or were not hashed lately."""
         version = self.resolve(replica.ref)
-        memo = Memo(memo_folder / self.volume_id / f"{version.dataset}@{self.path(version).name}.parquet")
         tree = self.path(version)
         manifest = replica_manifest(self._hub.catalog, version, tree)
         now = self._clock.now()
-        found = verify_tree(tree, replica, manifest, memo, now=now, on_file=on_file, on_read=on_read)
-        memo.save()
+        with Memo(memo_folder / self.volume_id / f"{version.dataset}@{tree.name}.parquet") as memo:
+            found = verify_tree(tree, replica, manifest, memo, now=now, on_file=on_file, on_read=on_read)
         if not found.bad:
             self._hub.replicas.mark_verified(self.volume_id, version, replica.token)
         return found
@@ -235,7 +274,7 @@ class Cache:
     def volume(self) -> Volume:
         return self._hub.volumes.get(self.volume_id)
 
-    def decisions(self) -> list[Decision]:
+    def decisions(self) -> Decisions:
         """What would go now, what stays, and why."""
         return self.evictor.decisions()
 
@@ -245,9 +284,12 @@ class Cache:
 
     def _claim(self, version: Version, holder: Holder) -> Claim:
         fills = self._hub.fills
-        return fills.look(self.volume_id, version) or self._in_health(
-            Act.FILL, lambda: fills.claim(self.volume_id, version, holder)
-        )
+        seen = fills.look(self.volume_id, version)
+        dead = isinstance(seen, Waiting) and seen_dead(seen.process)
+        if seen is not None and not dead:
+            return seen
+        dead_token = seen.replica.token if seen is not None else 0
+        return self._in_health(Act.FILL, lambda: fills.claim(self.volume_id, version, holder, dead_token=dead_token))
 
     def _in_health(self, act: Act, ask: Callable[[], T]) -> T:
         """Ask the hub; when the volume's health stands against it, see whether it still does, and ask again."""
@@ -259,12 +301,15 @@ class Cache:
             self.require(act)
             return ask()
 
-    def _fill(self, granted: Granted, version: Version, on_progress: OnProgress) -> Filled | None:
+    def _fill(self, granted: Granted, version: Version, on_progress: OnProgress, wishes: Wishes) -> Filled | None:
         """Fill under a grant; None when another holder took over meanwhile."""
         meter = Meter()
-        with Heart("progress", _LOOK_SECONDS, lambda: on_progress(meter.progress, ""), bool):
+        with (
+            wishes.may_stop(meter.cancel),
+            Heart("progress", _SHOW_SECONDS, lambda: on_progress(meter.progress, meter.waiting_for), bool),
+        ):
             try:
-                filled = self._filler.fill(granted, version, meter=meter)
+                filled = self._filler.fill(granted, version, meter=meter, wishes=wishes)
             except ConflictError as error:
                 if error.kind == "fenced":
                     return None
@@ -296,15 +341,17 @@ class Cache:
 
     def _end_dead_eviction(self, replica: Replica) -> None:
         """Who waits for an eviction ends it when its process is gone; only then may a fill begin."""
-        silent_s = self._clock.now() - replica.since
-        if replica.state is ReplicaState.EVICTING and silent_s >= self._terms.hold_seconds:
+        held_until, hold_seconds = replica.since + self._terms.hold_seconds, self._terms.hold_seconds
+        if replica.state is ReplicaState.EVICTING and not is_held(held_until, self._clock.now(), hold_seconds):
             self.evictor.evict(replica, replica.reason)
 
     def _really_there(self, replica: Replica, version: Version) -> bool:
         """A record that says `ready` is believed only beside the marker; without it the replica is damaged."""
+        # The marker may have come, or gone, on another machine.
+        fsio.see_afresh(self.path(version) / RESERVED, self.layout.root)
         if holds(self.path(version), version.manifest_digest):
             return True
-        _refuse_vanished(self._hub, self.layout.root)
+        _refuse_vanished(self._hub, self.layout.root, self._host)
         with suppress(ConflictError):
             why = "its files are not on the volume"
             self._hub.replicas.mark_damaged(self.volume_id, version, why, token=replica.token)
@@ -324,26 +371,33 @@ class Cache:
 
     def _make_known(self, limit_bytes: int) -> None:
         """Tell the hub of the volume; one that it does not know (any more) may hold bytes that count."""
-        known = self._hub.volumes.at(str(self.layout.root))
-        volume = self._hub.volumes.add(self.volume_id, str(self.layout.root), limit_bytes)
-        if (known is None or known.volume_id != self.volume_id) and volume.used_bytes == 0:
+        known = self._is_known()
+        volume = self._hub.volumes.add(self.volume_id, str(self.layout.root), limit_bytes, self._host)
+        if not known and volume.used_bytes == 0:
             used_bytes = account_bytes(self.layout, ())
             if used_bytes:
                 self._hub.volumes.set_used_bytes(self.volume_id, used_bytes)
 
+    def _is_known(self) -> bool:
+        try:
+            self._hub.volumes.get(self.volume_id)
+        except NotFoundError:
+            return False
+        return True
 
-def _open(hub: Hub, root: Path, disk: Disk, clock: Clock, *, rebuild: bool) -> tuple[VolumeLayout, str]:
+
+def _open(hub: Hub, root: Path, disk: Disk, clock: Clock, *, rebuild: bool, host: str) -> tuple[VolumeLayout, str]:
     if not rebuild:
-        _refuse_vanished(hub, root)
-    known = hub.volumes.at(str(root.absolute()))
+        _refuse_vanished(hub, root, host)
+    known = hub.volumes.at(str(root.absolute()), host)
     volume_id = known.volume_id if known and rebuild else None
     return open_volume(root, hub.owner, disk, now=clock.now(), volume_id=volume_id)
 
 
-def _refuse_vanished(hub: Hub, root: Path) -> None:
+def _refuse_vanished(hub: Hub, root: Path, host: str) -> None:
     """An empty folder where a known volume was is an unmounted volume, not a new one."""
     layout = VolumeLayout(root.absolute())
-    known = hub.volumes.at(str(layout.root))
+    known = hub.volumes.at(str(layout.root), host)
     if known is not None and not layout.mark.exists():
         raise UnavailableError(
             "volume-away",

@@ -6,32 +6,32 @@ Blobs that another replica of the access group still lists are never touched, no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from forebay.cache.contents import distinct_digests, replica_manifest
+from forebay.cache import stuck
+from forebay.cache.bandwidth import bandwidth
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
+from forebay.cache.holdings import Holder, Holdings
 from forebay.cache.machine import Terms
 from forebay.cache.place import discard, is_complete
-from forebay.cache.policy import Candidate, Decision, Policy, decide
-from forebay.cache.volume import VolumeLayout
+from forebay.cache.policy import Candidate, Decision, Decisions, Policy, TeamQuota, decide
+from forebay.cache.shares import Shares
+from forebay.cache.stuck import FREES
+from forebay.cache.volume import VolumeLayout, tree_name
 from forebay.clock import Clock
-from forebay.errors import ConflictError, ForebayError
+from forebay.errors import ConflictError, ForebayError, UnavailableError
 from forebay.fsio import Disk, freed_bytes_below
 from forebay.log import get_logger
-from forebay.wire.cache import EvictGrant, Replica, ReplicaState
+from forebay.wire.cache import EvictGrant, Quota, Replica, ReplicaState, Volume
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
 _log = get_logger("evict")
-
-_FREES = ".frees-"
 
 ConfirmLake = Callable[[Version], None]
 """Raises a ForebayError unless the lake was seen to hold every object of the version."""
@@ -39,12 +39,32 @@ ConfirmLake = Callable[[Version], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evicted:
-    """What one eviction did. `error` is set when the replica stayed."""
+    """What one eviction did. `error` is set when the replica stayed; `stuck` is what would not be removed.
+
+    The bytes of what is stuck go on counting; every sweep tries it again.
+    """
 
     ref: str
     reason: str
     freed_bytes: int
     error: ForebayError | None = None
+    stuck: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamUse:
+    """A quota, and what its team's replicas hold of the volume."""
+
+    quota: Quota
+    held_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Planned:
+    """What a team holds of the volume, and what would go with the next sweep."""
+
+    held_bytes: int
+    decisions: Decisions
 
 
 class Evictor:
@@ -70,52 +90,127 @@ class Evictor:
         self._disk = disk
         self._clock = clock
         self._terms = terms
-        # What a sealed manifest lists never changes.
-        self._known: dict[str, pa.Table] = {}
+        self._holdings = Holdings(hub.catalog, layout)
+        self._lock = threading.Lock()  # around the holdings
 
-    def decisions(self, missing_bytes: int = 0) -> list[Decision]:
-        """What would go now and what stays, each with its reason; changes nothing."""
+    def decisions(self, missing_bytes: int = 0, *, team: str = "", team_missing_bytes: int = 0) -> Decisions:
+        """What would go now and what stays, each with its reason; changes nothing.
+
+        `missing_bytes` a fill lacks on the volume, `team_missing_bytes` within a team's quota.
+        """
+        replicas, shares, teams = self._look()
+        return self._decide(replicas, shares, teams, missing_bytes, {team: team_missing_bytes})
+
+    def _decide(
+        self,
+        replicas: Sequence[Replica],
+        shares: Shares,
+        teams: Sequence[tuple[Quota, Shares]],
+        missing_bytes: int = 0,
+        team_missing_bytes: Mapping[str, int] | None = None,
+    ) -> Decisions:
         volume = self._hub.volumes.get(self._volume_id)
+        missing = team_missing_bytes or {}
         return decide(
-            self.candidates(),
+            _candidates(replicas, shares.alone(), volume),
             self._policy,
             used_bytes=volume.used_bytes + volume.reserved_bytes,
             limit_bytes=volume.limit_bytes,
             missing_bytes=missing_bytes,
             now=self._clock.now(),
             hold_seconds=self._terms.hold_seconds,
+            quotas=[_team_quota(quota, held, missing.get(quota.team, 0)) for quota, held in teams],
+            sharing=shares,
         )
 
-    def candidates(self) -> list[Candidate]:
-        """Every replica with the bytes that only it holds."""
+    def frees(self, refs: Sequence[str]) -> list[int]:
+        """What comes free as these go one after another: what two of them share, with the second one."""
+        _, shares, _ = self._look()
+        freed: list[int] = []
+        for ref in refs:
+            freed.append(shares.alone().get(ref, 0))
+            shares.release(ref)
+        return freed
+
+    def team_uses(self) -> list[TeamUse]:
+        """Every quota on the volume, and what is held under it."""
+        _, _, teams = self._look()
+        return [TeamUse(quota=quota, held_bytes=held.held_bytes) for quota, held in teams]
+
+    def under_quota(self, team: str, limit_bytes: int) -> Planned:
+        """What a team holds, and what would be due if that were its quota; changes nothing."""
+        replicas, shares, teams = self._look()
+        quota = Quota(volume_id=self._volume_id, team=team, limit_bytes=limit_bytes)
+        with self._lock:
+            held = self._holdings.of_team(team, _whole(replicas))
+        others = [(other, their) for other, their in teams if other.team != team]
+        held_bytes = held.held_bytes
+        return Planned(held_bytes=held_bytes, decisions=self._decide(replicas, shares, [*others, (quota, held)]))
+
+    def team_bytes(self, of: Holder, team: str) -> int:
+        """What a team would hold with this here too; 0 for one without a quota."""
+        if all(quota.team != team for quota in self._hub.volumes.quotas(self._volume_id)):
+            return 0
         replicas = self._hub.replicas.all(self._volume_id)
-        alone = self._alone_bytes(replicas)
-        return [
-            Candidate(
-                replica=replica,
-                alone_bytes=alone[replica.ref],
-                refill_seconds=replica.fill_seconds * alone[replica.ref] / max(1, replica.size_bytes),
-            )
-            for replica in replicas
-        ]
+        with self._lock:
+            self._holdings.update(replicas)
+            held = self._holdings.of_team(team, _whole(replicas))
+            more_bytes = held.added_bytes(of.group, self._holdings.digests(of)) + self._holdings.unknown_bytes(of)
+        return held.held_bytes + more_bytes
 
     def make_room(self, missing_bytes: int) -> int:
         """Evict what policy allows until `missing_bytes` are free or nothing more may go; the bytes freed."""
         freed_bytes = 0
         tried: set[str] = set()
         while freed_bytes < missing_bytes:
-            # Asked again after each one: what it shared with others is theirs alone now.
-            going = [item for item in self.decisions(missing_bytes - freed_bytes) if item.evict]
-            going = [item for item in going if item.candidate.replica.ref not in tried]
+            going = self._untried(self.decisions(missing_bytes - freed_bytes), tried)
             if not going:
                 break
-            tried.add(going[0].candidate.replica.ref)
-            freed_bytes += self.evict(going[0].candidate.replica, going[0].reason).freed_bytes
+            # Decided on again only when these were not enough: one of them would not go.
+            for item in going:
+                if freed_bytes < missing_bytes:
+                    tried.add(item.candidate.replica.ref)
+                    freed_bytes += self.evict(item.candidate.replica, item.reason).freed_bytes
         return freed_bytes
 
+    def make_team_room(self, team: str, missing_bytes: int) -> bool:
+        """Evict a team's own replicas until so much has come free of its quota; whether anything went.
+
+        Nothing goes where that would not be enough.
+        """
+        tried: set[str] = set()
+        while True:
+            decisions = self.decisions(team=team, team_missing_bytes=missing_bytes)
+            if decisions.team_freed_bytes(team) < missing_bytes:
+                return False
+            going = [item for item in self._untried(decisions, tried) if item.candidate.replica.team == team]
+            tried |= {item.candidate.replica.ref for item in going}
+            gone = [self.evict(item.candidate.replica, item.reason).error is None for item in going]
+            if not going or any(gone):
+                return bool(going)
+
     def sweep(self) -> list[Evicted]:
-        """Evict everything that is due: stale, damaged, or above the high mark."""
-        return [self.evict(item.candidate.replica, item.reason) for item in self.decisions() if item.evict]
+        """Evict everything that is due: stale, damaged, over a quota, or above the high mark."""
+        self.clear_stuck()
+        return [self.evict(item.candidate.replica, item.reason) for item in self.decisions().going]
+
+    def clear_stuck(self) -> list[Path]:
+        """Try what earlier evictions could not remove; what is stuck still."""
+        blobs, left = stuck.notes(self._layout), stuck.left_over(self._layout)
+        if not blobs and not left:
+            return []
+        # In this order: an eviction that ends in between has reported what it left.
+        replicas = self._hub.replicas.all(self._volume_id)
+        busy = {_trash_name(item) for item in replicas if item.state is ReplicaState.EVICTING}
+        left = [path for path in left if path.name.partition(FREES)[0] not in busy]
+        free = self._unlisted(blobs, replicas)
+        name = f"{self._clock.now():.6f}-{threading.get_ident()}"
+        freed_bytes, still = stuck.try_again(self._layout, left, free, name, self._disk)
+        if freed_bytes:
+            self._hub.volumes.free_bytes(self._volume_id, freed_bytes)
+        if still:
+            _log.warning("stuck", files=len(still), first=str(still[0]))
+        return still
 
     def evict(self, replica: Replica, reason: str) -> Evicted:
         """Remove one replica; an error is returned, not raised, so that one that will not go holds up no other."""
@@ -123,13 +218,12 @@ class Evictor:
             version = self._hub.catalog.resolve(replica.ref)
             if replica.state is not ReplicaState.EVICTING:
                 self._confirm_lake(version)
-            freed_bytes = self._evict(version, reason)
+            return self._evict(version, reason)
         except ForebayError as error:
             _log.warning("eviction-failed", ref=replica.ref, kind=error.kind)
             return Evicted(ref=replica.ref, reason=reason, freed_bytes=0, error=error)
-        return Evicted(ref=replica.ref, reason=reason, freed_bytes=freed_bytes)
 
-    def _evict(self, version: Version, reason: str) -> int:
+    def _evict(self, version: Version, reason: str) -> Evicted:
         grant = self._hub.replicas.begin_evict(self._volume_id, version, reason)
 
         def renew() -> None:
@@ -137,34 +231,59 @@ class Evictor:
 
         with Grip("evict-heart", renew, bool, terms=self._terms, clock=self._clock) as grip:
             try:
-                trash = self._take_away(version, grant, grip)
-                freed_bytes = self._empty(trash, version, grant.token)
+                trash, held_fast = self._take_away(version, grant, grip)
+                freed_bytes, left = self._empty(trash, grant.token)
+                # What is reported as free must not be back after a power cut.
+                self._disk.sync_file_system(self._layout.root)
+                self._refuse_away()
             except OSError as error:
                 self._put_back(version, grant, error)
                 raise disk_error(error, self._layout.root) from error
         self._hub.replicas.finish_evict(self._volume_id, version, grant.token, freed_bytes)
-        return freed_bytes
+        stays = (*held_fast, *left)
+        if stays:
+            why = f"{len(stays)} files could not be removed (first: {stays[0]}); tried again with every sweep"
+            self._hub.volumes.record(self._volume_id, version.ref, "stuck", why, 0)
+            _log.warning("stuck", ref=version.ref, files=len(stays), first=str(stays[0]))
+        return Evicted(ref=version.ref, reason=reason, freed_bytes=freed_bytes, stuck=stays)
 
-    def _take_away(self, version: Version, grant: EvictGrant, grip: Grip) -> Path:
-        """Rename the tree, then the blobs that nobody else lists, into a folder of the trash."""
+    def _take_away(self, version: Version, grant: EvictGrant, grip: Grip) -> tuple[Path, list[Path]]:
+        """Rename the tree, then the blobs that nobody else lists, into a folder of the trash; and what would not go.
+
+        A blob that refuses is noted and left: the replica is gone all the same, and its version may come again.
+        """
+        self._refuse_away()
         tree = self._tree(version)
         going = self._going(version, grant.replica)
+        held_fast: list[Path] = []
         # One name per version: an eviction that is taken up again finds what the killed one left.
-        trash = self._layout.trash / f"evicted-{version.group}-{version.dataset}-{tree.name}"
+        trash = self._layout.trash / _trash_name(grant.replica)
         self._disk.make_directories(trash)
         grip.check()
         if tree.exists():
             # Begun anew: what an earlier eviction of this version could not remove was reported then.
-            for stuck in _doomed(trash):
-                self._disk.remove_tree(stuck)
+            for earlier in _doomed(trash):
+                self._disk.remove_tree(earlier)
             name = f"{trash.name}/tree-{grant.token}"
             if discard(self._layout, tree, name, self._disk, before=grant.token) is None:
                 raise ConflictError("fenced", f"{version.ref} was filled again while its eviction was paused")
         for digest in going:
             grip.check()
-            with suppress(FileNotFoundError):
-                self._disk.rename(self._layout.blob(version.group, digest), trash / digest)
-        return trash
+            blob = self._layout.blob(version.group, digest)
+            try:
+                with suppress(FileNotFoundError):
+                    self._disk.rename(blob, trash / digest)
+            except OSError as error:
+                if not stuck.refuses_one(error):
+                    raise
+                stuck.note(self._layout, version.group, digest, self._disk)
+                held_fast.append(blob)
+        return trash, held_fast
+
+    def _refuse_away(self) -> None:
+        """On an empty mount everything looks deleted: then nothing was, and the eviction stays open."""
+        if not self._layout.mark.exists():
+            raise UnavailableError("volume-away", f"the volume {self._layout.root} is away", todo="Is it mounted?")
 
     def _put_back(self, version: Version, grant: EvictGrant, error: OSError) -> None:
         """The volume refused: when the tree is still in its place, nothing has happened to the replica.
@@ -183,76 +302,99 @@ class Evictor:
         except ForebayError as second:
             _log.warning("eviction-not-cancelled", ref=version.ref, kind=second.kind)
 
-    def _empty(self, trash: Path, version: Version, token: int) -> int:
-        """Delete what was put into the trash; the bytes that came free (what could not be removed goes on counting)."""
+    def _empty(self, trash: Path, token: int) -> tuple[int, list[Path]]:
+        """Delete what was put into the trash; the bytes that came free, and what stays and goes on counting."""
         # The name says what a folder's deletion frees: whoever ends it for a killed process knows it all the same.
-        self._disk.rename(trash, trash.with_name(f"{trash.name}{_FREES}{freed_bytes_below(trash)}-{token}"))
-        freed_bytes = 0
+        self._disk.rename(trash, trash.with_name(f"{trash.name}{FREES}{freed_bytes_below(trash)}-{token}"))
+        freed_bytes, left = 0, list[Path]()
         for doomed in _doomed(trash):
-            freed_bytes += int(doomed.name.rpartition(_FREES)[2].partition("-")[0])
-            if stuck := self._disk.remove_tree(doomed):
-                _log.warning("trash-stuck", ref=version.ref, files=len(stuck), first=str(stuck[0]))
+            freed_bytes += int(doomed.name.rpartition(FREES)[2].partition("-")[0])
+            if stays := self._disk.remove_tree(doomed):
                 freed_bytes -= freed_bytes_below(doomed)
-        return max(0, freed_bytes)
+                left += stays
+        return max(0, freed_bytes), left
 
     def _going(self, version: Version, replica: Replica) -> list[str]:
         """The blobs that go with a replica: those that no other one lists, none while another one can't be read."""
-        others = [
-            other
-            for other in self._hub.replicas.all(self._volume_id)
-            if other.group == replica.group and other.ref != replica.ref
-        ]
-        try:
-            kept = [self._digests(other) for other in others]
-            own = self._digests(replica)
-        except ForebayError as error:
-            _log.warning("blobs-kept", ref=version.ref, kind=error.kind, why=error.message)
-            return []
-        # A fill that links one of these blobs meanwhile gives it its name again when it publishes.
-        return [digest.hex() for digest in _not_in(own, kept)["digest"].to_pylist()]
+        with self._lock:
+            shares = self._holdings.update(self._hub.replicas.all(self._volume_id))
+            told = self._holdings.unreadable.get(replica.group)
+            if isinstance(told, UnavailableError):
+                # A hub that is away says nothing about the blobs, and nothing has moved yet: the eviction waits.
+                raise told
+            if told:
+                _log.warning("blobs-kept", ref=version.ref, kind=told.kind, why=told.message)
+                return []
+            # A fill that links one of these blobs meanwhile gives it its name again when it publishes.
+            going = shares.only(replica.ref) if replica.ref in shares else []
+            kept = self._placed_by_fills(replica)
+        return [digest for digest in going if digest not in kept]
 
-    def _alone_bytes(self, replicas: Sequence[Replica]) -> dict[str, int]:
-        """Per replica, the bytes of blobs that no other replica of its access group holds; 0 for an unreadable one."""
-        alone = dict.fromkeys((replica.ref for replica in replicas), 0)
-        for group in {replica.group for replica in replicas}:
-            tables: dict[str, pa.Table] = {}
-            for replica in replicas:
-                with suppress(ForebayError):
-                    if replica.group == group:
-                        tables[replica.ref] = self._digests(replica)
-            if tables:
-                only = _held_once(list(tables.values()))
-                for ref, table in tables.items():
-                    mine = table.filter(pc.is_in(table["digest"], value_set=only))
-                    alone[ref] = int(pc.sum(mine["size_bytes"]).as_py() or 0)
-        return alone
+    def _placed_by_fills(self, replica: Replica) -> set[str]:
+        """The digests of versions that a fill is not done with: its reservation covers the blobs it placed."""
+        known = {other.ref for other in self._hub.replicas.all(self._volume_id)}
+        kept: set[str] = set()
+        for ref in {fill.ref for fill in self._hub.fills.open_fills(self._volume_id)} - known:
+            version = self._hub.catalog.resolve(ref)
+            if version.group == replica.group:
+                kept |= {digest.hex() for digest in self._holdings.digests(version)["digest"].to_pylist()}
+        return kept
 
-    def _digests(self, replica: Replica) -> pa.Table:
-        known = self._known.get(replica.manifest_digest)
-        if known is not None:
-            return known
-        version = self._hub.catalog.resolve(replica.ref)
-        manifest = replica_manifest(self._hub.catalog, version, self._tree(version))
-        digests = distinct_digests(manifest)
-        if manifest.sealed:
-            self._known[replica.manifest_digest] = digests
-        return digests
+    def _look(self) -> tuple[list[Replica], Shares, list[tuple[Quota, Shares]]]:
+        """The replicas, who shares what, and the same within each team that has a quota; copies to try things on."""
+        replicas = self._hub.replicas.all(self._volume_id)
+        quotas = self._hub.volumes.quotas(self._volume_id)
+        whole = _whole(replicas)
+        with self._lock:
+            shares = self._holdings.update(replicas).fork()
+            return replicas, shares, [(quota, self._holdings.of_team(quota.team, whole)) for quota in quotas]
+
+    def _unlisted(self, blobs: Sequence[tuple[str, str]], replicas: Sequence[Replica]) -> list[tuple[str, str]]:
+        """Those that no replica of their group lists; none while one can't be read."""
+        with self._lock:
+            shares = self._holdings.update(replicas)
+            sound = [item for item in blobs if item[0] not in self._holdings.unreadable]
+            return [item for item in sound if not shares.holds(*item)]
+
+    def _untried(self, decisions: Decisions, tried: set[str]) -> list[Decision]:
+        return [item for item in decisions.going if item.candidate.replica.ref not in tried]
 
     def _tree(self, version: Version) -> Path:
         return self._layout.tree_of(version)
 
 
 def _doomed(trash: Path) -> list[Path]:
-    return sorted(trash.parent.glob(f"{trash.name}{_FREES}*"))
+    return sorted(trash.parent.glob(f"{trash.name}{FREES}*"))
 
 
-def _not_in(own: pa.Table, others: Sequence[pa.Table]) -> pa.Table:
-    for other in others:
-        own = own.filter(pc.invert(pc.is_in(own["digest"], value_set=other["digest"])))
-    return own
+def _candidates(replicas: Sequence[Replica], alone: Mapping[str, int], volume: Volume) -> list[Candidate]:
+    """Every replica with the bytes that only it holds; 0 for one that can't be read."""
+    lately = volume.bandwidth_bytes_s
+    return [
+        Candidate(
+            replica=item,
+            alone_bytes=alone.get(item.ref, 0),
+            bandwidth_bytes_s=bandwidth(item.size_bytes, item.fill_bytes, item.fill_seconds, lately),
+        )
+        for item in replicas
+    ]
 
 
-def _held_once(tables: Sequence[pa.Table]) -> pa.ChunkedArray:
-    """The digests that only one of the tables holds."""
-    every = pa.concat_tables(tables).group_by("digest").aggregate([("size_bytes", "count")])
-    return every.filter(pc.equal(every["size_bytes_count"], 1))["digest"]
+def _team_quota(quota: Quota, held: Shares, missing_bytes: int) -> TeamQuota:
+    return TeamQuota(
+        quota=quota,
+        held_bytes=held.held_bytes,
+        alone_bytes=held.alone(),
+        sharing=held,
+        missing_bytes=missing_bytes,
+    )
+
+
+def _whole(replicas: Sequence[Replica]) -> list[Replica]:
+    """Those that a team's quota counts: what is being filled is counted by its reservation."""
+    return [item for item in replicas if item.state is not ReplicaState.FILLING]
+
+
+def _trash_name(replica: Replica) -> str:
+    """Of the folder in the trash that a replica's eviction uses, whoever carries it out."""
+    return f"evicted-{replica.group}-{replica.dataset}-{tree_name(replica.number, replica.subset)}"

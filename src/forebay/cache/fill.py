@@ -11,30 +11,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forebay import fsio
+from forebay.cache import salvage
 from forebay.cache.contents import Contents, load_contents
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
-from forebay.cache.incoming import Incoming, Leftovers, held_bytes, placed_bytes, remove_holders
+from forebay.cache.heart import Heart
+from forebay.cache.incoming import Incoming, Leftover, Leftovers, held_bytes, placed_bytes, remove_holders
 from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
-from forebay.cache.listing import Listing, link_present, starting, wanted
+from forebay.cache.listing import Listing, line, link_present, starting
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
-from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes
+from forebay.cache.overlap import hold_back, take_up
+from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes, rewrite_completed
 from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
 from forebay.cache.room import Room
+from forebay.cache.shared import Overlap, learn
+from forebay.cache.source import LocalSource
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
-from forebay.cache.volume import COMPLETE, DAMAGED, Completed, VolumeLayout, read_completed
+from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, VolumeLayout, read_completed
+from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
-from forebay.errors import CapacityError, ConflictError, ForebayError
+from forebay.errors import CapacityError, ConflictError, ForebayError, UnavailableError
 from forebay.fsio import Disk
 from forebay.lake.stores import LakeStore
 from forebay.wire.cache import FillDone, Granted, Progress, Replica
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
+_LEAST_CUT_BYTES = 8 << 20
 _LEAST_PIECE_BYTES = 256 << 20
 _BUSY_STREAMS = 4
 
@@ -53,9 +60,9 @@ class Filled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillSettings:
-    """`streams` objects at a time come from the lake."""
+    """At most `streams` at a time come from the lake; the pace says how many of them."""
 
-    streams: int = 16
+    streams: int = 64
 
 
 class Filler:
@@ -82,14 +89,25 @@ class Filler:
         self.settings = settings
         self.terms = terms
 
-    def fill(self, granted: Granted, version: Version, *, meter: Meter) -> Filled:
-        """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over."""
+    def fill(
+        self,
+        granted: Granted,
+        version: Version,
+        *,
+        meter: Meter,
+        source: LocalSource | None = None,
+        wishes: Wishes | None = None,
+    ) -> Filled:
+        """Bring the version to `ready` under the grant; ConflictError `fenced` when another holder took over.
+
+        A `source` is read instead of the lake. `wishes` are this process's; those of others come through the hub.
+        """
 
         def renew() -> None:
             self.hub.fills.renew(granted.fill_id, granted.token, meter.progress)
 
         with Grip("fill-heart", renew, meter.cancel, terms=self.terms, clock=self.clock) as grip:
-            work = _Fill(self, granted, version, meter, grip)
+            work = _Fill(self, granted, version, meter, grip, source, wishes or Wishes())
             try:
                 return work.run()
             except OSError as error:
@@ -104,20 +122,34 @@ class Filler:
 class _Fill:
     """One run of one holder."""
 
-    def __init__(self, filler: Filler, granted: Granted, version: Version, meter: Meter, grip: Grip) -> None:
+    def __init__(
+        self,
+        filler: Filler,
+        granted: Granted,
+        version: Version,
+        meter: Meter,
+        grip: Grip,
+        source: LocalSource | None,
+        wishes: Wishes,
+    ) -> None:
         self._filler = filler
+        self._source = source
         self._hub = filler.hub
         self._disk = filler.disk
         self._granted = granted
         self._version = version
         self._meter = meter
         self._grip = grip
+        self._wishes = wishes
         self._began = filler.clock.monotonic()
+        self._learned_files = 0
         self._trash_name = f"replaced-{granted.fill_id}-{granted.token}"
         self._folder = filler.layout.fill(granted.fill_id)
         self._tree = filler.layout.tree_of(version)
 
     def run(self) -> Filled:
+        # Another machine may have taken the marker away.
+        fsio.see_afresh(self._tree / RESERVED, self._filler.layout.root)
         completed = read_completed(self._tree)
         if completed is not None and completed.manifest_digest == self._version.manifest_digest:
             return self._report_placed(completed)
@@ -143,20 +175,38 @@ class _Fill:
         Never hides `error`, save by the news that another holder has taken over.
         """
         granted, fills = self._granted, self._hub.fills
+        if not self._filler.layout.mark.exists():
+            # The volume is away: what lies on it cannot be told, so the reservation stays, as after a kill.
+            error.add_note("the volume is away; its next fill finds out what it holds")
+            return
         reason = _told(error)
         try:
             damaged = read_completed(self._tree, DAMAGED) is not None
-            fills.fail(granted.fill_id, granted.token, reason, self._leave_behind(error), damaged=damaged)
+            fills.fail(granted.fill_id, granted.token, reason, self._count_left(error), damaged=damaged)
         except ConflictError as fenced:
             if isinstance(error, Exception) and fenced.kind == "fenced":
                 raise fenced from error
         except (ForebayError, OSError) as second:
             error.add_note(f"and the hub could not be told: {second}")
 
+    def _count_left(self, error: BaseException) -> int:
+        """`_leave_behind`; ConflictError `fenced` when it cannot be counted because another holder took it away.
+
+        On NFS that looks like a disk that fails: a stale file handle.
+        """
+        try:
+            return self._leave_behind(error)
+        except OSError:
+            self._hub.fills.renew(self._granted.fill_id, self._granted.token, self._meter.progress)
+            raise
+
     def _leave_behind(self, error: BaseException) -> int:
         """The bytes that this fill's reservation has to go on covering."""
-        placed = placed_bytes(self._folder)
-        if read_completed(self._tree, DAMAGED) is None:
+        placed, completed = placed_bytes(self._folder), read_completed(self._tree)
+        if completed is not None and completed.token == self._granted.token:
+            # All is in place, but the hub did not hear of it, and what said so in the folder is gone.
+            placed = max(placed, completed.added_bytes) + described_bytes(self._tree)
+        elif read_completed(self._tree, DAMAGED) is None:
             # A tree that was put in its place and not reported: its records, and what could not be linked.
             placed += fsio.freed_bytes_below(self._tree)
         if isinstance(error, CapacityError) and error.kind == "disk-full" and not placed:
@@ -168,8 +218,12 @@ class _Fill:
         return self._tree.exists() and not any(read_completed(self._tree, name) for name in (COMPLETE, DAMAGED))
 
     def _fill(self, contents: Contents, incoming: Incoming) -> Filled:
-        listing = Listing.of(contents.manifest)
         layout, version = self._filler.layout, self._version
+        overlap = Overlap(self._hub, self._granted, version)
+        volume_id = self._granted.replica.volume_id
+        # Only to compare with others: the seal that it records is made of its contents and the listing.
+        manifest = learn(self._hub, layout, volume_id, version, contents)
+        listing = Listing.of(manifest)
         placer = Placer(layout, version.group, self._tree, incoming.folder, self._disk)
         placer.begin()
         links = placer.links()
@@ -179,19 +233,46 @@ class _Fill:
             raise self._meter.reason
         leftovers.drop_unlike(listing.digests)
         ranges = {index: left.ranges for index, left in leftovers.parts.items()}
-        plan = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
-        self._meter.begin(starting(plan, listing.sizes))
+        whole = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
+        if salvaged := self._salvage(contents, incoming, whole, listing):
+            leftovers.parts |= {index: item for index, item in salvaged.items() if index not in leftovers.parts}
+            ranges = {index: left.ranges for index, left in leftovers.parts.items()}
+            whole = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
+        self._meter.begin(starting(whole, listing.sizes))
+        split = hold_back(whole, b"" if self._source else overlap.rows(manifest), listing.sizes)
+        plan = split.now
         earlier_bytes = incoming.drop_earlier(leftovers)
-        need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
-        self._filler.room.reserve(self._granted, need_bytes)
+
+        def reserve(plan: FillPlan) -> None:
+            need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
+            self._filler.room.reserve(self._granted, need_bytes)
+
+        reserve(plan)
         for index in plan.finished:
             listing.digests[index] = incoming.take_whole(index, leftovers, listing.sizes[index])
-        self._move(contents.manifest, incoming, plan, listing, leftovers)
+        self._move(contents, incoming, plan, listing, leftovers)
+        if split.held_back:
+            brought = overlap.wait(split, manifest, listing, placer, self._meter, self._grip.check)
+            plan = replace(plan, present=[*plan.present, *brought.linked])
+            if brought.missing:
+                rest = take_up(replace(plan, missing=(), move_bytes=0), brought.missing, listing.sizes)
+                plan = take_up(plan, brought.missing, listing.sizes)
+                reserve(plan)
+                self._move(contents, incoming, rest, listing, leftovers)
         return self._place(contents, placer, incoming, plan, listing)
+
+    def _salvage(self, contents: Contents, incoming: Incoming, plan: FillPlan, listing: Listing) -> dict[int, Leftover]:
+        """What other replicas of this version hold of its objects: bytes that need not come again."""
+        replicas = self._hub.replicas.all(self._granted.replica.volume_id)
+        layout, version = self._filler.layout, self._version
+        found = salvage.find(layout, version, replicas, contents.manifest, contents.cuts, plan.missing)
+        if not found:
+            return {}
+        return salvage.secure(found, incoming.folder / salvage.FOLDER, self._disk, self._meter.cancelled)
 
     def _move(
         self,
-        manifest: Manifest,
+        contents: Contents,
         incoming: Incoming,
         plan: FillPlan,
         listing: Listing,
@@ -199,25 +280,38 @@ class _Fill:
     ) -> None:
         if not plan.missing:
             return
+        objects = self._source.objects(contents.manifest) if self._source else contents.manifest
+        # A cut file is many requests, one after another in each of its segments.
+        busy, least = _BUSY_STREAMS, _LEAST_PIECE_BYTES
+        if contents.cuts:
+            busy, least = self._filler.settings.streams, _LEAST_CUT_BYTES
         transfer = Transfer(
-            self._filler.open_lake(self._version),
+            self._source.store if self._source else self._filler.open_lake(self._version),
+            line(objects, plan, listing, leftovers, contents.cuts),
             incoming,
             self._disk,
             self._meter,
+            piece_bytes=piece_bytes(plan.move_bytes, busy, least),
             streams=self._filler.settings.streams,
             still_held=self._grip.check,
             digests=listing.digests,
         )
-        moves = wanted(manifest, plan, listing, leftovers)
-        transfer.run(moves, piece_bytes(plan.move_bytes, _BUSY_STREAMS, _LEAST_PIECE_BYTES))
+        heard = WishesHeard(self._hub, self._granted, transfer.prefer)
+        with Heart("wishes", WISH_SECONDS, heard.listen, bool), self._wishes.told_to(transfer.prefer):
+            transfer.run()
+        self._learned_files = transfer.learned_files
 
     def _place(
         self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing
     ) -> Filled:
+        # All is written. NFS keeps the name of an open file, and with it the folder that will have to go.
+        incoming.close()
         seal = self._record_digests(contents.manifest, listing.digests)
-        incoming.begin_placing((index, listing.sizes[index]) for index in plan.brought())
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
+        # Not before the sync: after a power cut, a temp file that this names and that is gone counts as a blob.
+        incoming.begin_placing((index, listing.sizes[index]) for index in plan.brought())
         self._grip.check()
+        placer.look_again()
         for index, path in listing.paths(plan.brought()):
             placer.keep(incoming.temp(index), listing.name(index), path, listing.sizes[index])
         for index, path in listing.paths(plan.duplicates):
@@ -225,7 +319,7 @@ class _Fill:
         for index, path in listing.paths(plan.present):
             if listing.firsts[index] == index:
                 placer.restore_blob(listing.name(index), path)
-        placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest))
+        placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest), contents.recipe)
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
         return self._publish(placer, seal)
 
@@ -245,7 +339,9 @@ class _Fill:
         """Delete the tree that stood in the place; what came free."""
         trash = self._filler.layout.trash / self._trash_name
         before = fsio.freed_bytes_below(trash)
-        self._disk.remove_tree(trash)
+        if trash.exists():
+            self._disk.remove_tree(trash)
+            self._disk.sync_directory(trash.parent)
         return before - fsio.freed_bytes_below(trash)
 
     def _is_accounted(self, replaced: Path) -> bool:
@@ -254,7 +350,15 @@ class _Fill:
         return completed is None or completed.manifest_digest != self._version.manifest_digest
 
     def _report_placed(self, completed: Completed) -> Filled:
-        """A tree that was completed before the hub could be told: nothing to do but tell it."""
+        """A tree that was completed before the hub was told (or that the hub forgot): nothing to do but tell it."""
+        seal, catalog = self._tree / RESERVED / SEAL, self._hub.catalog
+        if completed.seal_digest and seal.exists():
+            catalog.seal(completed.manifest_digest, catalog.store_seal(seal))
+        if completed.token > self._granted.token:
+            # The hub lost its last records: by the old token, no eviction would dare to touch this tree.
+            self._grip.renew()
+            completed = replace(completed, token=self._granted.token)
+            rewrite_completed(self._tree, completed, self._disk)
         return self._report(completed, Progress(present_bytes=completed.size_bytes))
 
     def _report(self, completed: Completed, progress: Progress) -> Filled:
@@ -264,9 +368,16 @@ class _Fill:
             present_bytes=progress.present_bytes,
             seconds=completed.fill_seconds,
             seal_digest=completed.seal_digest,
+            learned_files=completed.learned_files,
         )
         # Before the report, while the reservation still covers it.
         remove_holders(self._folder, self._granted.token, self._disk)
+        if self._folder.exists():
+            self._disk.sync_directory(self._folder)
+        if not self._filler.layout.mark.exists():
+            raise UnavailableError(
+                "volume-away", f"the volume {self._filler.layout.root} went away", todo="Is it mounted?"
+            )
         # When another holder has taken over, it finds this tree, which is whole, and reports or replaces it.
         replica = self._hub.fills.finish(self._granted.fill_id, self._granted.token, done)
         self._disk.remove_tree(self._folder)
@@ -292,7 +403,8 @@ class _Fill:
         finished_bytes = sum(sizes[index] for index in plan.finished)
         files = len(sizes)
         records = len(plan.missing) + len(plan.finished) + plan.move_bytes // CHECKPOINT_BYTES
-        described = most_described_bytes(contents.file.stat().st_size, files) + 40 * files
+        recipe_bytes = contents.recipe.stat().st_size if contents.recipe else 0
+        described = most_described_bytes(contents.file.stat().st_size + recipe_bytes, files) + 40 * files
         journals = records * (RECORD_BYTES + INTENT_BYTES)
         copies = 0 if links else sum(sizes)
         return plan.need_bytes + max(0, earlier_bytes - finished_bytes) + described + journals + copies
@@ -314,6 +426,7 @@ class _Fill:
             fill_seconds=round(self._filler.clock.monotonic() - self._began, 3),
             completed_at=round(self._filler.clock.now(), 3),
             added_bytes=added_bytes,
+            learned_files=self._learned_files,
             subset=version.subset,
             selection=version.selection,
         )

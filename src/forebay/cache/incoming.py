@@ -128,9 +128,7 @@ class Incoming:
             for shard in folder.iterdir():
                 if shard.name.isdigit():
                     for path in shard.iterdir():
-                        # Other names are a file server's own, of files that were removed while they were open.
-                        index = int(shard.name) * _SHARD + int(path.name) if path.name.isdigit() else None
-                        if index is None or not kept.keeps(number, index):
+                        if not kept.keeps(number, int(shard.name) * _SHARD + int(path.name)):
                             self._disk.unlink(path)
                 elif shard.is_dir():
                     self._disk.remove_tree(shard)
@@ -145,12 +143,17 @@ class Incoming:
 
     def _earlier_holders(self) -> list[Path]:
         own = int(self.folder.name)
-        return [folder for folder in _holders(self._fill_folder) if int(folder.name) != own]
+        return [folder for folder in holders(self._fill_folder) if int(folder.name) != own]
+
+
+def temp_file(holder: Path, index: int) -> Path:
+    """Where a holder keeps an entry's temp file; for readers, who must not make its folder."""
+    return _temp(holder, index)
 
 
 def remove_holders(fill_folder: Path, token: int, disk: Disk) -> None:
     """Delete what the holder with this token and those before it left; never a newer one's files."""
-    for folder in _holders(fill_folder):
+    for folder in holders(fill_folder):
         if int(folder.name) <= token:
             disk.remove_tree(folder)
 
@@ -164,7 +167,7 @@ def placed_bytes(fill_folder: Path) -> int:
     newer: list[_TempNames] = []
     decided = bytearray()
     total = 0
-    for folder in _holders(fill_folder):
+    for folder in holders(fill_folder):
         newer.append(_TempNames(folder))
         for index, size in read_placing(folder / journals.PLACING):
             if index >= len(decided):
@@ -177,13 +180,13 @@ def placed_bytes(fill_folder: Path) -> int:
 
 def held_bytes(fill_folder: Path) -> int:
     """What a fill's folder takes by itself: temp files, journals and records, not the links of unfinished trees."""
-    folders = [path for holder in _holders(fill_folder) for path in holder.iterdir() if path.is_dir()]
+    folders = [path for holder in holders(fill_folder) for path in holder.iterdir() if path.is_dir()]
     own = [folder if folder.name.isdigit() else folder / RESERVED for folder in folders]
-    files = [path for holder in _holders(fill_folder) for path in holder.iterdir() if path.is_file()]
+    files = [path for holder in holders(fill_folder) for path in holder.iterdir() if path.is_file()]
     return used_bytes_below(*own) + sum(path.stat().st_size for path in files)
 
 
-def _holders(fill_folder: Path) -> list[Path]:
+def holders(fill_folder: Path) -> list[Path]:
     """The folders of a fill's holders, the newest first."""
     if not fill_folder.is_dir():
         return []

@@ -31,6 +31,14 @@ class Warmed:
     waited: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A version that is ready at `path` without a download. `copied_bytes` came from a directory of this machine."""
+
+    path: Path
+    copied_bytes: int
+
+
 class Leased:
     """A lease with its heartbeat. `close` ends it; `lost` is set when it was taken away."""
 

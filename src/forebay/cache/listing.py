@@ -6,19 +6,23 @@ Holds a few dozen bytes an entry whatever happens; Python objects are made for s
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from forebay.cache.digests import Digests
 from forebay.cache.incoming import Leftovers
+from forebay.cache.line import Line
 from forebay.cache.place import Placer
 from forebay.cache.plan import FillPlan
 from forebay.cache.transfer import Wanted
 from forebay.catalog.manifest import Manifest
+from forebay.catalog.recipe import Cut
 from forebay.wire.cache import Progress
 
 _BATCH_ROWS = 4096
@@ -57,7 +61,7 @@ class Listing:
     def paths(self, indexes: Iterable[int]) -> Iterator[tuple[int, str]]:
         """Entries with their paths."""
         for some in _batches(indexes):
-            yield from zip(some, _at(self._paths, some).to_pylist(), strict=True)
+            yield from zip(some, _at(self._paths, some), strict=True)
 
 
 def link_present(placer: Placer, listing: Listing) -> bytearray:
@@ -85,11 +89,33 @@ def starting(plan: FillPlan, sizes: Sequence[int]) -> Progress:
     )
 
 
-def wanted(manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Leftovers) -> Iterator[Wanted]:
-    """The missing entries, the largest first, so that no long one is left for the end."""
+def line(
+    manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Leftovers, cuts: Mapping[str, Cut]
+) -> Line[Wanted]:
+    """The missing entries in line to be moved: the largest first, so that no long one is left for the end."""
+
+    def find(entry: int) -> Wanted | None:
+        at = bisect_left(plan.missing, entry)
+        if at == len(plan.missing) or plan.missing[at] != entry:
+            return None
+        return next(wanted(manifest, [entry], plan, listing, leftovers, cuts))
+
+    items = wanted(manifest, _largest_first(plan, listing.sizes), plan, listing, leftovers, cuts)
+    return Line(items, entries=len(listing.sizes), entry_of=lambda item: item.missing.index, find=find)
+
+
+def wanted(
+    manifest: Manifest,
+    entries: Iterable[int],
+    plan: FillPlan,
+    listing: Listing,
+    leftovers: Leftovers,
+    cuts: Mapping[str, Cut],
+) -> Iterator[Wanted]:
+    """What there is to know of missing entries, in this order. `cuts` are what files by path are made of."""
     lake = [manifest.table[name] for name in ("key", "etag", "version_id")]
-    for some in _batches(_largest_first(plan, listing.sizes)):
-        columns = (_at(column, some).to_pylist() for column in lake)
+    for some in _batches(entries):
+        columns = (_at(column, some) for column in lake)
         for index, key, etag, version_id in zip(some, *columns, strict=True):
             size_bytes = listing.sizes[index]
             yield Wanted(
@@ -100,6 +126,7 @@ def wanted(manifest: Manifest, plan: FillPlan, listing: Listing, leftovers: Left
                 size_bytes=size_bytes,
                 digest=listing.digests[index],
                 leftover=leftovers.parts.get(index),
+                cut=cuts.get(listing.path(index)) if cuts else None,
             )
 
 
@@ -117,8 +144,14 @@ def _batches(indexes: Iterable[int]) -> Iterator[list[int]]:
         yield some
 
 
-def _at(column: pa.ChunkedArray, indexes: list[int]) -> pa.ChunkedArray:
-    """Some rows of a column. Arrow would join all of its chunks first, of which a part is enough."""
+def _at(column: pa.ChunkedArray, indexes: list[int]) -> list[Any]:
+    """Some rows of a column. Arrow would join all of its chunks first, of which a part is enough.
+
+    Any of the fill's threads may ask next, and Arrow's own pool keeps megabytes for each thread that ever did.
+    """
+    pool = pa.system_memory_pool()
     first = min(indexes)
     part = column.slice(first, max(indexes) - first + 1)
-    return part.take(pc.subtract(pa.array(indexes, pa.int64()), first))
+    rows = pa.array([index - first for index in indexes], pa.int64(), memory_pool=pool)
+    values: list[Any] = pc.take(part, rows, memory_pool=pool).to_pylist()
+    return values

@@ -18,6 +18,15 @@ LEASE_SECONDS = 120.0
 """A lease that was not renewed for so long has ended."""
 
 
+_SKEW_HOLDS = 6
+"""A hold that would last longer than so many holds was given before the clock went back: nobody waits for it."""
+
+
+def is_held(held_until: float, now: float, hold_seconds: float) -> bool:
+    """Whether a fill or eviction that was last renewed until then still has its holder."""
+    return now < held_until <= now + hold_seconds * (1 + _SKEW_HOLDS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """How long a holder and a lease are believed without a word from them; they speak five and four times as often."""
@@ -47,11 +56,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillRequested:
-    """Somebody wants it here and would fill it."""
+    """Somebody wants it here and would fill it, and has seen that the holder with `dead_token` is dead (0: none)."""
 
     now: float
     hold_seconds: float
     next_token: int
+    dead_token: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +190,12 @@ def _request_fill(facts: Facts, event: FillRequested) -> Step:
     if facts.state is ReplicaState.READY:
         return facts, Verdict.READY
     filling = facts.state is ReplicaState.FILLING
-    if facts.state is ReplicaState.EVICTING or (filling and facts.held_until > event.now):
+    held = filling and is_held(facts.held_until, event.now, event.hold_seconds) and facts.token != event.dead_token
+    if facts.state is ReplicaState.EVICTING or held:
         return facts, Verdict.WAIT
-    held = replace(facts, state=ReplicaState.FILLING, token=event.next_token, held_until=event.now + event.hold_seconds)
-    return held, Verdict.TAKEN_OVER if filling else Verdict.GRANTED
+    until = event.now + event.hold_seconds
+    granted = replace(facts, state=ReplicaState.FILLING, token=event.next_token, held_until=until)
+    return granted, Verdict.TAKEN_OVER if filling else Verdict.GRANTED
 
 
 def _request_evict(facts: Facts, event: EvictRequested) -> Step:
@@ -191,7 +203,8 @@ def _request_evict(facts: Facts, event: EvictRequested) -> Step:
         return facts, Verdict.IN_USE
     if facts.pinned:
         return facts, Verdict.PINNED
-    abandoned = facts.state is ReplicaState.EVICTING and facts.held_until <= event.now
+    abandoned = facts.state is ReplicaState.EVICTING
+    abandoned &= not is_held(facts.held_until, event.now, event.hold_seconds)
     if facts.state not in (ReplicaState.READY, ReplicaState.DAMAGED) and not abandoned:
         return facts, Verdict.NOT_READY
     held = replace(

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +23,11 @@ _log = get_logger("memo")
 
 EXPIRES_SECONDS = 30 * 86400.0
 
+_BATCH_ROWS = 1 << 13
+
 Fingerprint = tuple[int, int, int, int, int]
+_Row = tuple[Any, ...]
+"""A file's name, its fingerprint, and when it was hashed: the columns of `_SCHEMA`."""
 
 _SCHEMA = pa.schema(
     [("path", pa.string())]
@@ -37,46 +44,80 @@ def fingerprint(path: Path) -> Fingerprint:
 
 
 class Memo:
-    """The memo of one tree, in one Parquet file."""
+    """The memo of one tree, in one Parquet file; replaced when the block ends, kept as it was when that fails.
+
+    Names come in ascending order, as a manifest has them: the old memo is read and the new one written beside it, a
+    batch at a time. A file that `fresh` knows stays in the memo; one that was neither fresh nor remembered leaves it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, tuple[Fingerprint, float]] = {}
-        self._load()
+        self._partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+        self._old = _read(path)
+        self._row = next(self._old, None)
+        self._new: list[_Row] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._failed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._old.close()
+        self._try(self._close)
+        if error is None and not self._failed:
+            self._try(lambda: os.replace(self._partial, self._path))
+        with suppress(OSError):
+            self._partial.unlink(missing_ok=True)
 
     def fresh(self, name: str, seen: Fingerprint, now: float) -> bool:
         """Whether this very file was hashed, with the right result, not too long ago."""
-        known = self._known.get(name)
-        return known is not None and known[0] == seen and 0 <= now - known[1] < EXPIRES_SECONDS
+        while self._row is not None and self._row[0] < name:
+            self._row = next(self._old, None)
+        if self._row is None or self._row[0] != name or self._row[1:-1] != seen:
+            return False
+        hashed_at: float = self._row[-1]
+        if not 0 <= now - hashed_at < EXPIRES_SECONDS:
+            return False
+        self.remember(name, seen, hashed_at)
+        return True
 
-    def remember(self, name: str, seen: Fingerprint, now: float) -> None:
-        self._known[name] = (seen, now)
+    def remember(self, name: str, seen: Fingerprint, hashed_at: float) -> None:
+        """This file was hashed, with the right result."""
+        self._new.append((name, *seen, hashed_at))
+        if len(self._new) == _BATCH_ROWS:
+            self._try(self._flush)
+            self._new = []
 
-    def forget(self, name: str) -> None:
-        self._known.pop(name, None)
-
-    def save(self) -> None:
-        """Replace the file in one step; a reader sees the old one or the new one."""
-        rows = [(name, *seen, at) for name, (seen, at) in sorted(self._known.items())]
-        columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
-        table = pa.table(
-            [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA
-        )
-        partial = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}.partial")
-        try:
+    def _flush(self) -> None:
+        if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table, partial)
-            os.replace(partial, self._path)
-        except OSError as error:
-            _log.warning("memo-not-saved", path=str(self._path), why=error.strerror)
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+            self._writer = pq.ParquetWriter(self._partial, _SCHEMA)
+        columns = list(zip(*self._new, strict=True)) or [()] * len(_SCHEMA)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
+        self._writer.write_table(pa.table(arrays, _SCHEMA))
 
-    def _load(self) -> None:
-        try:
-            table = pq.read_table(self._path, schema=_SCHEMA)
-        except (OSError, pa.ArrowException):
+    def _close(self) -> None:
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _try(self, write: Callable[[], object]) -> None:
+        """A memo that can't be written costs only time."""
+        if self._failed:
             return
-        names, device, inode, size, mtime, ctime, at = (column.to_pylist() for column in table.columns)
-        for row in zip(names, device, inode, size, mtime, ctime, at, strict=True):
-            self._known[row[0]] = ((row[1], row[2], row[3], row[4], row[5]), row[6])
+        try:
+            write()
+        except OSError as error:
+            self._failed = True
+            _log.warning("memo-not-saved", path=str(self._path), why=error.strerror)
+
+
+def _read(path: Path) -> Generator[_Row, None, None]:
+    """The rows of a memo, as far as it can be read."""
+    with suppress(OSError, pa.ArrowException), pq.ParquetFile(path) as file:
+        if file.schema_arrow.remove_metadata().equals(_SCHEMA):
+            for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
+                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -9,27 +9,56 @@ from forebay.wire.cache import Progress
 
 
 class Meter:
-    """A fill's counters. `cancel` keeps the first reason."""
+    """A fill's counters. `cancel` keeps the first reason. `waiting_for` says whose fill brings what is left, if any.
 
-    def __init__(self) -> None:
+    With `local`, moved bytes come from this machine: they count as present, and `local_bytes` says how many they were.
+    """
+
+    def __init__(self, *, local: bool = False) -> None:
         self._lock = threading.Lock()
-        self._progress = Progress()
+        self._before = Progress()
+        self._moved_bytes = self._moved_files = 0
         self._stopped = threading.Event()
         self.reason: BaseException | None = None
+        self.waiting_for = ""
+        self._local = local
 
     @property
     def progress(self) -> Progress:
-        return self._progress
+        before = self._before
+        if self._local:
+            return replace(
+                before,
+                present_bytes=before.present_bytes + self._moved_bytes,
+                present_files=before.present_files + self._moved_files,
+            )
+        return replace(
+            before,
+            moved_bytes=before.moved_bytes + self._moved_bytes,
+            moved_files=before.moved_files + self._moved_files,
+        )
+
+    @property
+    def local_bytes(self) -> int:
+        return self._moved_bytes if self._local else 0
 
     def begin(self, progress: Progress) -> None:
         with self._lock:
-            self._progress = progress
+            self._before = progress
+            self._moved_bytes = self._moved_files = 0
 
     def moved(self, count_bytes: int, files: int = 0) -> None:
+        """Count what came; called for every chunk, so it makes no object."""
         with self._lock:
-            now = self._progress
-            self._progress = replace(
-                now, moved_bytes=now.moved_bytes + count_bytes, moved_files=now.moved_files + files
+            self._moved_bytes += count_bytes
+            self._moved_files += files
+
+    def came(self, files: int, count_bytes: int) -> None:
+        """Files that were missing are on the volume now, and did not come from the lake by this fill."""
+        with self._lock:
+            now = self._before
+            self._before = replace(
+                now, present_bytes=now.present_bytes + count_bytes, present_files=now.present_files + files
             )
 
     def cancel(self, reason: BaseException) -> None:

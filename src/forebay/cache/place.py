@@ -12,6 +12,7 @@ from forebay.cache.volume import (
     COMPLETE,
     DAMAGED,
     MANIFEST,
+    RECIPE,
     RESERVED,
     SEAL,
     Completed,
@@ -20,7 +21,7 @@ from forebay.cache.volume import (
     write_completed,
 )
 from forebay.errors import ConflictError
-from forebay.fsio import SEALED_DIRECTORY_MODE, Disk, links_refused, used_bytes_below
+from forebay.fsio import SEALED_DIRECTORY_MODE, Disk, links_refused, see_afresh, used_bytes_below
 
 _TREE = "tree"
 _MARK_BYTES = 64 << 10
@@ -40,6 +41,7 @@ class Placer:
         self._tree = folder / _TREE
         self._folders = {""}
         self._shards: set[str] = set()
+        self._looked: set[Path] = set()
         self.copied_bytes = 0
 
     def begin(self) -> None:
@@ -63,10 +65,14 @@ class Placer:
             self._disk.unlink(probe)
         return True
 
+    def look_again(self) -> None:
+        """What was seen of the blobs is old: other machines may have brought some and taken others out of use."""
+        self._looked.clear()
+
     def link(self, digest: str, path: str, size_bytes: int) -> bool:
         """Link a blob into the tree; False when the volume has no such blob, or only a part of one."""
         try:
-            self._link(self._layout.blob(self._group, digest), path)
+            self._link(self._blob(digest), path)
         except FileNotFoundError:
             return False
         target = self._target(path)
@@ -93,7 +99,7 @@ class Placer:
 
     def restore_blob(self, digest: str, path: str) -> None:
         """Name a blob again that was evicted while this tree had a link to it."""
-        blob = self._layout.blob(self._group, digest)
+        blob = self._blob(digest)
         if blob.exists():
             return
         self._make_shard(digest)
@@ -106,14 +112,17 @@ class Placer:
             if not links_refused(error):
                 raise
 
-    def describe(self, manifest: Path, seal: Path | None) -> None:
-        """Lay the manifest and the learned digests into the tree, for recover."""
-        self._disk.copy_durable(manifest, self._tree / RESERVED / MANIFEST)
+    def describe(self, manifest: Path, seal: Path | None, recipe: Path | None = None) -> None:
+        """Lay the manifest and the learned digests into the tree, for recover; durable with the tree's own sync."""
+        self._disk.copy(manifest, self._tree / RESERVED / MANIFEST)
         if seal is not None:
-            self._disk.copy_durable(seal, self._tree / RESERVED / SEAL)
+            self._disk.copy(seal, self._tree / RESERVED / SEAL)
+        if recipe is not None:
+            self._disk.copy(recipe, self._tree / RESERVED / RECIPE)
 
     def make_way(self, trash_name: str, token: int) -> Path | None:
         """Move what stands in the place into the trash; where it is then. ConflictError `fenced` for a newer tree."""
+        see_afresh(self._place, self._layout.root)
         if not self._place.exists():
             return None
         moved = discard(self._layout, self._place, trash_name, self._disk, before=token)
@@ -131,6 +140,14 @@ class Placer:
         self._disk.set_mode(self._place / RESERVED, SEALED_DIRECTORY_MODE)
         self._disk.set_mode(self._place, SEALED_DIRECTORY_MODE)
         return completed
+
+    def _blob(self, digest: str) -> Path:
+        """A blob's path, in a folder that was looked at lately."""
+        blob = self._layout.blob(self._group, digest)
+        if blob.parent not in self._looked:
+            self._looked.add(blob.parent)
+            see_afresh(blob.parent, self._layout.root)
+        return blob
 
     def _link(self, source: Path, path: str) -> None:
         """A link in the tree, or a copy; what has the path already is the same contents."""
@@ -200,6 +217,13 @@ def _newer(tree: Path, before: int | None) -> bool:
         return False
     completed = read_completed(tree) or read_completed(tree, DAMAGED)
     return completed is not None and completed.token >= before
+
+
+def rewrite_completed(tree: Path, completed: Completed, disk: Disk) -> None:
+    """Replace the marker of a tree that is in its place."""
+    disk.set_mode(tree / RESERVED, 0o755)
+    write_completed(tree, completed, disk)
+    disk.set_mode(tree / RESERVED, SEALED_DIRECTORY_MODE)
 
 
 def is_complete(tree: Path) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec
 
-from forebay.cache.canary import LEFT
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.evict import Evictor
 from forebay.cache.incoming import held_bytes, placed_bytes
@@ -20,7 +19,7 @@ from forebay.cache.machine import Terms
 from forebay.cache.place import discard
 from forebay.cache.quarantine import quarantine_blob, quarantine_tree, quarantined_at, unmark
 from forebay.cache.repair import Repairs, TreeFound, plan_repairs
-from forebay.cache.volume import MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, tree_name
+from forebay.cache.volume import MANIFEST, RECIPE, RESERVED, SEAL, Completed, VolumeLayout, tree_name
 from forebay.clock import Clock
 from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundError
 from forebay.fsio import Disk
@@ -173,6 +172,8 @@ class _Repair:
         with suppress(NotFoundError):
             return self._hub.catalog.resolve(completed.ref)
         self._hub.catalog.store_manifest(tree.path / RESERVED / MANIFEST)
+        if (recipe := tree.path / RESERVED / RECIPE).exists():
+            self._hub.catalog.store_recipe(completed.manifest_digest, recipe)
         new = NewVersion(
             dataset=completed.dataset,
             manifest_digest=completed.manifest_digest,
@@ -216,14 +217,12 @@ class _Repair:
             self._hub.fills.fail(fill.fill_id, fill.token, "its process is gone", kept_bytes)
 
     def _remove_strays(self) -> None:
-        """Folders that no fill owns, those of fills that were ended just now included; canaries of the dead."""
+        """Folders that no fill owns, those of fills that were ended just now included."""
         names = names_in(self._layout.incoming)
         owned = {fill.fill_id for fill in self._hub.fills.open_fills(self._volume_id)}
         for name in names:
             if name not in owned:
                 self._done.stuck += self._disk.remove_tree(self._layout.incoming / name)
-        for canary in self._layout.root.glob(f"*{LEFT}*"):
-            self._disk.unlink(canary)
 
     def _end_eviction(self, replica: Replica) -> None:
         error = self._evictor.evict(replica, replica.reason).error
@@ -248,6 +247,8 @@ class _Repair:
 
     def _count(self) -> None:
         """Replace the account by what is there; not while an eviction runs, which reports what it takes itself."""
+        # What was deleted must not be back after a power cut, when nobody would answer for it.
+        self._disk.sync_file_system(self._layout.root)
         self._done.used_bytes = account_bytes(self._layout, self._hub.fills.open_fills(self._volume_id))
         if all(item.state is not ReplicaState.EVICTING for item in self._hub.replicas.all(self._volume_id)):
             self._hub.volumes.set_used_bytes(self._volume_id, self._done.used_bytes)

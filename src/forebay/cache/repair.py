@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from forebay.cache.machine import is_held
 from forebay.cache.volume import Completed
 from forebay.wire.cache import OpenFill, Replica, ReplicaState
 from forebay.wire.catalog import ref_of
@@ -79,7 +80,7 @@ def plan_repairs(
     records = {replica.ref: replica for replica in replicas}
     evicting = [replica for replica in replicas if replica.state is ReplicaState.EVICTING]
     live = {fill.ref for fill in fills if fill.live}
-    live |= {replica.ref for replica in evicting if now - replica.since < hold_seconds}
+    live |= {item.ref for item in evicting if is_held(item.since + hold_seconds, now, hold_seconds)}
     idle = [tree for tree in trees if tree.ref not in live]
     begun = {fill.ref for fill in fills} | {replica.ref for replica in evicting}
     found = {tree.ref for tree in trees}
@@ -88,15 +89,17 @@ def plan_repairs(
     orphans = [tree for tree in unknown if tree.ref not in begun]
     forget = [item for item in replicas if item.state is ReplicaState.READY and item.ref not in found]
     judged = [item for item in blobs if item.sound and not live and not _any_fault(trees, item.group)]
+    adopt = [tree for tree in idle if _sound(tree) and not _known(records.get(tree.ref), tree)]
+    adopted = {tree.ref for tree in adopt}
     return Repairs(
-        adopt=tuple(tree for tree in idle if _sound(tree) and not _known(records.get(tree.ref))),
+        adopt=tuple(adopt),
         forget=tuple(forget),
         damaged=tuple(damaged),
         orphan_trees=tuple(orphans),
         unfinished_trees=tuple(tree for tree in idle if _unfinished(tree, records, begun)),
         orphan_blobs={item.group: item.orphans for item in judged if item.orphans},
         end_fills=tuple(fill for fill in fills if not fill.live),
-        end_evictions=tuple(replica for replica in evicting if replica.ref not in live),
+        end_evictions=tuple(replica for replica in evicting if replica.ref not in live | adopted),
         remove_incoming=tuple(name for name in incoming if name not in {fill.fill_id for fill in fills}),
         brake=_brake(len(set(records) | found), len(forget) + len(damaged) + len(orphans), judged),
     )
@@ -110,9 +113,14 @@ def _any_fault(trees: Sequence[TreeFound], group: str) -> bool:
     return any(tree.fault for tree in trees if tree.group == group)
 
 
-def _known(replica: Replica | None) -> bool:
-    """Whether the records already say what a complete tree says, or say that it is on its way out."""
-    return replica is not None and replica.state in (ReplicaState.READY, ReplicaState.EVICTING)
+def _known(replica: Replica | None, tree: TreeFound) -> bool:
+    """Whether the records already say what a complete tree says, or say that it is on its way out.
+
+    A tree with a newer token than the record has is news: the hub has lost its last records, and its tokens with them.
+    """
+    if replica is None or (tree.completed is not None and tree.completed.token > replica.token):
+        return False
+    return replica.state in (ReplicaState.READY, ReplicaState.EVICTING)
 
 
 def _is(records: Mapping[str, Replica], tree: TreeFound, state: ReplicaState) -> bool:

@@ -1,4 +1,4 @@
-"""What a declared subset of a version selects, pure: patterns over its paths, to include and to exclude.
+"""What a declared subset of a version selects, pure: files by patterns, and of Parquet files columns and row groups.
 
 One selection has one canonical text, from which its name and its place on a volume follow; it never reads a file.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from datetime import date
+from decimal import Decimal
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,12 +21,19 @@ from forebay.catalog.manifest import Manifest
 from forebay.digest import digest_bytes
 from forebay.errors import InputError
 from forebay.lake.glob import pattern_regex
+from forebay.lake.parquet.where import OPERATORS, Term, Value
 
 Patterns: TypeAlias = str | Iterable[str] | None
-"""One pattern, several, or none."""
+"""One pattern (or the name of one column), several, or none."""
+
+Where: TypeAlias = Iterable[Sequence[Any]] | None
+"""As pyarrow's and Dask's `filters`, joined by "and": `[("day", ">=", 3), ("site", "in", ["a", "b"])]`."""
 
 _NAME_LENGTH = 40
 _PLAIN = re.compile(r"[A-Za-z0-9_.*?/=\[\]+-]+")
+_PLAIN_COLUMN = re.compile(r"[A-Za-z0-9_.-]+")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:+-]+")
+_TERM = re.compile(r"\s*([^<>=!]+?)\s*(==|=|!=|<=|>=|<|>)\s*(?!=)(.+?)\s*", re.DOTALL)
 _NEAREST_OF = 5_000
 
 
@@ -33,15 +42,35 @@ class Selection:
     """Make one with `of` or `parse`. Without any `include`, every file is meant that `exclude` does not name.
 
     `*` and `?` match within a component of a path, `**` across them; a pattern that matches a folder means all in it.
+    Of Parquet files only `columns` are kept (all without any), and the row groups that `where` may match.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    where: tuple[Term, ...] = ()
 
     @classmethod
-    def of(cls, *, include: Patterns = None, exclude: Patterns = None) -> Selection:
-        """A selection in its one form; InputError `bad-pattern`."""
-        return cls(include=_patterns(include, "include"), exclude=_patterns(exclude, "exclude"))
+    def of(
+        cls,
+        *,
+        include: Patterns = None,
+        exclude: Patterns = None,
+        columns: Patterns = None,
+        where: Where = None,
+    ) -> Selection:
+        """A selection in its one form; InputError `bad-pattern`, `bad-where`."""
+        return cls(
+            include=_patterns(include, "include"),
+            exclude=_patterns(exclude, "exclude"),
+            columns=tuple(sorted({columns} if isinstance(columns, str) else set(columns or ()))),
+            where=tuple(sorted({_term(term) for term in where or ()}, key=repr)),
+        )
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it selects within Parquet files."""
+        return bool(self.columns or self.where)
 
     @classmethod
     def parse(cls, text: str) -> Selection:
@@ -56,22 +85,26 @@ class Selection:
     @property
     def text(self) -> str:
         """The canonical form, for records; "" when everything is selected."""
-        chosen = {"include": self.include, "exclude": self.exclude}
+        chosen = {"include": self.include, "exclude": self.exclude, "columns": self.columns, "where": self.where}
         said = {name: value for name, value in chosen.items() if value}
         return json.dumps(said, sort_keys=True, separators=(",", ":")) if said else ""
 
     @property
     def name(self) -> str:
-        """The subset's name: the patterns themselves where they are few and plain, or else `~` and a digest of them."""
+        """The subset's name: the selection itself where it is short and plain, or else `~` and a digest of it."""
         if not self.text:
             return ""
         plain = all(_PLAIN.fullmatch(pattern) for pattern in (*self.include, *self.exclude))
+        plain = plain and all(map(_PLAIN_COLUMN.fullmatch, (*self.columns, *(column for column, _, _ in self.where))))
+        plain = plain and all(_is_plain(value) for _, _, value in self.where)
         name = str(self)
         return name if plain and len(name) <= _NAME_LENGTH else f"~{digest_bytes(self.text.encode()).hex()[:12]}"
 
     def __str__(self) -> str:
-        """As a person would say it: `day_0*,day_1*,!*.tmp`."""
-        return ",".join((*self.include, *(f"!{pattern}" for pattern in self.exclude)))
+        """As a person would say it: `day_0*,day_1*,!*.tmp:clicks,price;hour>=3`."""
+        files = ",".join((*self.include, *(f"!{pattern}" for pattern in self.exclude)))
+        columns = f":{','.join(self.columns)}" if self.columns else ""
+        return files + columns + "".join(f";{_said(term)}" for term in self.where)
 
 
 EVERYTHING = Selection()
@@ -94,6 +127,56 @@ def select(manifest: Manifest, selection: Selection, ref: str) -> Manifest:
     if not pc.any(chosen).as_py():
         raise _nothing(ref, f"{selection} leaves none of its {len(manifest):,} files", "", paths)
     return manifest.of_rows(manifest.table.filter(chosen))
+
+
+def parse_term(text: str) -> tuple[str, str, Value]:
+    """`day>=3` as a term: a number where the value is one, or else text; InputError `bad-where`."""
+    found = _TERM.fullmatch(text)
+    if found is None:
+        raise InputError("bad-where", f"{text!r} is no condition on a column.", todo="Try: 'day>=3'")
+    try:
+        value = json.loads(found[3])
+    except ValueError:
+        value = found[3]
+    return found[1], found[2], value if isinstance(value, bool | int | float | str) else found[3]
+
+
+def _term(term: Sequence[Any]) -> Term:
+    """A term in its one form; dates, times and decimals as text."""
+    if isinstance(term, str) or len(term) != 3 or not isinstance(term[0], str) or term[1] not in OPERATORS:
+        what = f"{term!r} is no condition: (column, operator, value) with one of {', '.join(OPERATORS)}."
+        raise InputError("bad-where", what, todo='Try: where=[("day", ">=", 3)]')
+    column, operator, value = term
+    if operator in ("in", "not in"):
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise InputError("bad-where", f"{value!r} is no list to look {column!r} up in.", todo='Try: ["a", "b"]')
+        return column, operator, tuple(sorted({_value(item) for item in value}, key=repr))
+    return column, "==" if operator == "=" else operator, _value(value)
+
+
+def _value(value: Any) -> Value:
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bool | int | float | str) and value == value:
+        return value
+    raise InputError(
+        "bad-where", f"{value!r} is no value to select rows by.", todo="Give a number, text, date or time."
+    )
+
+
+def _is_plain(value: Value | tuple[Value, ...]) -> bool:
+    """Whether a value is told from any other by how it looks in a name: a number, or a word that is none."""
+    if isinstance(value, str):
+        return _PLAIN_VALUE.fullmatch(value) is not None and parse_term(f"x=={value}")[2] == value
+    return type(value) in (int, float)
+
+
+def _said(term: Term) -> str:
+    column, operator, value = term
+    return f"{column} {operator} {value}" if operator.endswith("in") else f"{column}{operator}{value}"
 
 
 def _matches(paths: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:

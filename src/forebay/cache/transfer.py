@@ -1,27 +1,39 @@
 """Moves missing entries from the lake into temp files, hashing in the same pass.
 
-Threads stream whole files or gaps of them; each file's digest is known when its last byte is. Every byte range is
-written to the journal after it is in the file, so that a kill costs at most one checkpoint's worth of bytes.
+Threads stream whole files or gaps of them; when none are left, what others still have to do is cut in two. Every byte
+range is written to the journal after it is in the file, so that a kill costs at most one checkpoint's worth of bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from forebay.cache.crew import Crew
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
+from forebay.cache.line import Line
 from forebay.cache.meter import Meter
+from forebay.cache.pace import begin
+from forebay.cache.piece import File, Piece
 from forebay.cache.plan import Missing, Segment, segments
-from forebay.digest import digest_file, new_hasher
-from forebay.errors import CapacityError, DamagedError, ForebayError, NotAllowedError, UnavailableError
+from forebay.catalog import recipe
+from forebay.catalog.recipe import Cut
+from forebay.clock import Clock, SystemClock
+from forebay.digest import digest_file
+from forebay.errors import CapacityError, DamagedError, ForebayError, InputError, NotAllowedError, UnavailableError
 from forebay.fsio import Disk
 from forebay.lake.backoff import Patience
-from forebay.lake.fetch import Fetched, fetch
+from forebay.lake.checksum import offered_md5
+from forebay.lake.fetch import Sink, fetch
 from forebay.lake.part import Part
 from forebay.lake.stores import LakeStore
 
@@ -30,11 +42,15 @@ CHECKPOINT_BYTES = 64 << 20
 WRITE_BACK_BYTES = 16 << 20
 _DIGEST_TRIES = 3
 _ERRORS_KEPT = 20
+_WISH_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """An entry to move: the object it is, the digest it must have (None: not known yet), and what is missing."""
+    """An entry to move: the object it is, the digest it must have (None: not known yet), and what is missing.
+
+    With a `cut` it is made of parts of that object.
+    """
 
     missing: Missing
     key: str
@@ -43,22 +59,20 @@ class Wanted:
     size_bytes: int
     digest: bytes | None
     leftover: Leftover | None
+    cut: Cut | None = None
 
 
-class _File:
-    """A temp file that one or more segments write to; closed by the last of them."""
+class _CutOffError(Exception):
+    """The rest of a piece is another stream's by now."""
 
-    def __init__(self, wanted: Wanted, segments: tuple[Segment, ...]) -> None:
-        self.wanted = wanted
-        self.segments = segments
-        self.lock = threading.Lock()
-        self.descriptor = -1
-        self.left = len(segments)
-        self.failed = False
+
+_Task = tuple[File, Segment]
 
 
 class Transfer:
-    """One holder's transfer. `digests` is given the digest of every finished entry.
+    """One holder's transfer, on at most so many `streams`. `digests` is given the digest of every finished entry.
+
+    `learned_files` counts those of which nobody knew a digest and for which the lake offered no checksum that agreed.
 
     `still_held` is called before every write; it raises for a holder that was replaced.
     """
@@ -66,64 +80,139 @@ class Transfer:
     def __init__(
         self,
         store: LakeStore,
+        line: Line[Wanted],
         incoming: Incoming,
         disk: Disk,
         meter: Meter,
         *,
+        piece_bytes: int,
         streams: int,
         still_held: Callable[[], object],
         digests: Digests,
+        clock: Clock | None = None,
     ) -> None:
         self._store = store
         self._incoming = incoming
         self._disk = disk
         self._meter = meter
-        self._streams = streams
+        self._pace = begin(streams)
+        self._clock = clock or SystemClock()
         self._still_held = still_held
         self._away_in_a_row = 0
         self._lock = threading.Lock()
-        self._unfinished: set[_File] = set()
+        self._unfinished: set[File] = set()
+        self._running: set[Piece] = set()
+        self._cuts = True
         self._digests = digests
+        self._line = line
+        self._piece_bytes = piece_bytes
+        self._begun: deque[_Task] = deque()
+        self._begun_wished: deque[_Task] = deque()
+        self._wished = threading.Event()
+        self._ended = threading.Event()
         self.errors: list[ForebayError] = []
+        self.learned_files = 0
 
-    def run(self, wanted: Iterable[Wanted], piece_bytes: int) -> None:
+    def prefer(self, entries: Iterable[int]) -> None:
+        """Move these entries next: readers wait for them."""
+        with self._lock:
+            self._line.wish(entries)
+        self._wished.set()
+
+    def run(self) -> None:
         """Move everything; raises the first error after what could be finished is finished.
 
         An object that changed or vanished does not stop the others; a lake that is away or refuses us does.
         """
-        tasks = _tasks(wanted, piece_bytes)
-        with ThreadPoolExecutor(self._streams, thread_name_prefix="forebay-fill") as pool:
-            threads = [pool.submit(self._work, tasks) for _ in range(self._streams)]
-            try:
-                for thread in threads:
-                    thread.result()
-            except BaseException as error:
-                # The pool waits for its threads: tell them, or an interrupted fill would go on to its end.
-                self._meter.cancel(error)
-                raise
-            finally:
-                pool.shutdown()
-                self._close_unfinished()
+        crew = Crew(self._pace, self._work, self._meter, self._clock)
+        # What readers wait for need not wait for a stream: all of them may be busy with something long.
+        express = threading.Thread(target=self._serve_wishes, name="forebay-fill-wished")
+        express.start()
+        try:
+            crew.run()
+        finally:
+            self._ended.set()
+            self._wished.set()
+            express.join()
+            self._close_unfinished()
         self._raise_collected()
 
-    def _work(self, tasks: Iterator[tuple[_File, Segment]]) -> None:
-        """One thread: takes the next segment from what all share, until there is none or the fill has ended."""
-        while not self._meter.cancelled():
+    def _work(self) -> bool:
+        """Move one piece: the next segment from what all share, or else half of what another stream has left.
+
+        False when there is nothing to begin any more.
+        """
+        piece = self._take()
+        if piece is None:
+            return False
+        self._do(piece)
+        return True
+
+    def _serve_wishes(self) -> None:
+        """Move what readers wait for, until the streams have come to their end."""
+        try:
+            while not self._ended.is_set() and not self._meter.cancelled():
+                self._wished.clear()
+                if (piece := self._take_wished()) is not None:
+                    self._do(piece)
+                elif not self._ended.is_set():
+                    self._wished.wait(_WISH_SECONDS)
+        except BaseException as error:  # noqa: BLE001 the fill's own end raises it
+            self._meter.cancel(error)
+
+    def _do(self, piece: Piece) -> None:
+        try:
+            self._move(piece)
+        except CancelledError:
+            pass
+        except ForebayError as error:
+            self._fail(error)
+        else:
+            self._away_in_a_row = 0
+        finally:
             with self._lock:
-                task = next(tasks, None)
-            if task is None:
-                return
-            try:
-                self._move_segment(*task)
-            except CancelledError:
-                continue
-            except ForebayError as error:
-                self._fail(error)
-            except BaseException as error:
-                self._meter.cancel(error)
-                raise
-            else:
-                self._away_in_a_row = 0
+                self._running.discard(piece)
+
+    def _take(self) -> Piece | None:
+        with self._lock:
+            task = self._next_wished() or self._next()
+            return self._begin(task) if task is not None else self._cut()
+
+    def _take_wished(self) -> Piece | None:
+        with self._lock:
+            task = self._next_wished()
+            return None if task is None else self._begin(task)
+
+    def _next(self) -> _Task | None:
+        """The next segment from what all share; a file is made when its first segment is taken."""
+        if not self._begun and (item := self._line.take()) is not None:
+            self._begun.extend(self._tasks(item))
+        return self._begun.popleft() if self._begun else None
+
+    def _next_wished(self) -> _Task | None:
+        if not self._begun_wished and (item := self._line.take_wished()) is not None:
+            self._begun_wished.extend(self._tasks(item))
+        return self._begun_wished.popleft() if self._begun_wished else None
+
+    def _tasks(self, item: Wanted) -> list[_Task]:
+        """Every segment of a file, in order."""
+        file = File(item, segments(item.missing, item.size_bytes, self._piece_bytes))
+        return [(file, segment) for segment in file.segments]
+
+    def _begin(self, task: _Task) -> Piece:
+        file, segment = task
+        piece = Piece(file, segment.start, segment.copied_to, segment.end)
+        self._running.add(piece)
+        return piece
+
+    def _cut(self) -> Piece | None:
+        """Half of what the stream with the most left still has to do."""
+        if not self._cuts or not self._running:
+            return None
+        rest = max(self._running, key=lambda piece: piece.unclaimed_bytes).cut_rest()
+        if rest is not None:
+            self._running.add(rest)
+        return rest
 
     def _fail(self, error: ForebayError) -> None:
         """Remember an object's error; one that speaks of the lake or the disk, not of the object, ends the fill."""
@@ -132,7 +221,7 @@ class Transfer:
                 self.errors.append(error)
             self._away_in_a_row += isinstance(error, UnavailableError)
         hopeless = isinstance(error, NotAllowedError | CapacityError) or error.kind in {"disk-failing", "volume-away"}
-        if hopeless or self._away_in_a_row >= self._streams or len(self.errors) >= _ERRORS_KEPT:
+        if hopeless or self._away_in_a_row >= self._pace.streams or len(self.errors) >= _ERRORS_KEPT:
             self._meter.cancel(error)
 
     def _raise_collected(self) -> None:
@@ -144,13 +233,13 @@ class Transfer:
         if self._meter.reason is not None:
             raise self._meter.reason
 
-    def _move_segment(self, file: _File, segment: Segment) -> None:
-        index = file.wanted.missing.index
+    def _move(self, piece: Piece) -> None:
+        file = piece.file
         try:
             if self._meter.cancelled():
                 raise CancelledError
             self._open(file)
-            digest = self._write_segment(file, segment, file.wanted.leftover)
+            self._write(piece)
         except OSError as error:
             self._leave(file, failed=True)
             raise disk_error(error, self._incoming.folder) from error
@@ -158,18 +247,24 @@ class Transfer:
             self._leave(file, failed=True)
             raise
         if self._leave(file, failed=False):
-            self._finish(file.wanted, digest if len(file.segments) == 1 else digest_file(self._incoming.temp(index)))
+            self._finish(file.wanted, self._digest(file, piece))
 
-    def _open(self, file: _File) -> None:
+    def _open(self, file: File) -> None:
         with file.lock:
             if file.descriptor < 0:
-                path = self._incoming.temp(file.wanted.missing.index)
-                self._disk.unlink(path)
-                file.descriptor = self._disk.create(path)
+                file.descriptor = self._create(self._incoming.temp(file.wanted.missing.index))
                 self._unfinished.add(file)
 
-    def _leave(self, file: _File, *, failed: bool) -> bool:
-        """Close the file after its last segment; True when all of them succeeded."""
+    def _create(self, path: Path) -> int:
+        """A new temp file; one that a first try left there goes."""
+        try:
+            return self._disk.create(path)
+        except FileExistsError:
+            self._disk.unlink(path)
+            return self._disk.create(path)
+
+    def _leave(self, file: File, *, failed: bool) -> bool:
+        """Close the file after its last piece; True when all of them succeeded."""
         with file.lock:
             file.left -= 1
             file.failed |= failed
@@ -184,52 +279,69 @@ class Transfer:
             self._disk.close(file.descriptor)
         self._unfinished.clear()
 
-    def _write_segment(
-        self, file: _File, segment: Segment, leftover: Leftover | None, *, counted: bool = True
-    ) -> bytes:
-        """Copy, then fetch, the segment's bytes; the digest of them all."""
-        wanted, hasher = file.wanted, new_hasher()
-        position = segment.start
-        checkpoint = segment.copied_to + CHECKPOINT_BYTES
-        pushed = segment.start
+    def _digest(self, file: File, last: Piece) -> bytes:
+        """The whole file's digest: what the first piece did not hash while it came is read again."""
+        if last.end - last.start == file.wanted.size_bytes:
+            return last.hasher.digest()
+        path = self._incoming.temp(file.wanted.missing.index)
+        return digest_file(path, start=file.known_to, hasher=file.known)
+
+    def _write(self, piece: Piece, *, counted: bool = True) -> None:
+        """Copy, then fetch, the piece's bytes, hashing them; up to where another stream took over."""
+        file, wanted, hasher = piece.file, piece.file.wanted, piece.hasher
+        checkpoint = piece.copied_to + CHECKPOINT_BYTES
+        pushed = piece.start
 
         def sink(chunk: bytes) -> None:
-            nonlocal position, checkpoint, pushed
+            nonlocal checkpoint, pushed
             self._still_held()
+            position = piece.position
+            claimed = piece.claim(len(chunk))
+            if claimed < len(chunk):
+                chunk = chunk[:claimed]
             self._disk.write_at(file.descriptor, chunk, position)
             hasher.update(chunk)
-            position += len(chunk)
-            if counted and position > segment.copied_to:
-                self._meter.moved(len(chunk))
+            position += claimed
+            if counted and position > piece.copied_to:
+                self._meter.moved(claimed)
             if position - pushed >= WRITE_BACK_BYTES:
                 self._disk.start_write_back(file.descriptor, pushed, position - pushed)
                 pushed = position
-            if position >= checkpoint:
+            # A record of a whole file says that it was accepted: `_finish` alone writes it.
+            if position >= checkpoint and position - piece.start < wanted.size_bytes:
                 checkpoint = position + CHECKPOINT_BYTES
-                self._note(wanted, segment.start, position, hasher.digest())
+                self._note(wanted, piece.start, position, hasher.digest())
+            if piece.cut_off and position == piece.end:
+                raise _CutOffError
 
-        if leftover is not None and segment.copied_to > segment.start:
-            for chunk in leftover.read(segment.start, segment.copied_to):
+        if wanted.leftover is not None and piece.copied_to > piece.start:
+            for chunk in wanted.leftover.read(piece.start, piece.copied_to):
                 sink(chunk)
-        if segment.end > segment.copied_to or segment.end == 0:
-            self._fetch(wanted, segment, sink)
-        digest = hasher.digest()
-        if segment.end - segment.start < wanted.size_bytes:
-            self._note(wanted, segment.start, segment.end, digest)
-        return digest
+        if piece.end > piece.copied_to or piece.end == 0:
+            self._fetch(piece, sink)
+        piece.ended()
+        if piece.end - piece.start < wanted.size_bytes:
+            self._note(wanted, piece.start, piece.end, hasher.digest())
 
-    def _fetch(self, wanted: Wanted, segment: Segment, sink: Callable[[bytes], None]) -> Fetched:
-        part = Part(
-            index=wanted.missing.index,
-            key=wanted.key,
-            etag=wanted.etag,
-            version_id=wanted.version_id,
-            start=segment.copied_to,
-            end=segment.end,
-            object_size_bytes=wanted.size_bytes,
-        )
-        patience = Patience(sleep=self._meter.wait)
-        return fetch(self._store, part, sink, cancelled=self._meter.cancelled, patience=patience)
+    def _fetch(self, piece: Piece, sink: Sink) -> None:
+        wanted = piece.file.wanted
+        with suppress(_CutOffError):
+            try:
+                self._fetch_parts(_parts(wanted, piece.copied_to, piece.end), sink)
+            except InputError as error:
+                if error.kind != "range-ignored" or not piece.cut or wanted.cut is not None:
+                    raise
+                # This lake gives whole objects only: what was cut off is to be had with all that is before it.
+                self._cuts = False
+                self._fetch_parts(_parts(wanted, 0, wanted.size_bytes), _behind(piece.copied_to, sink))
+
+    def _fetch_parts(self, parts: Iterable[Part | bytes], sink: Sink) -> None:
+        for part in parts:
+            if isinstance(part, bytes):
+                sink(part)
+            else:
+                patience = Patience(sleep=self._meter.wait)
+                fetch(self._store, part, sink, cancelled=self._meter.cancelled, patience=patience)
 
     def _note(self, wanted: Wanted, start: int, end: int, digest: bytes) -> None:
         self._incoming.journal.add(Record(wanted.missing.index, start, end, digest))
@@ -237,6 +349,8 @@ class Transfer:
     def _finish(self, wanted: Wanted, digest: bytes) -> None:
         """Accept a whole file, or fetch it again when it is not what it should be."""
         index = wanted.missing.index
+        if wanted.digest is None:
+            digest = self._checked(wanted, digest)
         tries = 1
         while wanted.digest is not None and digest != wanted.digest:
             if tries == _DIGEST_TRIES:
@@ -247,14 +361,68 @@ class Transfer:
         self._digests[index] = digest
         self._meter.moved(0, files=1)
 
+    def _checked(self, wanted: Wanted, digest: bytes) -> bytes:
+        """The digest of a first fill, after a look at the checksum that the lake itself offers.
+
+        Where the two disagree the object is fetched again: a bit that flipped on the way is mended so. The same bytes
+        twice mean an etag that is no MD5 (a customer's key), or a lake that is wrong in itself, which nobody can tell
+        apart: the digest is learned here. Bytes that differ each time are damage.
+        """
+        expected = offered_md5(self._store.scheme, wanted.etag) if wanted.cut is None else ""
+        for tries in range(_DIGEST_TRIES if expected else 0):
+            if _md5_of(self._incoming.temp(wanted.missing.index)) == expected:
+                return digest
+            before, digest = digest, self._fetch_again(wanted)
+            if digest == before:
+                break
+            if tries == _DIGEST_TRIES - 1:
+                raise _unsteady(self._store.subject(wanted.key))
+        with self._lock:
+            self.learned_files += 1
+        return digest
+
     def _fetch_again(self, wanted: Wanted) -> bytes:
-        whole = Segment(start=0, copied_to=0, end=wanted.size_bytes)
-        file = _File(wanted, (whole,))
+        size = wanted.size_bytes
+        file = File(wanted, (Segment(start=0, copied_to=0, end=size),))
+        piece = Piece(file, 0, 0, size)
         self._open(file)
         try:
-            return self._write_segment(file, whole, None, counted=False)
+            self._write(piece, counted=False)
         finally:
             self._leave(file, failed=False)
+        return piece.hasher.digest()
+
+
+def _behind(skipped_bytes: int, sink: Sink) -> Sink:
+    """A sink that is not given the first bytes."""
+    left = skipped_bytes
+
+    def shorter(chunk: bytes) -> None:
+        nonlocal left
+        skip = min(left, len(chunk))
+        left -= skip
+        if skip < len(chunk):
+            sink(chunk[skip:])
+
+    return shorter
+
+
+def _parts(wanted: Wanted, start: int, end: int) -> Iterator[Part | bytes]:
+    """What to ask the lake for, to have bytes [start, end) of a file; literal bytes where the lake has none of them."""
+    whole = (recipe.Piece(start, start, end),)
+    for piece in whole if wanted.cut is None else wanted.cut.parts(start, end):
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        yield Part(
+            index=wanted.missing.index,
+            key=wanted.key,
+            etag=wanted.etag,
+            version_id=wanted.version_id,
+            start=piece.start,
+            end=piece.end,
+            object_size_bytes=wanted.size_bytes if wanted.cut is None else wanted.cut.object_bytes,
+        )
 
 
 def _mismatch(subject: str, found: bytes, expected: bytes) -> DamagedError:
@@ -265,9 +433,14 @@ def _mismatch(subject: str, found: bytes, expected: bytes) -> DamagedError:
     )
 
 
-def _tasks(wanted: Iterable[Wanted], piece_bytes: int) -> Iterator[tuple[_File, Segment]]:
-    """Every segment of every file, in order; a file is made when its first segment is taken."""
-    for item in wanted:
-        file = _File(item, segments(item.missing, item.size_bytes, piece_bytes))
-        for segment in file.segments:
-            yield file, segment
+def _unsteady(subject: str) -> DamagedError:
+    return DamagedError(
+        "digest-mismatch",
+        f"{subject} came with other bytes each time, and never with the MD5 that is its etag",
+        todo="Something between the lake and here damages data: look at the network and its proxies.",
+    )
+
+
+def _md5_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

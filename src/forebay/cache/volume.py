@@ -27,6 +27,7 @@ COMPLETE = "complete.json"
 DAMAGED = "damaged.json"
 MANIFEST = "manifest.parquet"
 SEAL = "seal.parquet"
+RECIPE = "recipe.parquet"
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -49,6 +50,8 @@ class Completed:
     completed_at: float
     added_bytes: int = 0
     """What the fill added to the volume's account, these records aside: for a holder killed before its report."""
+    learned_files: int = 0
+    """Files whose digest the fill learned with nothing to check it against."""
     subset: str = ""
     selection: str = ""
 

@@ -1,11 +1,15 @@
 """Keeps manifest and seal files by their digest: `manifests/ab/<digest>.parquet`, `seals/ab/<digest>.parquet`.
 
-A file appears under its name only whole, checked and durable, and never changes afterwards.
+A recipe is kept by the digest of the manifest that it belongs to: `recipes/ab/<digest>.parquet`.
+
+A file appears under its name only whole, checked and durable, and never changes afterwards. What this folder lacks
+is taken from the files that all hosts of a database server share, where there are any.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from forebay.catalog.manifest import Manifest, ManifestFacts
+from forebay.catalog.recipe import read_recipe
 from forebay.catalog.seal import Seal, inherit
+from forebay.catalog.shared_files import SharedFiles
 from forebay.errors import CapacityError, ConflictError, DamagedError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
 
@@ -42,9 +48,10 @@ class KeptManifest:
 class Archive:
     """The folder `files` of a catalog."""
 
-    def __init__(self, files: Path, disk: Disk | None = None) -> None:
+    def __init__(self, files: Path, disk: Disk | None = None, shared: SharedFiles | None = None) -> None:
         self._files = files
         self._disk = disk or Disk()
+        self._shared = shared
 
     def add_manifest(self, parquet: Path) -> ManifestFacts:
         """Copy and check a manifest file.
@@ -55,25 +62,45 @@ class Archive:
         with self._copied(parquet) as copy:
             facts = Manifest.verify(copy)
             if not self._kept_whole(facts.manifest_digest):
-                self._publish(copy, self.manifest_file(facts.manifest_digest))
+                self._share(copy, self._manifest_path(facts.manifest_digest))
+                self._publish(copy, self._manifest_path(facts.manifest_digest))
             elif facts.origin == "committed" and not self._same_keys(copy, facts.manifest_digest):
                 raise ConflictError(
                     "manifest-keys-differ",
                     f"The files of manifest {facts.manifest_digest} are already kept under other object keys.",
                     todo="Use the version that has them.",
                 )
+            else:
+                self._share(copy, self._manifest_path(facts.manifest_digest))
         return facts
 
     def add_seal(self, parquet: Path) -> Seal:
         """Copy and check a seal file; DamagedError."""
         with self._copied(parquet) as copy:
             seal = Seal.read(copy)
-            self._publish(copy, self.seal_file(seal.seal_digest))
+            self._share(copy, self._seal_path(seal.seal_digest))
+            self._publish(copy, self._seal_path(seal.seal_digest))
         return seal
+
+    def add_recipe(self, manifest_digest: str, parquet: Path) -> None:
+        """Copy and check a recipe; one that is kept already and whole stays. DamagedError."""
+        with self._copied(parquet) as copy:
+            read_recipe(copy, manifest_digest)
+            try:
+                self.verify_recipe(manifest_digest)
+            except (NotFoundError, DamagedError):
+                self._share(copy, self._recipe_path(manifest_digest))
+                self._publish(copy, self._recipe_path(manifest_digest))
+
+    def verify_recipe(self, manifest_digest: str) -> Path:
+        """The file of a kept recipe; NotFoundError `recipe-not-found`, DamagedError `recipe-damaged`."""
+        read_recipe(self.recipe_file(manifest_digest), manifest_digest)
+        return self.recipe_file(manifest_digest)
 
     def keep_seal(self, seal: Seal) -> None:
         """Keep a seal that was made here."""
-        if self.seal_file(seal.seal_digest).exists():
+        path = self._seal_path(seal.seal_digest)
+        if path.exists() and (self._shared is None or self._shared.has(self._name(path))):
             return
         with self._scratch() as folder:
             made = folder / "made.parquet"
@@ -92,7 +119,7 @@ class Archive:
     def verify_manifest(self, manifest_digest: str) -> Path:
         """The file of a kept manifest, recomputed; errors as from `manifest`."""
         self.facts(manifest_digest)
-        Manifest.verify(self.manifest_file(manifest_digest))
+        Manifest.verify_again(self.manifest_file(manifest_digest))
         return self.manifest_file(manifest_digest)
 
     def facts(self, manifest_digest: str) -> ManifestFacts:
@@ -140,10 +167,47 @@ class Archive:
             return inherit(new_digest, old_column, new.column)
 
     def manifest_file(self, manifest_digest: str) -> Path:
-        return self._files / "manifests" / manifest_digest[:2] / f"{manifest_digest}.parquet"
+        """Where a manifest is; brought here first when only the shared files have it."""
+        return self._brought(self._manifest_path(manifest_digest))
 
     def seal_file(self, seal_digest: str) -> Path:
+        """The same for a seal."""
+        return self._brought(self._seal_path(seal_digest))
+
+    def _manifest_path(self, manifest_digest: str) -> Path:
+        return self._files / "manifests" / manifest_digest[:2] / f"{manifest_digest}.parquet"
+
+    def _seal_path(self, seal_digest: str) -> Path:
         return self._files / "seals" / seal_digest[:2] / f"{seal_digest}.parquet"
+
+    def recipe_file(self, manifest_digest: str) -> Path:
+        """The same for a recipe."""
+        return self._brought(self._recipe_path(manifest_digest))
+
+    def _recipe_path(self, manifest_digest: str) -> Path:
+        return self._files / "recipes" / manifest_digest[:2] / f"{manifest_digest}.parquet"
+
+    def _share(self, copy: Path, target: Path) -> None:
+        """Before anything names it, so that no host ever looks for it in vain."""
+        if self._shared is not None:
+            self._shared.put(self._name(target), copy)
+
+    def _brought(self, path: Path) -> Path:
+        if self._shared is None or path.exists():
+            return path
+        with self._scratch() as folder:
+            copy = folder / "copy.parquet"
+            with copy.open("wb") as file:
+                for data in self._shared.get(self._name(path)):
+                    file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if copy.stat().st_size:
+                self._publish(copy, path)
+        return path
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._files).as_posix()
 
     @contextmanager
     def _copied(self, source: Path) -> Iterator[Path]:

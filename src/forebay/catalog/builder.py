@@ -44,3 +44,5 @@ class ManifestBuilder:
         if self._pending:
             self._chunks.append(pa.concat_tables(self._pending).combine_chunks())
         self._pending, self._pending_rows = [], 0
+        # What the pages took is given back, or Arrow's pool keeps as much again as the manifest needs.
+        pa.default_memory_pool().release_unused()

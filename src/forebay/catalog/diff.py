@@ -6,6 +6,7 @@ id are equal. Without digest, etag and version id nothing can be said: such file
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from forebay.catalog.manifest import Manifest
 
 _BATCH_ROWS = 8192
+_TOLD_BY = ["path", "size_bytes", "digest", "etag", "version_id"]
 
 
 class ChangeKind(StrEnum):
@@ -80,16 +82,20 @@ def diff(old: Manifest, new: Manifest) -> Diff:
     """
     if old.manifest_digest == new.manifest_digest:
         return _diff(new.table.num_rows, new.size_bytes, [])
-    at = _rows_in_old(old.table["path"], new.table["path"])
-    added = new.table.filter(pc.is_null(at))
-    removed = old.table.filter(_untouched(len(old), at))
-    left, right = old.table.take(pc.drop_null(at)), new.table.filter(pc.is_valid(at))
+    before, after = old.table.select(_TOLD_BY), new.table.select(_TOLD_BY)
+    if before["path"].equals(after["path"]):
+        # The usual next version: nothing to look up, and no column to copy.
+        left, right, moves = before, after, []
+    else:
+        at = pc.index_in(after["path"], value_set=before["path"])
+        moves = _moves(before.filter(_untouched(len(before), at)), after.filter(pc.is_null(at)))
+        left, right = before.take(pc.drop_null(at)), after.filter(pc.is_valid(at))
     same, known = _compare(left, right)
     unchanged = right["size_bytes"].filter(pc.and_(same, known))
     rows = [
         _both(ChangeKind.CHANGED, left, right, pc.and_(pc.invert(same), known)),
         _both(ChangeKind.UNKNOWN, left, right, pc.invert(known)),
-        *_moves(removed, added),
+        *moves,
     ]
     return _diff(len(unchanged), pc.sum(unchanged).as_py() or 0, rows)
 
@@ -105,16 +111,9 @@ _CHANGES = pa.schema(
 )
 
 
-def _rows_in_old(old: pa.ChunkedArray, new: pa.ChunkedArray) -> pa.ChunkedArray:
-    """For every path of `new` its row in `old`, null where it has none."""
-    if old.equals(new):
-        return pa.chunked_array([pa.array(range(len(new)), pa.int32())])
-    return pc.index_in(new, value_set=old)
-
-
 def _untouched(count: int, at: pa.ChunkedArray) -> pa.ChunkedArray:
     """A mask over the rows [0, count) that no element of `at` names."""
-    every = pa.chunked_array([pa.array(range(count), pa.int32())])
+    every = pa.chunked_array([pa.array(array("i", range(count)))])
     return pc.invert(pc.is_in(every, value_set=pc.drop_null(at)))
 
 

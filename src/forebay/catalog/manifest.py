@@ -67,24 +67,30 @@ class ManifestFacts:
     origin: VersionOrigin
     files: int
     size_bytes: int
+    recipe_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Manifest:
-    """Make one with `registered`, `committed` or `read`. `table` has the columns of `SCHEMA`."""
+    """Make one with `registered`, `committed` or `read`. `table` has the columns of `SCHEMA`.
+
+    `recipe_digest` is that of what its cut files are made of, "" where all are whole objects; it belongs to the
+    identity: two files cut differently out of one object may well have one size.
+    """
 
     origin: VersionOrigin
     manifest_digest: str
     table: pa.Table
+    recipe_digest: str = ""
 
     @classmethod
-    def registered(cls, rows: pa.Table | pa.RecordBatch | Iterable[Entry]) -> Manifest:
+    def registered(cls, rows: pa.Table | pa.RecordBatch | Iterable[Entry], *, recipe_digest: str = "") -> Manifest:
         """The manifest of objects as a listing showed them; digests in `rows` are ignored.
 
         Arrow rows need `path` and `size_bytes`; `key` (default: the path), `etag` and `version_id` (default: "") may
         be absent or null. Order does not matter. InputError as `check_paths` says, or `bad-rows`.
         """
-        return cls._made("registered", rows)
+        return cls._made("registered", rows, recipe_digest)
 
     @classmethod
     def committed(cls, rows: pa.Table | pa.RecordBatch | Iterable[Entry]) -> Manifest:
@@ -101,7 +107,12 @@ class Manifest:
             facts, table = _facts(path, file.claims), file.table()
             _compare(path, facts, lambda name: table[name])
         kept = table if facts.origin == "committed" else _without_digests(table)
-        return cls(origin=facts.origin, manifest_digest=facts.manifest_digest, table=kept)
+        return cls(
+            origin=facts.origin,
+            manifest_digest=facts.manifest_digest,
+            table=kept,
+            recipe_digest=facts.recipe_digest,
+        )
 
     @classmethod
     def verify(cls, path: Path) -> ManifestFacts:
@@ -110,8 +121,7 @@ class Manifest:
         Errors as from `read`, and InputError as from `check_paths`, or `bad-rows` when it is not in order.
         """
         with cls.opened(path) as file:
-            facts = _facts(path, file.claims)
-            _compare(path, facts, file.column)
+            facts = _recomputed(path, file)
             if facts.origin == "registered" and file.column("digest").null_count != facts.files:
                 raise damaged(path, _KIND, "a registered file has a digest, which belongs into a seal")
             paths = file.column("path")
@@ -119,6 +129,12 @@ class Manifest:
                 raise _bad_rows("the paths are not in order")
             check_paths(paths)
         return facts
+
+    @classmethod
+    def verify_again(cls, path: Path) -> ManifestFacts:
+        """Check a file that `verify` has passed before: rows that have the digest still are what was checked then."""
+        with cls.opened(path) as file:
+            return _recomputed(path, file)
 
     @classmethod
     def opened(cls, path: Path) -> AbstractContextManager[OpenParquet]:
@@ -135,6 +151,7 @@ class Manifest:
         """Write the manifest file. Learned digests are left out: they are the seal's."""
         table = self.table if self.origin == "committed" else _without_digests(self.table)
         facts = {"origin": self.origin, "size_bytes": str(self.size_bytes)}
+        facts |= {"recipe": self.recipe_digest} if self.recipe_digest else {}
         write_parquet(path, table, kind=_KIND, digest=self.manifest_digest, facts=facts)
 
     def __len__(self) -> int:
@@ -185,17 +202,21 @@ class Manifest:
             origin=self.origin,
             manifest_digest=self.manifest_digest,
             table=self.table.set_column(2, SCHEMA.field("digest"), digests),
+            recipe_digest=self.recipe_digest,
         )
 
     @classmethod
-    def _made(cls, origin: VersionOrigin, rows: pa.Table | pa.RecordBatch | Iterable[Entry]) -> Manifest:
+    def _made(
+        cls, origin: VersionOrigin, rows: pa.Table | pa.RecordBatch | Iterable[Entry], recipe_digest: str = ""
+    ) -> Manifest:
         table = _sorted(normalised(rows))
         if origin == "registered":
             table = _without_digests(table)
         elif table["digest"].null_count:
             raise _bad_rows("a committed file has no digest")
         check_paths(table["path"])
-        return cls(origin=origin, manifest_digest=_digest(origin, table.column), table=table)
+        digest = _digest(origin, table.column, recipe_digest)
+        return cls(origin=origin, manifest_digest=digest, table=table, recipe_digest=recipe_digest)
 
 
 def normalised(rows: pa.Table | pa.RecordBatch | Iterable[Entry]) -> pa.Table:
@@ -264,20 +285,28 @@ def _without_digests(table: pa.Table) -> pa.Table:
     return table.set_column(2, SCHEMA.field("digest"), pa.nulls(len(table), DIGEST_TYPE))
 
 
-def _digest(origin: VersionOrigin, column: Callable[[str], pa.ChunkedArray]) -> str:
-    return encoded_digest(f"forebay manifest 1 {origin}\n".encode(), map(column, _IDENTITY[origin]))
+def _digest(origin: VersionOrigin, column: Callable[[str], pa.ChunkedArray], recipe_digest: str = "") -> str:
+    recipe = f"recipe {recipe_digest}\n" if recipe_digest else ""
+    return encoded_digest(f"forebay manifest 1 {origin}\n{recipe}".encode(), map(column, _IDENTITY[origin]))
 
 
 def _compare(path: Path, facts: ManifestFacts, column: Callable[[str], pa.ChunkedArray]) -> None:
     """Recompute what a file claims; DamagedError."""
     try:
-        digest = _digest(facts.origin, column)
+        digest = _digest(facts.origin, column, facts.recipe_digest)
     except ValueError as error:
         raise damaged(path, _KIND, str(error)) from error
     if digest != facts.manifest_digest:
         raise damaged(path, _KIND, f"its rows have the digest {digest}, not {facts.manifest_digest}")
     if (pc.sum(column("size_bytes")).as_py() or 0) != facts.size_bytes:
         raise damaged(path, _KIND, "its size is not that of its rows")
+
+
+def _recomputed(path: Path, file: OpenParquet) -> ManifestFacts:
+    """What a file says of itself, compared with its rows a column at a time."""
+    facts = _facts(path, file.claims)
+    _compare(path, facts, file.column)
+    return facts
 
 
 def _facts(path: Path, claims: Claims) -> ManifestFacts:
@@ -288,7 +317,13 @@ def _facts(path: Path, claims: Claims) -> ManifestFacts:
         raise damaged(path, _KIND, "its metadata is incomplete") from error
     if claims.facts.get("origin") != origin:
         raise damaged(path, _KIND, "its origin is unknown")
-    return ManifestFacts(manifest_digest=claims.digest, origin=origin, files=claims.rows, size_bytes=size_bytes)
+    return ManifestFacts(
+        manifest_digest=claims.digest,
+        origin=origin,
+        files=claims.rows,
+        size_bytes=size_bytes,
+        recipe_digest=claims.facts.get("recipe", ""),
+    )
 
 
 def _entry(path: str, size_bytes: int, digest: bytes | None, key: str, etag: str, version_id: str) -> Entry:

@@ -84,6 +84,13 @@ def parse_ref(text: str) -> Ref:
     return TagRef(dataset=dataset, tag=selector)
 
 
+def check_team_name(name: str) -> str:
+    """The name itself when it may name a team; InputError `bad-team` otherwise."""
+    if not _is_name(name):
+        raise InputError("bad-team", f"{name!r} cannot be the name of a team.", todo=_RULE)
+    return name
+
+
 def check_dataset_name(name: str) -> str:
     """The name itself when it may name a dataset; InputError `bad-name` otherwise."""
     if not _is_name(name):

@@ -17,7 +17,7 @@ from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundEr
 
 LAYOUT = 1
 _PREFIX = "forebay."
-_ROW_GROUP_ROWS = 1 << 17
+_ROW_GROUP_ROWS = 1 << 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +39,14 @@ class OpenParquet:
     def column(self, name: str) -> pa.ChunkedArray:
         """One column, in memory of its own: what the columns before it left in Arrow's pool is given back first."""
         pa.default_memory_pool().release_unused()
-        return self._file.read(columns=[name])[name]
+        return self._file.read(columns=[name], use_threads=False)[name]
 
     def table(self) -> pa.Table:
-        return self._file.read().replace_schema_metadata(None)
+        """All rows. Read by this thread alone: Arrow's own threads would each keep what they once needed."""
+        pa.default_memory_pool().release_unused()
+        table = self._file.read(use_threads=False).replace_schema_metadata(None)
+        pa.default_memory_pool().release_unused()
+        return table
 
 
 def write_parquet(path: Path, table: pa.Table, *, kind: str, digest: str, facts: Mapping[str, str]) -> None:

@@ -21,6 +21,45 @@ from forebay.wire.catalog import Dataset, MadeBy, ParentVersion, Version, Versio
 _EXISTS = t.dataset.c.removed_at == 0
 WHOLE = t.version.c.subset == ""
 """What tells a version from its declared subsets, which share its number."""
+_ORIGIN, _ORIGIN_DATASET = t.version.alias(), t.dataset.alias()
+
+_VERSIONS = (
+    sa.select(t.version, t.dataset.c.name, t.dataset.c.access_group, t.seal.c.complete)
+    .join(t.dataset)
+    .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
+    .order_by(t.version.c.dataset_id, t.version.c.number.desc(), t.version.c.subset)
+)
+_PARENTS = (
+    sa.select(t.parent.c.child_id, _ORIGIN_DATASET.c.name, _ORIGIN.c.number)
+    .select_from(t.version)
+    .join(t.parent, t.parent.c.child_id == t.version.c.version_id)
+    .join(_ORIGIN, _ORIGIN.c.version_id == t.parent.c.parent_id)
+    .join(_ORIGIN_DATASET, _ORIGIN_DATASET.c.dataset_id == _ORIGIN.c.dataset_id)
+    .order_by(_ORIGIN_DATASET.c.name, _ORIGIN.c.number)
+)
+_TAGS = (
+    sa.select(t.tag.c.version_id, t.tag.c.name)
+    .join(t.version, t.version.c.version_id == t.tag.c.version_id)
+    .order_by(t.tag.c.name)
+)
+# Every opening finds one version by its name: these are made once, which takes longer than running them.
+_DATASET_ID = sa.select(t.dataset.c.dataset_id).where(t.dataset.c.name == sa.bindparam("name"), _EXISTS)
+_NUMBERED = sa.select(t.version.c.version_id).where(
+    t.version.c.dataset_id == sa.bindparam("dataset_id"),
+    t.version.c.number == sa.bindparam("number"),
+    t.version.c.subset == sa.bindparam("subset"),
+)
+_NEWEST = (
+    sa.select(t.version.c.version_id)
+    .where(t.version.c.dataset_id == sa.bindparam("dataset_id"), WHOLE)
+    .order_by(t.version.c.number.desc())
+    .limit(1)
+)
+_TAGGED = sa.select(t.tag.c.version_id).where(
+    t.tag.c.dataset_id == sa.bindparam("dataset_id"), t.tag.c.name == sa.bindparam("tag")
+)
+_BY_ID = t.version.c.version_id == sa.bindparam("version_id")
+_ONE, _PARENTS_OF_ONE, _TAGS_OF_ONE = _VERSIONS.where(_BY_ID), _PARENTS.where(_BY_ID), _TAGS.where(_BY_ID)
 
 
 def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[Dataset]:
@@ -48,6 +87,8 @@ def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[D
             name=row.name,
             group=row.access_group,
             owner=row.owner,
+            team=row.team,
+            stale_after_s=row.stale_after_s,
             description=row.description,
             created_at=row.created_at,
             versions=row.versions or 0,
@@ -61,8 +102,7 @@ def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[D
 def dataset_id(connection: Connection, name: str, *, lock: bool = False) -> int:
     """The row of an existing dataset, locked until the transaction ends where asked; NotFoundError, InputError."""
     check_dataset_name(name)
-    query = sa.select(t.dataset.c.dataset_id).where(t.dataset.c.name == name, _EXISTS)
-    found = connection.execute(query.with_for_update() if lock else query).scalar()
+    found = connection.execute(_DATASET_ID.with_for_update() if lock else _DATASET_ID, {"name": name}).scalar()
     if found is None:
         known = connection.execute(sa.select(t.dataset.c.name).where(_EXISTS)).scalars()
         raise NotFoundError(
@@ -75,10 +115,11 @@ def dataset_id(connection: Connection, name: str, *, lock: bool = False) -> int:
 
 def version_id(connection: Connection, dataset: str, number: int, subset: str = "") -> int:
     """The row of a version, or of a subset of it; NotFoundError `version-not-found`, `subset-not-found`."""
-    here = (t.version.c.dataset_id == dataset_id(connection, dataset), t.version.c.number == number)
-    query = sa.select(t.version.c.version_id)
-    found = connection.execute(query.where(*here, t.version.c.subset == subset)).scalar()
+    owner = dataset_id(connection, dataset)
+    given = {"dataset_id": owner, "number": number, "subset": subset}
+    found = connection.execute(_NUMBERED, given).scalar()
     if found is None and subset:
+        here = (t.version.c.dataset_id == owner, t.version.c.number == number)
         raise _no_subset(connection, here, ref_of(dataset, number), subset)
     if found is None:
         raise NotFoundError(
@@ -91,20 +132,18 @@ def version_id(connection: Connection, dataset: str, number: int, subset: str = 
 
 def find_version(connection: Connection, ref: Ref) -> Version:
     """The version that a reference names; NotFoundError, InputError `ambiguous-ref`."""
-    return load_versions(connection, _named(connection, ref))[0]
+    given = {"version_id": _named(connection, ref)}
+    row = connection.execute(_ONE, given).one()
+    parents = _parents(connection.execute(_PARENTS_OF_ONE, given))
+    tags = _tags(connection.execute(_TAGS_OF_ONE, given))
+    return _version(row, parents[row.version_id], tags[row.version_id])
 
 
 def load_versions(connection: Connection, *where: ColumnElement[bool]) -> list[Version]:
     """Versions newest first, with their parents and tags."""
-    rows = connection.execute(
-        sa.select(t.version, t.dataset.c.name, t.dataset.c.access_group, t.seal.c.complete)
-        .join(t.dataset)
-        .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
-        .where(*where)
-        .order_by(t.version.c.dataset_id, t.version.c.number.desc(), t.version.c.subset)
-    ).all()
-    parents = _parents(connection, where)
-    tags = _tags(connection, where)
+    rows = connection.execute(_VERSIONS.where(*where)).all()
+    parents = _parents(connection.execute(_PARENTS.where(*where)))
+    tags = _tags(connection.execute(_TAGS.where(*where)))
     return [_version(row, parents[row.version_id], tags[row.version_id]) for row in rows]
 
 
@@ -120,38 +159,35 @@ def _no_subset(connection: Connection, here: tuple[ColumnElement[bool], ...], re
     return NotFoundError("subset-not-found", f"No subset {subset!r} of {ref} was declared.", todo=todo)
 
 
-def _named(connection: Connection, ref: Ref) -> ColumnElement[bool]:
+def _named(connection: Connection, ref: Ref) -> int:
+    """The row of the version."""
     if ref.subset:
         number = ref.number if isinstance(ref, NumberRef) else find_version(connection, replace(ref, subset="")).number
-        return t.version.c.version_id == version_id(connection, ref.dataset, number, ref.subset)
+        return version_id(connection, ref.dataset, number, ref.subset)
     match ref:
         case NumberRef():
-            return t.version.c.version_id == version_id(connection, ref.dataset, ref.number)
+            return version_id(connection, ref.dataset, ref.number)
         case LatestRef():
             return _newest(connection, dataset_id(connection, ref.dataset), ref.dataset)
         case TagRef():
-            return t.version.c.version_id == _tagged(connection, dataset_id(connection, ref.dataset), ref)
+            return _tagged(connection, dataset_id(connection, ref.dataset), ref)
         case DigestRef():
             return _digested(connection, dataset_id(connection, ref.dataset), ref)
 
 
-def _newest(connection: Connection, dataset: int, name: str) -> ColumnElement[bool]:
-    number = connection.execute(
-        sa.select(sa.func.max(t.version.c.number)).where(t.version.c.dataset_id == dataset, WHOLE)
-    ).scalar()
-    if number is None:
+def _newest(connection: Connection, dataset: int, name: str) -> int:
+    found = connection.execute(_NEWEST, {"dataset_id": dataset}).scalar()
+    if found is None:
         raise NotFoundError(
             "version-not-found",
             f"The dataset {name!r} has no versions.",
             todo=f"forebay dataset register {name} URL adds one.",
         )
-    return sa.and_(t.version.c.dataset_id == dataset, t.version.c.number == number, WHOLE)
+    return int(found)
 
 
 def _tagged(connection: Connection, dataset: int, ref: TagRef) -> int:
-    found = connection.execute(
-        sa.select(t.tag.c.version_id).where(t.tag.c.dataset_id == dataset, t.tag.c.name == ref.tag)
-    ).scalar()
+    found = connection.execute(_TAGGED, {"dataset_id": dataset, "tag": ref.tag}).scalar()
     if found is None:
         known = connection.execute(sa.select(t.tag.c.name).where(t.tag.c.dataset_id == dataset)).scalars()
         raise NotFoundError(
@@ -164,10 +200,10 @@ def _tagged(connection: Connection, dataset: int, ref: TagRef) -> int:
     return int(found)
 
 
-def _digested(connection: Connection, dataset: int, ref: DigestRef) -> ColumnElement[bool]:
+def _digested(connection: Connection, dataset: int, ref: DigestRef) -> int:
     """The newest version of the one manifest whose digest begins so."""
     matches = connection.execute(
-        sa.select(t.version.c.number, t.version.c.manifest_digest)
+        sa.select(t.version.c.version_id, t.version.c.number, t.version.c.manifest_digest)
         .where(t.version.c.dataset_id == dataset, t.version.c.manifest_digest.startswith(ref.prefix), WHOLE)
         .order_by(t.version.c.number.desc())
     ).all()
@@ -184,33 +220,17 @@ def _digested(connection: Connection, dataset: int, ref: DigestRef) -> ColumnEle
             f"Several versions of {ref.dataset!r} have a digest that begins with {ref.prefix}: {named}.",
             todo="Give more of its digits, or the version number.",
         )
-    return sa.and_(t.version.c.dataset_id == dataset, t.version.c.number == matches[0].number, WHOLE)
+    return int(matches[0].version_id)
 
 
-def _parents(connection: Connection, where: Iterable[ColumnElement[bool]]) -> dict[int, list[ParentVersion]]:
-    origin, origin_dataset = t.version.alias(), t.dataset.alias()
-    rows = connection.execute(
-        sa.select(t.parent.c.child_id, origin_dataset.c.name, origin.c.number)
-        .select_from(t.version)
-        .join(t.parent, t.parent.c.child_id == t.version.c.version_id)
-        .join(origin, origin.c.version_id == t.parent.c.parent_id)
-        .join(origin_dataset, origin_dataset.c.dataset_id == origin.c.dataset_id)
-        .where(*where)
-        .order_by(origin_dataset.c.name, origin.c.number)
-    )
+def _parents(rows: Iterable[Any]) -> dict[int, list[ParentVersion]]:
     found: dict[int, list[ParentVersion]] = defaultdict(list)
     for row in rows:
         found[row.child_id].append(ParentVersion(dataset=row.name, number=row.number))
     return found
 
 
-def _tags(connection: Connection, where: Iterable[ColumnElement[bool]]) -> dict[int, list[str]]:
-    rows = connection.execute(
-        sa.select(t.tag.c.version_id, t.tag.c.name)
-        .join(t.version, t.version.c.version_id == t.tag.c.version_id)
-        .where(*where)
-        .order_by(t.tag.c.name)
-    )
+def _tags(rows: Iterable[Any]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = defaultdict(list)
     for row in rows:
         found[row.version_id].append(row.name)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -44,6 +45,8 @@ dataset = Table(
     Column("access_group", String(NAME_LENGTH), nullable=False),
     Column("owner", String(NAME_LENGTH), nullable=False),
     Column("description", Text, nullable=False),
+    Column("team", String(NAME_LENGTH), nullable=False),  # "" for none
+    Column("stale_after_s", Float, nullable=True),  # NULL: as the site has it; 0: never
     Column("created_at", Float, nullable=False),
     Column("last_number", Integer, nullable=False),  # numbers are never used twice, also after a removal
     # 0 while it exists. The row of a removed dataset stays, so that one made again under its name counts on.
@@ -82,6 +85,24 @@ seal = Table(
     Column("seal_digest", String(64), nullable=False),
     Column("complete", Boolean, nullable=False),
     Column("sealed_at", Float, nullable=False),
+)
+
+# Manifests and seals in parts, on a database server only: hosts that share nothing else find them here.
+archived = Table(
+    "archived",
+    metadata,
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("name", "part"),
+)
+
+# Who this hub is, on a database server only (one row); elsewhere the home has it.
+hub = Table(
+    "hub",
+    metadata,
+    Column("hub_id", Integer, primary_key=True),
+    Column("owner", String(64), nullable=False),
 )
 
 parent = Table(
@@ -128,6 +149,30 @@ volume = Table(
     Column("state_reason", Text, nullable=False),
     Column("state_since", Float, nullable=False),
     Column("signs_in_a_row", Integer, nullable=False),
+    # What lately came from the lake, and how long that took: both fade, so that their ratio follows the lake.
+    Column("lately_bytes", Float, nullable=False),
+    Column("lately_seconds", Float, nullable=False),
+    Column("lately_at", Float, nullable=False),
+)
+
+# The most that a team's replicas may hold of a volume; what two of them share counts once.
+quota = Table(
+    "quota",
+    metadata,
+    Column("volume_id", ForeignKey("volume.volume_id"), nullable=False),
+    Column("team", String(NAME_LENGTH), nullable=False),
+    Column("limit_bytes", BigInteger, nullable=False),
+    PrimaryKeyConstraint("volume_id", "team"),
+)
+
+# Where each host has a volume: several may see one under different paths.
+volume_path = Table(
+    "volume_path",
+    metadata,
+    Column("volume_id", ForeignKey("volume.volume_id"), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("path", Text, nullable=False),
+    PrimaryKeyConstraint("volume_id", "host", "path"),
 )
 
 replica = Table(
@@ -140,6 +185,7 @@ replica = Table(
     Column("since", Float, nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("fill_seconds", Float, nullable=False),
+    Column("fill_bytes", BigInteger, nullable=False),  # what that fill moved; 0 where it is not known
     Column("last_used_at", Float, nullable=False),
     Column("lake_confirmed_at", Float, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -162,6 +208,7 @@ fill = Table(
     Column("holder_host", String(255), nullable=False),
     Column("holder_pid", Integer, nullable=False),
     Column("holder_purpose", String(NAME_LENGTH), nullable=False),
+    Column("holder_process", String(NAME_LENGTH), nullable=False),
     Column("started_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("reserved_bytes", BigInteger, nullable=False),
@@ -174,6 +221,16 @@ fill = Table(
     UniqueConstraint("volume_id", "version_id"),
 )
 
+# Which entries of a version readers wait for while it is being filled; goes with the fill.
+wish = Table(
+    "wish",
+    metadata,
+    Column("wish_id", Integer, primary_key=True),
+    Column("fill_id", ForeignKey("fill.fill_id", ondelete="CASCADE"), nullable=False),
+    Column("entry", BigInteger, nullable=False),
+    UniqueConstraint("fill_id", "entry"),
+)
+
 lease = Table(
     "lease",
     metadata,
@@ -184,6 +241,7 @@ lease = Table(
     Column("holder_host", String(255), nullable=False),
     Column("holder_pid", Integer, nullable=False),
     Column("holder_purpose", String(NAME_LENGTH), nullable=False),
+    Column("holder_process", String(NAME_LENGTH), nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("granted_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
@@ -210,9 +268,13 @@ use = Table(
     Column("use_id", Integer, primary_key=True),
     Column("at", Float, nullable=False),
     Column("volume_id", String(64), nullable=False),
+    Column("month", String(7), nullable=False),  # of `at`, in UTC: 2026-12
     Column("ref", String(160), nullable=False),
+    Column("dataset", String(NAME_LENGTH), nullable=False),
+    Column("team", String(NAME_LENGTH), nullable=False),  # as it was then
     Column("user_name", String(NAME_LENGTH), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("moved_bytes", BigInteger, nullable=False),
+    Column("seconds_saved", Float, nullable=False),  # below 0 for what a fill took
     Index(None, "volume_id"),
 )

@@ -5,7 +5,7 @@ A seal only grows: a digest that is known never changes, and a different one is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forebay.catalog.canonical import DIGEST_TYPE, encoded_nullable_digest
+from forebay.catalog.identity import Column, same_objects
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.parquet import damaged, open_parquet, write_parquet
 from forebay.errors import ConflictError, InputError
@@ -32,9 +33,6 @@ class Sealed(Protocol):
     def path_at(self, row: int) -> str:
         """The path of one file."""
 
-
-Column = Callable[[str], pa.ChunkedArray]
-"""A manifest's columns by name: `manifest.table.column`, or those of an open file."""
 
 _KIND = "seal"
 _SCHEMA = pa.schema([pa.field("digest", DIGEST_TYPE)])
@@ -139,21 +137,8 @@ def merge(manifest: Sealed, older: Seal, newer: Seal) -> Seal:
 def inherit(manifest_digest: str, old: Column, new: Column) -> Seal:
     """A seal for the manifest `new`: the digests that `old` knows of objects that are certainly the same.
 
-    The same means: same key, size, etag and version id, and not both of the last two empty. Both manifests must be
-    relative to the same lake root. Every column is asked for once, by name, so that a file need not be read whole.
+    See `same_objects`; both manifests must be relative to the same lake root.
     """
-    at = pc.index_in(new("key"), value_set=old("key"))
-    same, _ = _compared(old, new, "size_bytes", at, 0)
-    same_etag, has_etag = _compared(old, new, "etag", at, "")
-    same_id, has_id = _compared(old, new, "version_id", at, "")
-    certain = pc.and_(pc.and_(same, pc.and_(same_etag, same_id)), pc.or_(has_etag, has_id))
+    at, certain = same_objects(old, new)
     digests = pc.if_else(certain, pc.take(old("digest"), at), pa.scalar(None, DIGEST_TYPE))
     return Seal._made(manifest_digest, pc.coalesce(new("digest"), digests))
-
-
-def _compared(
-    old: Column, new: Column, name: str, at: pa.ChunkedArray, nothing: str | int
-) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Row by row of `new`: whether `old` has the same value at `at`, and whether there is a value at all."""
-    values = new(name)
-    return pc.fill_null(pc.equal(values, pc.take(old(name), at)), False), pc.not_equal(values, nothing)

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from forebay.catalog import lineage, subsets, tags, versions
+from forebay.catalog import lineage, subsets, tags, upkeep, versions
 from forebay.catalog import schema as t
 from forebay.catalog.archive import Archive, KeptManifest
 from forebay.catalog.engine import reading, writing
@@ -20,6 +20,7 @@ from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name, parse_ref
 from forebay.catalog.records import WHOLE, dataset_id, find_version, list_datasets, load_versions, version_id
 from forebay.catalog.seal import Seal, merge
+from forebay.catalog.shared_files import SharedFiles
 from forebay.clock import Clock
 from forebay.errors import DamagedError, InputError, NotFoundError
 from forebay.wire.catalog import DEFAULT_GROUP, AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
@@ -30,7 +31,7 @@ class CatalogStore:
 
     def __init__(self, engine: Engine, files: Path, clock: Clock, group: str = DEFAULT_GROUP) -> None:
         self._engine = engine
-        self._archive = Archive(files)
+        self._archive = Archive(files, shared=SharedFiles.of(engine))
         self._clock = clock
         self._group = group
 
@@ -68,6 +69,12 @@ class CatalogStore:
         self._known_seal(known)
         return self._archive.seal_file(known)
 
+    def store_recipe(self, manifest_digest: str, parquet: Path) -> None:
+        self._archive.add_recipe(manifest_digest, parquet)
+
+    def recipe_path(self, manifest_digest: str) -> Path:
+        return self._archive.verify_recipe(manifest_digest)
+
     def seal(self, manifest_digest: str, seal_digest: str) -> None:
         self._learn(self._archive.kept(manifest_digest), self._archive.seal(seal_digest))
 
@@ -103,6 +110,14 @@ class CatalogStore:
         with reading(self._engine) as connection:
             added = version_id(connection, new.dataset, new.number, new.subset)
             return load_versions(connection, t.version.c.version_id == added)[0]
+
+    def set_team(self, dataset: str, team: str) -> Dataset:
+        with writing(self._engine) as connection:
+            return upkeep.set_team(connection, dataset, team)
+
+    def set_stale_after(self, dataset: str, seconds: float | None) -> Dataset:
+        with writing(self._engine) as connection:
+            return upkeep.set_stale_after(connection, dataset, seconds)
 
     def remove_version(self, dataset: str, number: int) -> None:
         with writing(self._engine) as connection:

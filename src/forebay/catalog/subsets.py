@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
 from forebay.catalog.canonical import DIGEST_TYPE
+from forebay.catalog.identity import Column
 from forebay.catalog.manifest import Manifest, ManifestFacts
 from forebay.catalog.records import WHOLE, load_versions, storable, version_id
-from forebay.catalog.seal import Column, Seal
+from forebay.catalog.seal import Seal
 from forebay.catalog.versions import insert_if_absent
 from forebay.errors import InputError
 from forebay.wire.catalog import NewSubset, Version

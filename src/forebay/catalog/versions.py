@@ -15,6 +15,7 @@ from forebay.catalog import schema as t
 from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name
 from forebay.catalog.records import WHOLE, dataset_id, load_versions, storable, version_id
+from forebay.catalog.upkeep import join_team
 from forebay.errors import ConflictError, InputError
 from forebay.wire.catalog import AddedVersion, NewVersion, ParentVersion, Version
 
@@ -22,6 +23,7 @@ from forebay.wire.catalog import AddedVersion, NewVersion, ParentVersion, Versio
 def add(connection: Connection, new: NewVersion, facts: ManifestFacts, *, group: str, now: float) -> AddedVersion:
     """The next version of its dataset, or the latest one when that is the same content at the same place."""
     owner, last_number = _open_dataset(connection, new, group=group, now=now)
+    join_team(connection, new.dataset, owner, new.team)
     latest = latest_version(connection, owner)
     if latest is not None and _same(latest, new):
         return AddedVersion(version=latest, created=False)
@@ -97,6 +99,8 @@ def _open_dataset(connection: Connection, new: NewVersion, *, group: str, now: f
         "access_group": group,
         "owner": storable(new.created_by, t.NAME_LENGTH),
         "description": "",
+        "team": "",
+        "stale_after_s": None,
         "created_at": now,
         "removed_at": 0.0,
     }

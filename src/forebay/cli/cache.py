@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forebay.cli import quota
 from forebay.cli.bars import ByteBar
 from forebay.cli.cache_shown import (
+    print_advice,
     print_decisions,
     print_events,
     print_explanation,
@@ -24,10 +26,19 @@ from forebay.cli.cache_shown import (
 )
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
-from forebay.cli.options import AnyRefs, DryRun, Exclude, Force, Include, Ref, Refs, Yes
-from forebay.cli.selected import resolved
+from forebay.cli.options import AnyRefs, Columns, DryRun, Exclude, Force, Include, Name, Ref, Refs, Where, Yes
+from forebay.cli.selected import Chosen, resolved
 from forebay.cli.table import say
-from forebay.cli.words import count, moment, parse_option, parse_until, size
+from forebay.cli.words import (
+    count,
+    goes_after,
+    moment,
+    parse_age,
+    parse_option,
+    parse_size,
+    parse_until,
+    size,
+)
 from forebay.errors import DamagedError, ForebayError, UnavailableError
 
 if TYPE_CHECKING:
@@ -41,6 +52,7 @@ if TYPE_CHECKING:
     from forebay.wire.catalog import Version
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Bring versions here, keep them, let them go.")
+app.add_typer(quota.app, name="quota")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +69,24 @@ class VerifyResult:
     example="""
 forebay cache warm criteo@prod
 forebay cache warm criteo@prod features --dry-run
-forebay cache warm criteo@v1 --include 'day_0*'""",
+forebay cache warm criteo@v1 --include 'day_0*'
+forebay cache warm criteo@v1 --columns label,price --where 'day>=3'""",
     gives={"": "[forebay.cache.engine:Warmed]", "--dry-run": "[forebay.client.forecast:Forecast]"},
 )
-def warm(call: Call, refs: Refs, include: Include = None, exclude: Exclude = None, dry_run: DryRun = False) -> None:
+def warm(
+    call: Call,
+    refs: Refs,
+    include: Include = None,
+    exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
+    dry_run: DryRun = False,
+) -> None:
     """Bring versions here: moved once, for everybody on the volume.
 
-    Or only some of their files, with --include and --exclude.
+    Or only some of their files, with --include and --exclude, and of Parquet files only some columns and row groups.
     """
-    versions = resolved(call, refs, include, exclude)
+    versions = resolved(call, refs, Chosen(include=include, exclude=exclude, columns=columns, where=where))
     if dry_run:
         from forebay.client.forecast import forecast
 
@@ -100,14 +121,16 @@ forebay cache why criteo@v1
 forebay cache why 'criteo@v1[day_0*]'""",
     gives="forebay.client.keep:Explanation",
 )
-def why(call: Call, ref: Ref, include: Include = None, exclude: Exclude = None) -> None:
+def why(
+    call: Call, ref: Ref, include: Include = None, exclude: Exclude = None, columns: Columns = None, where: Where = None
+) -> None:
     """Say why a version is here, or why it is not.
 
     Also who uses it, and what would make it go.
     """
     from forebay.client.keep import explain
 
-    (version,) = resolved(call, [ref], include, exclude)
+    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     found = explain(call.session, version)
     call.show(found, ids=[found.ref], human=lambda out: print_explanation(out, found, call.now))
 
@@ -129,21 +152,49 @@ def pin(
     ] = "",
     include: Include = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
 ) -> None:
     """Keep a replica, whatever the pressure, until told otherwise."""
     session = call.session
-    (version,) = resolved(call, [ref], include, exclude)
+    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     end = parse_until(until, call.now) if until else 0.0
     replica = session.hub.replicas.pin(session.cache.volume_id, version, session.settings.user, reason, end)
     told = f"pinned {replica.ref}" + (f" until {moment(end)}" if end else "")
     call.show(replica, ids=[replica.ref], human=lambda out: say(out, told))
 
 
+@command(
+    app,
+    "keep",
+    example="""
+forebay cache keep criteo --stale-after 30d
+forebay cache keep criteo --stale-after default""",
+    gives="forebay.wire.catalog:Dataset",
+)
+def keep_(
+    call: Call,
+    name: Name,
+    stale_after: Annotated[
+        str, typer.Option(metavar="AGE", help="30d, 12h, never, or default: as this site has it.", show_default=False)
+    ],
+) -> None:
+    """Say how long a dataset's replicas may be idle.
+
+    On every volume; on its own, each site goes by its setting `stale_after`.
+    """
+    dataset = call.session.hub.catalog.set_stale_after(name, parse_age(stale_after))
+    told = f"replicas of {name} {goes_after(dataset.stale_after_s)}"
+    call.show(dataset, ids=[name], human=lambda out: say(out, told))
+
+
 @command(app, "unpin", example="forebay cache unpin criteo@prod", gives="forebay.wire.cache:Replica")
-def unpin(call: Call, ref: Ref, include: Include = None, exclude: Exclude = None) -> None:
+def unpin(
+    call: Call, ref: Ref, include: Include = None, exclude: Exclude = None, columns: Columns = None, where: Where = None
+) -> None:
     """Take a pin away. The replica may go when it is idle."""
     session = call.session
-    (version,) = resolved(call, [ref], include, exclude)
+    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     replica = session.hub.replicas.unpin(session.cache.volume_id, version)
     call.show(replica, ids=[replica.ref], human=lambda out: say(out, f"unpinned {replica.ref}"))
 
@@ -162,13 +213,15 @@ def evict(
     refs: AnyRefs = None,
     include: Include = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """Let replicas go: the named ones, or all that are due. The lake keeps what they hold; that is checked first."""
     from forebay.client.keep import decide, evict_decided
 
-    versions = resolved(call, refs or [], include, exclude)
+    versions = resolved(call, refs or [], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     decisions = decide(call.session, versions)
     if dry_run:
         from forebay.client.price import with_costs
@@ -187,7 +240,7 @@ def evict(
             call.report(_stays(item))
     if not going:
         return
-    freed = sum(item.candidate.alone_bytes for item in going)
+    freed = sum(item.frees_bytes for item in going)
     named = ", ".join(item.candidate.replica.ref for item in going[:5]) + (", ..." if len(going) > 5 else "")
     call.confirm(f"Evict {named} (frees {size(freed)})?", yes=yes)
     done = evict_decided(call.session, going)
@@ -199,6 +252,12 @@ def evict(
     def human(out: Console) -> None:
         for result in gone:
             say(out, f"evicted {result.ref}: {size(result.freed_bytes)} freed ({result.reason})")
+            if result.stuck:
+                files = count(len(result.stuck), "file")
+                say(
+                    out,
+                    f"  {files} could not be removed and go on counting (first: {result.stuck[0]}); tried again later",
+                )
 
     call.show(done, ids=(result.ref for result in gone), human=human)
 
@@ -262,7 +321,7 @@ def scrub(
 
     rate_bytes_s = parse_option("--rate", rate, parse_rate)
     pause_s = parse_option("--every", every, parse_duration) if every else None
-    scrubber = call.session.scrubber(rate_bytes_s, refill=refill, wait=time.sleep)
+    scrubber = call.session.scrubber(rate_bytes_s, refill=refill, wait=_wait)
     passes: list[Scrubbed] = []
     while True:
         with ByteBar(call, sum(item.size_bytes for item in call.session.cache.replicas())) as bar:
@@ -270,7 +329,7 @@ def scrub(
         if not pause_s:
             break
         _tell_pass(call, passes.pop())
-        time.sleep(pause_s)
+        _wait(pause_s)
     failed = [error for one in passes for _, error in one.failed]
     damaged = (ref for one in passes for ref in one.damaged)
     call.show(passes, ids=damaged, human=lambda out: print_scrubbed(out, passes[-1]))
@@ -318,6 +377,37 @@ def recover(
     call.show(done, ids=refs, human=lambda out: print_recovered(out, done, dry_run=dry_run))
 
 
+@command(
+    app,
+    "advise",
+    example="""
+forebay cache advise
+forebay cache advise --size 500GB --size 2TB --since 90d""",
+    gives="[forebay.cache.advise:Replayed]",
+)
+def advise(
+    call: Call,
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option("--size", metavar="SIZE", help="A volume's size; may repeat.", show_default=False),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="AGE", help="Only uses since then: 90d.", show_default=False)] = "",
+) -> None:
+    """Replay past uses on volumes of other sizes.
+
+    How many would have found their version there, and what the others would have moved, in what time.
+    """
+    from forebay.client.advice import advise as use
+
+    session = call.session
+    age_s = parse_age(since) if since else None
+    found = use(session, [parse_size(text) for text in sizes or ()], call.now - age_s if age_s else 0.0)
+    limit_bytes = session.cache.volume().limit_bytes
+    call.show(
+        found, ids=(str(item.limit_bytes) for item in found), human=lambda out: print_advice(out, found, limit_bytes)
+    )
+
+
 @command(app, "events", example="forebay cache events --limit 20", gives="[forebay.wire.cache:CacheEvent]")
 def events(call: Call, limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50) -> None:
     """Show the volume's history, newest first."""
@@ -325,6 +415,11 @@ def events(call: Call, limit: Annotated[int, typer.Option(min=1, help="At most s
     found = session.hub.volumes.events(session.cache.volume_id, limit)
     refs = dict.fromkeys(event.ref for event in found)
     call.show(found, ids=refs, human=lambda out: print_events(out, found))
+
+
+def _wait(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
 def _tell_pass(call: Call, done: Scrubbed) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from forebay.cache.advise import Replayed
     from forebay.cache.engine import Warmed
     from forebay.cache.policy import Decision
     from forebay.cache.recover import Recovered
@@ -57,7 +58,12 @@ def print_forecasts(out: Console, planned: list[Forecast]) -> None:
             say(out, f"  an earlier try left {size(item.left_bytes)}; what verifies of it is used")
         for gone in item.evicts:
             replica = gone.candidate.replica
-            say(out, f"  evicts {replica.ref}: frees {size(gone.candidate.alone_bytes)} ({gone.reason})")
+            say(out, f"  evicts {replica.ref}: frees {size(gone.frees_bytes)} ({gone.reason})")
+        if item.over_quota_bytes:
+            say(
+                out,
+                f"  its team's quota has no room: {size(item.over_quota_bytes)} are missing and nothing more may go",
+            )
         if item.missing_bytes:
             say(out, f"  there is no room: {size(item.missing_bytes)} are missing and nothing more may go")
 
@@ -102,6 +108,7 @@ def print_explanation(out: Console, found: Explanation, now: float) -> None:
     if found.replica is not None:
         facts += [
             ("since", f"{moment(found.replica.since)} ({ago(found.replica.since, now)})"),
+            ("how it came", found.replica.reason if found.state == "ready" else ""),
             ("last used", ago(found.replica.last_used_at, now) if found.state == "ready" else ""),
             ("attempts", str(found.replica.attempts) if found.replica.attempts > 1 else ""),
         ]
@@ -120,14 +127,14 @@ def print_decisions(out: Console, decisions: list[Decision], currency: str) -> N
         say(out, "Nothing is cached: nothing can go.")
         return
     going = [item for item in decisions if item.evict]
-    freed = sum(item.candidate.alone_bytes for item in going)
+    freed = sum(item.frees_bytes for item in going)
     columns = [keep("VERSION"), keep(""), number("FREES"), number("REFILL"), wrapped("WHY")]
     rows = [
         (
             item.candidate.replica.ref,
             "goes" if item.evict else "stays",
-            size(item.candidate.alone_bytes),
-            duration(item.candidate.refill_seconds),
+            size(item.frees_bytes),
+            duration(item.refill_seconds),
             item.reason,
         )
         for item in decisions
@@ -135,8 +142,8 @@ def print_decisions(out: Console, decisions: list[Decision], currency: str) -> N
     print_table(out, columns, rows)
     say(out, f"would evict {count(len(going), 'replica')} and free {size(freed)}")
     if going:
-        seconds = sum(item.candidate.refill_seconds for item in going)
-        costs = [item.candidate.refill_cost for item in going]
+        seconds = sum(item.refill_seconds for item in going)
+        costs = [item.refill_cost for item in going]
         known = [cost for cost in costs if cost is not None]
         cost = sum(known) if len(known) == len(costs) else None
         say(out, f"to bring that back: about {duration(seconds)}, by past fills; {_cost(cost, currency)}")
@@ -218,4 +225,24 @@ def print_events(out: Console, found: list[CacheEvent]) -> None:
         return
     columns = [keep("WHEN"), keep("VERSION"), keep("WHAT"), number("SIZE"), wrapped("WHY")]
     rows = [(moment(item.at), item.ref, item.event, size(item.size_bytes), item.reason) for item in found]
+    print_table(out, columns, rows)
+
+
+def print_advice(out: Console, found: list[Replayed], limit_bytes: int) -> None:
+    """A line a size; the volume's own is marked."""
+    if not found or not found[0].uses:
+        say(out, "The ledger has no use yet to replay. Open a version: forebay path REF")
+        return
+    columns = [keep("VOLUME"), keep(""), number("USES"), number("FOUND THERE"), number("MOVED"), number("REFILLING")]
+    rows = [
+        (
+            size(item.limit_bytes),
+            "as it is" if item.limit_bytes == limit_bytes else "",
+            f"{item.uses:,}",
+            f"{item.hit_rate:.1%}",
+            size(item.refill_bytes),
+            duration(item.refill_seconds),
+        )
+        for item in found
+    ]
     print_table(out, columns, rows)

@@ -16,6 +16,7 @@ from forebay.cli.call import Call
 from forebay.cli.command import Group, command
 from forebay.cli.dataset_shown import (
     file_row,
+    kept,
     print_dataset,
     print_diff,
     print_lineage,
@@ -24,7 +25,7 @@ from forebay.cli.dataset_shown import (
     sent,
 )
 from forebay.cli.made_by import made_by_this_call
-from forebay.cli.options import DryRun, Message, Name, NameOrRef, Profile, Ref, Yes
+from forebay.cli.options import DryRun, Message, Name, NameOrRef, Profile, Ref, TeamName, Yes
 from forebay.cli.table import keep, number, print_table, say, text, wrapped
 from forebay.cli.words import ago, count, size
 from forebay.errors import InputError
@@ -99,6 +100,7 @@ def register(
     urls: Annotated[list[str], typer.Argument(metavar="URL...", help="s3://, az://, gs://, https://, file://; globs")],
     message: Message = "",
     profile: Profile = None,
+    team: TeamName = "",
     allow_http: Annotated[bool, typer.Option("--allow-http", help="Allow plain http:// URLs.")] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -119,7 +121,14 @@ def register(
             _show_planned_register(call, name, planned)
             return
         done = use.register(
-            call.session, name, urls, message=message, profile=profile, allow_http=allow_http, on_listed=on_listed
+            call.session,
+            name,
+            urls,
+            message=message,
+            profile=profile,
+            team=team,
+            allow_http=allow_http,
+            on_listed=on_listed,
         )
     version = done.version
     if done.skipped_markers:
@@ -146,9 +155,14 @@ def commit(
     made_by: Annotated[str, typer.Option(metavar="TEXT", help="What made it; default: this command.")] = "",
     lake: Annotated[str | None, typer.Option(metavar="URL", help="Where it goes; default: the setting `lake`.")] = None,
     profile: Profile = None,
+    team: TeamName = "",
+    no_keep: Annotated[bool, typer.Option("--no-keep", help="Leave it out of the cache volume.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Make a version of a local directory. Files that the lake has already are not sent again."""
+    """Make a version of a local directory. Files that the lake has already are not sent again.
+
+    The version is ready on the cache volume at once, made of the directory itself, if there is room.
+    """
     from forebay.client import commit as use
 
     done = {"hashed": 0, "sent": 0}
@@ -172,6 +186,8 @@ def commit(
             made_by=made_by_this_call(made_by),
             lake=lake,
             profile=profile,
+            team=team,
+            keep=not no_keep,
             on_progress=on_progress,
         )
     version = committed.version
@@ -179,7 +195,13 @@ def commit(
     if not committed.created:
         what = f"{count(version.files, 'file')}, {size(version.size_bytes)}"
         told = f"nothing changed: already committed as {version.ref}: {what}"
-    call.show(committed, ids=[version.ref], human=lambda out: say(out, told))
+
+    def human(out: Console) -> None:
+        say(out, told)
+        if not no_keep:
+            say(out, f"  {kept(committed)}")
+
+    call.show(committed, ids=[version.ref], human=human)
 
 
 @command(app, "ls", example="forebay dataset ls", gives="[forebay.wire.catalog:Dataset]")
@@ -192,7 +214,15 @@ def ls(call: Call) -> None:
         if not found:
             say(out, "No dataset yet. Make the first: forebay dataset register NAME 's3://bucket/folder/*'")
             return
-        columns = [keep("DATASET"), number("LATEST"), number("VERSIONS"), number("SIZE"), text("OWNER"), text("MADE")]
+        columns = [
+            keep("DATASET"),
+            number("LATEST"),
+            number("VERSIONS"),
+            number("SIZE"),
+            text("TEAM"),
+            text("OWNER"),
+            text("MADE"),
+        ]
         print_table(
             out,
             columns,
@@ -202,6 +232,7 @@ def ls(call: Call) -> None:
                     f"v{item.latest}" if item.latest else "",
                     str(item.versions),
                     size(item.size_bytes),
+                    item.team,
                     item.owner,
                     ago(item.created_at, now),
                 )
@@ -295,6 +326,28 @@ def diff(
 
 
 tag.add_to(app)
+
+
+@command(
+    app,
+    "team",
+    example="""
+forebay dataset team criteo ads
+forebay dataset team criteo --none""",
+    gives="forebay.wire.catalog:Dataset",
+)
+def team(
+    call: Call,
+    name: Name,
+    team: Annotated[str, typer.Argument(metavar="[TEAM]", help="The team: ads", show_default=False)] = "",
+    none: Annotated[bool, typer.Option("--none", help="Nobody's: no quota counts it.")] = False,
+) -> None:
+    """Say whose quotas a dataset's replicas count against, from now on."""
+    if bool(team) == none:
+        raise InputError("usage", "name one team", todo="forebay dataset team criteo ads, or --none")
+    dataset = call.session.hub.catalog.set_team(name, team)
+    told = f"{name} is {f'the team {dataset.team}' if dataset.team else 'nobody'}'s now"
+    call.show(dataset, ids=[name], human=lambda out: say(out, told))
 
 
 @command(app, "lineage", example="forebay dataset lineage criteo@v3", gives="forebay.wire.catalog:Lineage")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forebay.cli.table import keep, number, print_facts, print_table, print_tree, say, text, wrapped
-from forebay.cli.words import ago, count, moment, size
+from forebay.cli.words import ago, count, goes_after, moment, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,11 +25,25 @@ def sent(committed: Committed) -> str:
     return told
 
 
+def kept(committed: Committed) -> str:
+    """Where a committed version is ready, and what that took; or why it is not."""
+    if committed.kept is None:
+        return f"not kept on the cache volume: {committed.not_kept}"
+    copied = committed.kept.copied_bytes
+    linked = committed.version.size_bytes - copied
+    parts = [f"{size(copied)} copied from here"] if copied or not linked else []
+    parts += [f"{size(linked)} on the volume already"] if linked else []
+    return f"ready without a download ({', '.join(parts)}): {committed.kept.path}"
+
+
 def print_dataset(out: Console, details: DatasetDetails, now: float) -> None:
     """A line about the dataset, then its versions."""
     item = details.dataset
     told = f"{item.name}: {count(item.versions, 'version')}, owned by {item.owner or 'nobody'}"
+    told += f", of the team {item.team}" if item.team else ""
     say(out, f"{told}, made {moment(item.created_at)}")
+    if item.stale_after_s is not None:
+        say(out, f"its replicas {goes_after(item.stale_after_s)}")
     columns = [
         keep("VERSION"),
         number("FILES"),

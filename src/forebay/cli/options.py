@@ -23,7 +23,19 @@ Include = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN", help="Only files such as 'day_0*' or '**/*.parquet'; more than once: any of them."),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B", help="Of Parquet files only these columns, by commas or more than once."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CONDITION", help="Of Parquet files only row groups that may hold such rows: 'day>=3'."),
+]
 Exclude = Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="Not these; more than once: none of them.")]
+
+TeamName = Annotated[
+    str, typer.Option("--team", metavar="TEAM", help="Whose quotas its replicas count against.", show_default=False)
+]
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A dataset: criteo", show_default=False)]
 Ref = Annotated[

@@ -42,7 +42,7 @@ def quickstart(call: Call, *, rows: int, folder: Path) -> None:
     console.print(f"[bold]The main job[/bold], in {escape(str(folder))}", soft_wrap=True)
     with Session.start(flags) as session, _watching(console) as watch:
         job = run_main_job(session, folder, rows=rows, watch=watch)
-    call.show(job, ids=[item.ref for item in job.savings], human=lambda _: _show(console, job, folder))
+    call.show(job, ids=[item.key for item in job.savings], human=lambda _: _show(console, job, folder))
 
 
 def _write_project_file(folder: Path, flags: Mapping[str, Path | str]) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forebay.cli.call import Call
 from forebay.cli.command import command
-from forebay.cli.table import print_facts, say
-from forebay.cli.words import count, moment, size
+from forebay.cli.table import keep, number, print_facts, print_table, say
+from forebay.cli.words import count, duration, moment, size
+from forebay.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from forebay.client.overview import Overview
-    from forebay.wire.cache import OpenFill
+    from forebay.wire.cache import OpenFill, Savings
 
 _BAR = 24
 _SHOWN = 5
@@ -24,16 +25,32 @@ _SHOWN = 5
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "status", example="forebay status", gives="forebay.client.overview:Overview")(status)
+    command(
+        app,
+        "status",
+        example="""
+forebay status
+forebay status --by team""",
+        gives={"": "forebay.client.overview:Overview", "--by": "[forebay.wire.cache:Savings]"},
+    )(status)
 
 
-def status(call: Call) -> None:
+def status(
+    call: Call,
+    by: Annotated[
+        str,
+        typer.Option(metavar="WHAT", help="Only the ledger: by dataset, team, month or version.", show_default=False),
+    ] = "",
+) -> None:
     """Show the cache volume at a glance.
 
     Room, replicas, who uses and fills what, what goes next, what the cache saved.
     """
     from forebay.client.overview import overview
 
+    if by:
+        _show_ledger(call, by)
+        return
     seen = overview(call.session)
     call.show(seen, ids=(item.ref for item in seen.replicas), human=lambda out: _print(out, seen))
 
@@ -84,8 +101,41 @@ def _until(at: float) -> str:
     return f" until {moment(at)}" if at else ""
 
 
+def _show_ledger(call: Call, by: str) -> None:
+    from forebay.wire.cache import LedgerKey
+
+    keys = [key.value for key in LedgerKey]
+    if by not in keys:
+        raise InputError(
+            "bad-ledger-key", f"the ledger is not kept by {by!r}", todo=f"Choose one of {', '.join(keys)}."
+        )
+    session = call.session
+    found = session.hub.volumes.savings(session.cache.volume_id, LedgerKey(by))
+    call.show(found, ids=(item.key for item in found), human=lambda out: _print_ledger(out, by, found))
+
+
+def _print_ledger(out: Console, by: str, found: list[Savings]) -> None:
+    if not found:
+        say(out, "The ledger is empty: no version was opened here yet.")
+        return
+    numbers = ("USES", "A DOWNLOAD EACH", "MOVED", "SAVED", "TIME SAVED")
+    rows = [
+        (
+            item.key or "(none)",
+            f"{item.uses:,}",
+            size(item.conventional_bytes),
+            size(item.moved_bytes),
+            size(item.saved_bytes),
+            duration(max(0.0, item.seconds_saved)),
+        )
+        for item in found
+    ]
+    print_table(out, [keep(by.upper()), *map(number, numbers)], rows)
+
+
 def _saved(seen: Overview) -> str:
     if not seen.uses:
         return "nothing yet: no version was opened"
     moved = f"{size(seen.moved_bytes)} came from the lake"
-    return f"{size(seen.saved_bytes)}: {count(seen.uses, 'use')}, {moved}; else each would have downloaded a copy"
+    time = f" and {duration(seen.seconds_saved)}" if seen.seconds_saved > 0 else ""
+    return f"{size(seen.saved_bytes)}{time}: {count(seen.uses, 'use')}, {moved}; else each would have downloaded a copy"

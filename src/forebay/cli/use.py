@@ -18,8 +18,8 @@ from forebay.cli.bars import ByteBar
 from forebay.cli.call import Call
 from forebay.cli.child import run_child
 from forebay.cli.command import AFTER_DASHES, Command, command
-from forebay.cli.options import Exclude, Include, Ref, Refs
-from forebay.cli.selected import resolved
+from forebay.cli.options import Columns, Exclude, Include, Ref, Refs, Where
+from forebay.cli.selected import Chosen, resolved
 from forebay.errors import ConflictError, InputError
 
 if TYPE_CHECKING:
@@ -72,7 +72,14 @@ forebay path criteo@v1 --include 'day_0*' --fill""",
     )(path)
 
 
-def exec_(call: Call, refs: Refs, include: Include = None, exclude: Exclude = None) -> None:
+def exec_(
+    call: Call,
+    refs: Refs,
+    include: Include = None,
+    exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
+) -> None:
     """Run a command that uses versions as files.
 
     Leases keep them here while it runs. In its arguments {NAME} is the path of the version of dataset NAME, and
@@ -82,7 +89,10 @@ def exec_(call: Call, refs: Refs, include: Include = None, exclude: Exclude = No
     """
     if not call.rest:
         raise InputError("usage", "there is no command to run", todo="forebay exec REF... -- COMMAND [ARGS]...")
-    versions = {ref: resolved(call, [ref], include, exclude)[0] for ref in refs}
+    versions = {
+        ref: resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))[0]
+        for ref in refs
+    }
     with _opened(call, list(versions.values())) as opened:
         paths = {ref: opened[version.ref].path for ref, version in versions.items()}
         names = _by_dataset(versions)
@@ -99,11 +109,13 @@ def path(
     ref: Ref,
     include: Include = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    where: Where = None,
     fill: Annotated[bool, typer.Option("--fill", help="Bring it here first, if it is not.")] = False,
 ) -> None:
     """Print where a version's files are. Nothing keeps them there but their next use: see `forebay exec`."""
     session = call.session
-    (version,) = resolved(call, [ref], include, exclude)
+    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     if fill:
         with ByteBar(call, version.size_bytes) as bar:
             session.warm(version, "path", bar.fill(version.ref))

@@ -92,3 +92,38 @@ def parse_until(text: str, now: float) -> float:
     if until <= now:
         raise InputError("bad-until", f"--until {text!r} is no moment to come", todo="Write 2026-12-01, 12h or 30d.")
     return until
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `500GB`, in units of 1024; InputError `bad-size`."""
+    from forebay.settings import parse_limit
+
+    try:
+        found = parse_limit(text)
+    except ValueError:
+        found = 1.0
+    if isinstance(found, float):
+        raise InputError("bad-size", f"{text!r} is no size", todo="Write 500GB or 2TB.")
+    return found
+
+
+def parse_age(text: str) -> float | None:
+    """Seconds of `30d`, 0 of `never`, None of `default`; InputError `bad-age`."""
+    from forebay.settings import parse_duration
+
+    if text.strip().lower() == "default":
+        return None
+    try:
+        found = parse_duration(text)
+    except ValueError:
+        found = 0.0
+    if found == 0:
+        raise InputError("bad-age", f"{text!r} is no age", todo="Write 12h, 30d, never or default.")
+    return found or 0.0
+
+
+def goes_after(seconds: float | None) -> str:
+    """What `parse_age` reads, said of replicas."""
+    if seconds is None:
+        return "go as this site's stale_after says"
+    return f"go after {duration(seconds)} without use" if seconds else "never go because of their age"

@@ -8,19 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from forebay.cache.leased import Kept
 from forebay.catalog.names import check_dataset_name
 from forebay.client.register import parents_of
 from forebay.client.session import Session
+from forebay.errors import ForebayError
 from forebay.lake import publish
 from forebay.lake.location import parse_location
 from forebay.lake.publish import OnProgress, Publication
 from forebay.lake.stores import LakeStore
+from forebay.log import get_logger
 from forebay.wire.catalog import DEFAULT_GROUP, MadeBy, NewVersion, Version
+
+_log = get_logger("commit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """`created` is False when the latest version already had exactly these files; `present_*` was not sent."""
+    """`created` is False when the latest version already had exactly these files; `present_*` was not sent.
+
+    `kept` is where the version is ready now; None with the reason in `not_kept`.
+    """
 
     version: Version
     created: bool
@@ -28,6 +36,8 @@ class Committed:
     sent_bytes: int
     present_files: int
     present_bytes: int
+    kept: Kept | None
+    not_kept: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +77,15 @@ def commit(
     made_by: MadeBy | None = None,
     lake: str | None = None,
     profile: str | None = None,
+    team: str = "",
+    keep: bool = True,
     on_progress: OnProgress = lambda stage, size: None,
 ) -> Committed:
     """Send what the lake lacks of `directory` and add it as the dataset's next version.
 
-    A commit that broke off goes on by being repeated. Raises a ForebayError for bad names, files and lakes.
+    With `keep` the version is ready on this volume afterwards, filled from the directory itself; where that can't be,
+    the commit stands all the same. A commit that broke off goes on by being repeated. Raises a ForebayError for bad
+    names, files and lakes.
     """
     check_dataset_name(dataset)
     parent_versions = parents_of(session, parents)
@@ -91,10 +105,12 @@ def commit(
             profile=to.profile,
             created_by=session.settings.user,
             message=message,
+            team=team,
             parents=parent_versions,
             made_by=made_by or MadeBy(command=f"commit {directory.name}"),
         )
     )
+    kept, not_kept = _keep(session, added.version, directory) if keep else (None, "not asked for")
     return Committed(
         version=added.version,
         created=added.created,
@@ -102,4 +118,15 @@ def commit(
         sent_bytes=sent.sent_bytes,
         present_files=sent.present_files,
         present_bytes=sent.present_bytes,
+        kept=kept,
+        not_kept=not_kept,
     )
+
+
+def _keep(session: Session, version: Version, directory: Path) -> tuple[Kept | None, str]:
+    """What came of it, or why nothing did: a commit that is done does not fail for want of a cache."""
+    try:
+        return session.keep(version, directory), ""
+    except ForebayError as error:
+        _log.warning("not-kept", ref=version.ref, kind=error.kind)
+        return None, error.message

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forebay import fsio
+from forebay.cache import salvage
 from forebay.cache.account import reserve
-from forebay.cache.contents import load_manifest
+from forebay.cache.contents import load_contents
 from forebay.cache.listing import Listing
 from forebay.cache.place import most_described_bytes
 from forebay.cache.plan import FillPlan, plan_fill
 from forebay.cache.policy import Decision
+from forebay.cache.shared import learn
 from forebay.client.price import cost_of_reading
 from forebay.client.session import Session
 from forebay.wire.cache import NoRoom, OpenFill, Replica, ReplicaState
@@ -21,6 +23,8 @@ from forebay.wire.catalog import Version
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """`left_bytes` an earlier try left behind; `missing_bytes` would still lack after `evicts` had gone (0: it fits).
+
+    So would `over_quota_bytes` within the quota of the dataset's team.
 
     `estimated_seconds` is None while no fill here has shown how fast the lake is; `cost` while no price is set for
     reading it (`read_price`), else it is in `currency`.
@@ -37,6 +41,7 @@ class Forecast:
     currency: str
     evicts: tuple[Decision, ...]
     missing_bytes: int
+    over_quota_bytes: int
 
 
 def forecast(session: Session, version: Version) -> Forecast:
@@ -48,7 +53,9 @@ def forecast(session: Session, version: Version) -> Forecast:
         return _nothing_to_do(version, state)
     plan = _plan(session, version)
     fills = hub.fills.open_fills(cache.volume_id)
+    paid, over_quota_bytes = _quota(session, version, fills)
     evicts, missing_bytes = _room(session, version, plan.need_bytes, fills)
+    evicts = tuple({item.candidate.replica.ref: item for item in (*paid, *evicts)}.values())
     rate, price = _bytes_per_second(session, version), session.settings.price
     return Forecast(
         ref=version.ref,
@@ -62,6 +69,7 @@ def forecast(session: Session, version: Version) -> Forecast:
         currency=price.currency if price is not None else "",
         evicts=evicts,
         missing_bytes=missing_bytes,
+        over_quota_bytes=over_quota_bytes,
     )
 
 
@@ -78,19 +86,45 @@ def _nothing_to_do(version: Version, state: ReplicaState) -> Forecast:
         currency="",
         evicts=(),
         missing_bytes=0,
+        over_quota_bytes=0,
     )
 
 
 def _plan(session: Session, version: Version) -> FillPlan:
     """The fill's own plan, without what an earlier try left: that is verified only by the fill itself."""
-    listing = Listing.of(load_manifest(session.hub.catalog, version))
-    layout, count = session.cache.layout, len(listing.sizes)
+    contents = load_contents(session.hub.catalog, version)
+    cache, layout = session.cache, session.cache.layout
+    listing = Listing.of(learn(session.hub, layout, cache.volume_id, version, contents))
+    count = len(listing.sizes)
     there = bytearray(count)
     for index in listing.digests.known():
         first = listing.firsts[index]
         known = first < index
         there[index] = there[first] if known else layout.blob(version.group, listing.name(index)).exists()
-    return plan_fill(listing.sizes, listing.firsts, there, bytes(count), {})
+    plan = plan_fill(listing.sizes, listing.firsts, there, bytes(count), {})
+    replicas = session.cache.replicas()
+    found = salvage.find(layout, version, replicas, contents.manifest, contents.cuts, plan.missing)
+    ranges = {index: item.ranges for index, item in found.items()}
+    return plan_fill(listing.sizes, listing.firsts, there, bytes(count), ranges) if found else plan
+
+
+def _quota(session: Session, version: Version, fills: Sequence[OpenFill]) -> tuple[tuple[Decision, ...], int]:
+    """What its team would have to give up for its quota, and how many bytes that would lack all the same."""
+    cache = session.cache
+    teams = {item.name: item.team for item in session.hub.catalog.datasets()}
+    team = teams[version.dataset]
+    quota = next((item for item in session.hub.volumes.quotas(cache.volume_id) if item.team == team), None)
+    if quota is None:
+        return (), 0
+    others = [fill for fill in fills if fill.ref != version.ref and teams.get(fill.ref.partition("@")[0]) == team]
+    held_bytes = cache.evictor.team_bytes(version, team) + sum(fill.reserved_bytes for fill in others)
+    over_bytes = held_bytes - quota.limit_bytes
+    if over_bytes <= 0:
+        return (), 0
+    decisions = cache.evictor.decisions(team=team, team_missing_bytes=over_bytes)
+    if decisions.team_freed_bytes(team) < over_bytes:
+        return (), over_bytes - decisions.team_freed_bytes(team)
+    return tuple(item for item in decisions.going if item.candidate.replica.team == team), 0
 
 
 def _room(
@@ -112,10 +146,10 @@ def _room(
         return (), 0
     going: list[Decision] = []
     missing_bytes = answer.missing_bytes
-    for decision in session.cache.evictor.decisions(missing_bytes):
-        if decision.evict and missing_bytes > 0 and not answer.never:
+    for decision in session.cache.evictor.decisions(missing_bytes).going:
+        if missing_bytes > 0 and not answer.never:
             going.append(decision)
-            missing_bytes -= decision.candidate.alone_bytes
+            missing_bytes -= decision.frees_bytes
     return tuple(going), max(0, missing_bytes)
 
 

@@ -65,7 +65,7 @@ def decide(session: Session, versions: Sequence[Version]) -> list[Decision]:
 
     ConflictError `not-ready` when one of them is not on the volume.
     """
-    decisions = session.cache.decisions()
+    decisions = list(session.cache.decisions())
     if not versions:
         return decisions
     by_ref = {decision.candidate.replica.ref: decision for decision in decisions}
@@ -74,7 +74,9 @@ def decide(session: Session, versions: Sequence[Version]) -> list[Decision]:
             raise ConflictError(
                 "not-ready", f"{version.ref} is not on this volume", todo=f"See: forebay cache why {quote(version.ref)}"
             )
-    return [_asked_for(by_ref[version.ref], session.settings.user) for version in versions]
+    asked = [_asked_for(by_ref[version.ref], session.settings.user) for version in versions]
+    freed = iter(session.cache.evictor.frees([item.candidate.replica.ref for item in asked if item.evict]))
+    return [replace(item, frees_bytes=next(freed)) if item.evict else item for item in asked]
 
 
 def evict_decided(session: Session, going: Sequence[Decision]) -> list[Evicted]:
@@ -91,7 +93,7 @@ def ready_versions(session: Session) -> list[Version]:
 def _asked_for(decision: Decision, user: str) -> Decision:
     if decision.evict or decision.rule in _NEVER_EVICTED:
         return decision
-    return replace(decision, evict=True, rule=Rule.SPACE, reason=f"{user} asked for it")
+    return replace(decision, evict=True, rule=Rule.ASKED, reason=f"{user} asked for it")
 
 
 def _reason(session: Session, version: Version, replica: Replica | None, last: CacheEvent | None) -> str:
@@ -99,8 +101,8 @@ def _reason(session: Session, version: Version, replica: Replica | None, last: C
         return _why_absent(last)
     if replica.state is ReplicaState.FILLING:
         return replica.reason
-    decisions = session.cache.decisions()
-    return next((item.reason for item in decisions if item.candidate.replica.ref == version.ref), replica.reason)
+    decision = session.cache.decisions().of(version.ref)
+    return replica.reason if decision is None else decision.reason
 
 
 def _why_absent(last: CacheEvent | None) -> str:
@@ -115,7 +117,7 @@ def _why_absent(last: CacheEvent | None) -> str:
 
 def _todo(version: Version, replica: Replica | None, last: CacheEvent | None) -> str:
     if replica is None and last is not None and last.event == "fill-failed":
-        return f"when that is mended: forebay cache warm {quote(version.ref)}"
+        return f"when that is mended: forebay cache warm {version.ref}"
     if replica is None or replica.state is ReplicaState.DAMAGED:
         return f"bring it here: forebay cache warm {quote(version.ref)}"
     if replica.pinned_by:

@@ -32,7 +32,7 @@ def mend(session: Session, *, dry_run: bool = False, force: bool = False, adopt:
 def _give_up_volume(session: Session) -> None:
     """The folder of a known volume is empty for good: a new volume begins there, and the old one's records go."""
     root = session.settings.volume_root.absolute()
-    lost = session.hub.volumes.at(str(root))
+    lost = session.hub.volumes.at(str(root), session.host)
     open_volume(root, session.hub.owner, Disk(), now=session.clock.now())
     if lost is None:
         return

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from forebay.cache.contents import load_manifest
-from forebay.cache.selection import EVERYTHING, Patterns, Selection
+from forebay.cache.selection import EVERYTHING, Patterns, Selection, Where
 from forebay.client.progress import fill_progress
 from forebay.client.session import Session, shared_session
 from forebay.client.subset import resolve
@@ -90,17 +90,21 @@ def open(  # noqa: A001
     *,
     include: Patterns = None,
     exclude: Patterns = None,
+    columns: Patterns = None,
+    where: Where = None,
     on_progress: OnProgress | None = None,
 ) -> OpenedVersion:
     """Open a dataset version near this process: `criteo@v3`, `criteo@prod`, `criteo@<digest prefix>` or `criteo`.
 
     `include` and `exclude` (patterns such as `day_0*` or `**/*.parquet`, one or several) open a subset: only those
-    files are moved, and only those are there.
+    files are moved, and only those are there. Of Parquet files, `columns` (one or several) and `where` (like pyarrow's
+    and Dask's `filters`: `[("day", ">=", 3)]`) keep only those columns, and only row groups that may hold such rows.
 
     Fills the cache once if the version is not there (a progress bar shows it, unless `on_progress` is given), then
     leases it until `close`, the end of the `with` block, or exit. Raises a `forebay.ForebayError`.
     """
-    return open_version(shared_session(), ref, on_progress, Selection.of(include=include, exclude=exclude))
+    selection = Selection.of(include=include, exclude=exclude, columns=columns, where=where)
+    return open_version(shared_session(), ref, on_progress, selection)
 
 
 def open_version(

@@ -31,6 +31,10 @@ class Overview:
         return sum(item.moved_bytes for item in self.savings)
 
     @property
+    def seconds_saved(self) -> float:
+        return sum(item.seconds_saved for item in self.savings)
+
+    @property
     def saved_bytes(self) -> int:
         return sum(item.saved_bytes for item in self.savings)
 
@@ -44,6 +48,6 @@ def overview(session: Session) -> Overview:
         replicas=tuple(cache.replicas()),
         leases=tuple(hub.leases.live(cache.volume_id)),
         fills=tuple(hub.fills.open_fills(cache.volume_id)),
-        going=tuple(item for item in cache.decisions() if item.evict),
+        going=tuple(cache.decisions().going),
         savings=tuple(hub.volumes.savings(cache.volume_id)),
     )

@@ -27,7 +27,6 @@ def with_costs(session: Session, decisions: Sequence[Decision]) -> list[Decision
 
 
 def _with_cost(session: Session, decision: Decision) -> Decision:
-    candidate = decision.candidate
-    version = session.hub.catalog.resolve(candidate.replica.ref)
-    cost = cost_of_reading(session.settings, version, candidate.alone_bytes)
-    return replace(decision, candidate=replace(candidate, refill_cost=cost))
+    version = session.hub.catalog.resolve(decision.candidate.replica.ref)
+    cost = cost_of_reading(session.settings, version, decision.frees_bytes)
+    return replace(decision, refill_cost=cost)

@@ -71,6 +71,7 @@ def register(
     *,
     message: str = "",
     profile: str | None = None,
+    team: str = "",
     allow_http: bool = False,
     on_listed: Callable[[Listed], object] = bool,
 ) -> Registered:
@@ -79,22 +80,26 @@ def register(
     All URLs must have one root (bucket, container, host). InputError for bad names, URLs and keys.
     """
     planned = plan_registration(session, dataset, urls, profile=profile, allow_http=allow_http, on_listed=on_listed)
+    lake_url, profile, skipped_markers = planned.lake_url, planned.profile, planned.skipped_markers
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
         path = Path(folder) / planned.manifest.file_name
         planned.manifest.write(path)
+        # The catalog reads the file itself: a million entries need not be held twice.
+        del planned
         digest = session.hub.catalog.store_manifest(path)
     new = NewVersion(
         dataset=dataset,
         manifest_digest=digest,
         origin="registered",
-        lake_url=planned.lake_url,
-        profile=planned.profile,
+        lake_url=lake_url,
+        profile=profile,
         created_by=session.settings.user,
         message=message,
+        team=team,
         made_by=MadeBy(command=f"register {' '.join(urls)}"),
     )
     added = session.hub.catalog.add_version(new)
-    return Registered(version=added.version, created=added.created, skipped_markers=planned.skipped_markers)
+    return Registered(version=added.version, created=added.created, skipped_markers=skipped_markers)
 
 
 def parents_of(session: Session, refs: Sequence[str]) -> tuple[ParentVersion, ...]:

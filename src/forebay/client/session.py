@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from forebay.cache.policy import Policy
+from forebay.cache.vouch import this_process
 from forebay.clock import SystemClock
 from forebay.errors import ConflictError
 from forebay.hub.local import LocalHub
@@ -20,8 +21,9 @@ from forebay.wire.cache import Holder
 
 if TYPE_CHECKING:
     from forebay.cache.engine import Cache, OnProgress
-    from forebay.cache.leased import Leased, Warmed
+    from forebay.cache.leased import Kept, Leased, Warmed
     from forebay.cache.scrub import Scrubber
+    from forebay.cache.wishes import Wishes
     from forebay.lake.stores import LakeStore
     from forebay.wire.catalog import Version
     from forebay.wire.hub import Hub
@@ -43,6 +45,11 @@ class Session:
     def settings(self) -> Settings:
         return self.loaded.settings
 
+    @property
+    def host(self) -> str:
+        """The name of this machine, as its holders and its places of volumes are recorded."""
+        return socket.gethostname()
+
     @cached_property
     def hub(self) -> Hub:
         return LocalHub.open(self.settings.home, self.settings.database_url, self.clock)
@@ -61,6 +68,7 @@ class Session:
         return Cache(
             self.hub,
             root,
+            host=self.host,
             limit_bytes=limit if isinstance(limit, int) else default_limit(root, limit),
             policy=self.policy,
             open_lake=self.open_lake,
@@ -86,13 +94,26 @@ class Session:
 
     def holder(self, purpose: str) -> Holder:
         """Who this process is, in fills and leases."""
-        return Holder(user=self.settings.user, host=socket.gethostname(), pid=os.getpid(), purpose=purpose)
+        return Holder(
+            user=self.settings.user,
+            host=self.host,
+            pid=os.getpid(),
+            purpose=purpose,
+            process=this_process(),
+        )
 
     def warm(self, version: Version, purpose: str, on_progress: OnProgress = lambda progress, who: None) -> Warmed:
         """Make a version ready on the volume; what is due goes afterwards."""
         warmed = self.cache.warm(version, self.holder(purpose), on_progress)
-        self._tidy(warmed)
+        self.tidy(warmed)
         return warmed
+
+    def keep(self, version: Version, directory: Path) -> Kept:
+        """Make a version ready on the volume from a directory that has its files; what is due goes afterwards."""
+        kept = self.cache.keep(version, directory, self.holder("commit"))
+        if kept.copied_bytes:
+            self.cache.sweep()
+        return kept
 
     def lease(
         self,
@@ -100,21 +121,24 @@ class Session:
         purpose: str,
         on_progress: OnProgress = lambda progress, who: None,
         on_lost: Callable[[ConflictError], object] = bool,
+        wishes: Wishes | None = None,
     ) -> Leased:
         """Make a version ready and use it; what is due goes afterwards."""
-        leased = self.cache.lease(version, self.holder(purpose), on_progress=on_progress, on_lost=on_lost)
-        self._tidy(leased.warmed)
+        leased = self.cache.lease(
+            version, self.holder(purpose), on_progress=on_progress, on_lost=on_lost, wishes=wishes
+        )
+        self.tidy(leased.warmed)
         return leased
 
-    def scrubber(self, rate_bytes_s: float | None, *, refill: bool, wait: Callable[[float], object]) -> Scrubber:
-        """Verifies the volume's replicas; `wait` sleeps between two reads."""
+    def scrubber(self, rate_bytes_s: float | None, *, refill: bool, wait: Callable[[float], bool]) -> Scrubber:
+        """Verifies the volume's replicas; `wait` sleeps and says whether to end."""
         from forebay.cache.scrub import Scrubber, ScrubSettings
 
         settings = ScrubSettings(rate_bytes_s=rate_bytes_s, refill=refill)
         holder = self.holder("cache scrub")
         return Scrubber(self.cache, self.memo_folder, settings, holder=holder, clock=self.clock, wait=wait)
 
-    def _tidy(self, warmed: Warmed) -> None:
+    def tidy(self, warmed: Warmed) -> None:
         """Whoever fills also sweeps: here is no daemon that would. What will not go is logged and does no harm."""
         if warmed.moved_bytes:
             self.cache.sweep()
@@ -127,10 +151,10 @@ class Session:
 
     def confirm_lake(self, version: Version) -> None:
         """See that the lake still has every object of a version (RECOVERABLE); ConflictError or UnavailableError."""
-        from forebay.cache.contents import load_manifest
+        from forebay.cache.contents import load_objects
         from forebay.lake.confirm import confirm
 
-        seen = confirm(load_manifest(self.hub.catalog, version), self.open_lake(version))
+        seen = confirm(load_objects(self.hub.catalog, version), self.open_lake(version))
         if not seen.complete:
             lost = (*seen.missing, *seen.changed)
             raise ConflictError(
@@ -160,8 +184,8 @@ _shared_lock = threading.Lock()
 
 def shared_session() -> Session:
     """The session of `forebay.open` in this process, made anew after a fork or a change of folder or environment."""
-    relevant = sorted(item for item in os.environ.items() if item[0].startswith(("FOREBAY_", "XDG_", "HOME")))
-    key = (os.getpid(), f"{Path.cwd()}\n{relevant}")
+    relevant = sorted(name for name in os.environ if name.startswith(("FOREBAY_", "XDG_", "HOME")))
+    key = (os.getpid(), "\n".join([os.getcwd(), *(f"{name}={os.environ[name]}" for name in relevant)]))
     with _shared_lock:
         if key not in _shared:
             _shared[key] = Session.start()

@@ -7,19 +7,23 @@ reservation counts against the volume, also while nobody holds it (leftovers wai
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from forebay.cache import account
+from forebay.cache.bandwidth import seconds_for
 from forebay.cache.health import Act
-from forebay.cache.machine import FillFailed, FillFinished, FillRenewed, FillRequested, Terms, Verdict, step
+from forebay.cache.machine import FillFailed, FillFinished, FillRenewed, FillRequested, Terms, Verdict, is_held, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
+from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import ConflictError, InternalError
 from forebay.hub import rows
+from forebay.hub.ledger import Subject, write_moved
 from forebay.wire.cache import (
     Claim,
     FillDone,
@@ -28,11 +32,13 @@ from forebay.wire.cache import (
     NoRoom,
     OpenFill,
     Progress,
+    Quota,
     Ready,
     Replica,
     ReplicaState,
     Reserved,
     Waiting,
+    Wish,
 )
 from forebay.wire.catalog import Version, ref_of
 
@@ -45,20 +51,22 @@ class FillStore:
         self._clock = clock
         self._hold_seconds = terms.hold_seconds
 
-    def claim(self, volume_id: str, version: Version, holder: Holder) -> Claim:
+    def claim(self, volume_id: str, version: Version, holder: Holder, *, dead_token: int = 0) -> Claim:
         now = self._clock.now()
         with writing(self._engine) as connection:
             token = rows.lock_volume(connection, volume_id, Act.FILL) + 1
             key = rows.version_id(connection, version)
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
-            after, verdict = step(facts, FillRequested(now=now, hold_seconds=self._hold_seconds, next_token=token))
+            wish = FillRequested(now=now, hold_seconds=self._hold_seconds, next_token=token, dead_token=dead_token)
+            after, verdict = step(facts, wish)
             if verdict in (Verdict.READY, Verdict.WAIT):
                 return self._look(connection, volume_id, key, now)
             rows.save_token(connection, volume_id, token)
             if verdict is Verdict.TAKEN_OVER:
                 row = self._fill_of(connection, volume_id, key)
                 if row is not None:
-                    _write_moved(connection, volume_id, version.ref, row, row["moved_bytes"], now)
+                    before = rows.replicas(connection, volume_id, now, key)[0]
+                    _write_moved(connection, before, row, row["moved_bytes"], now)
             fill_id = self._hold(connection, volume_id, key, token, holder, now, after.held_until)
             reason = f"being filled by {holder}"
             rows.set_state(connection, volume_id, key, ReplicaState.FILLING, reason, now, token=token)
@@ -71,12 +79,15 @@ class FillStore:
         with reading(self._engine) as connection:
             key = rows.version_id(connection, version)
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
-            waits = facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING) and facts.held_until > now
+            waits = facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING)
+            waits &= is_held(facts.held_until, now, self._hold_seconds)
             if facts.state is not ReplicaState.READY and not waits:
                 return None
             return self._look(connection, volume_id, key, now)
 
-    def reserve(self, fill_id: str, token: int, need_bytes: int, free_bytes: int) -> Reserved | NoRoom:
+    def reserve(
+        self, fill_id: str, token: int, need_bytes: int, free_bytes: int, team_bytes: int = 0
+    ) -> Reserved | NoRoom:
         with writing(self._engine) as connection:
             row = self._locked(connection, fill_id, token)
             now = self._clock.now()
@@ -86,12 +97,11 @@ class FillStore:
             volume = (
                 connection.execute(sa.select(t.volume).where(t.volume.c.volume_id == row["volume_id"])).mappings().one()
             )
-            others = connection.execute(
-                sa.select(t.fill.c.reserved_bytes, t.fill.c.moved_bytes).where(
-                    t.fill.c.volume_id == row["volume_id"], t.fill.c.fill_id != fill_id
-                )
-            ).all()
-            answer = account.reserve(
+            others = _others(connection, row["volume_id"], fill_id)
+            quota = _quota(connection, row)
+            answer = account.within(
+                quota, team_bytes + sum(item.reserved_bytes for item in others if quota and item.team == quota.team)
+            ) or account.reserve(
                 limit_bytes=volume["limit_bytes"],
                 used_bytes=volume["used_bytes"],
                 reserved_bytes=sum(other.reserved_bytes for other in others),
@@ -123,7 +133,10 @@ class FillStore:
             )
             _refuse_fenced(verdict, fill_id)
             reason = f"filled in {done.seconds:.1f} s"
-            values = {"fill_seconds": done.seconds, "last_used_at": now, "lake_confirmed_at": now, "attempts": 0}
+            if done.learned_files:
+                reason += f"; digest learned here for {done.learned_files} of its files"
+            measured = {"fill_seconds": done.seconds, "fill_bytes": done.moved_bytes}
+            values = {**measured, "last_used_at": now, "lake_confirmed_at": now, "attempts": 0}
             values["verified_at"] = now
             rows.set_state(connection, volume_id, key, ReplicaState.READY, reason, now, **values)
             connection.execute(
@@ -133,7 +146,8 @@ class FillStore:
             )
             connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             replica = rows.replicas(connection, volume_id, now, key)[0]
-            _write_moved(connection, volume_id, replica.ref, row, done.moved_bytes, now)
+            _write_moved(connection, replica, row, done.moved_bytes, now, seconds=done.seconds)
+            rows.fade_in_fill(connection, volume_id, done.moved_bytes, done.seconds, now)
             told = _filled_with(done)
             rows.record(connection, volume_id, replica.ref, "filled", told, done.added_bytes, now)
         return replica
@@ -147,13 +161,35 @@ class FillStore:
             after, verdict = step(facts, FillFailed(token=token, damaged=damaged))
             _refuse_fenced(verdict, fill_id)
             rows.set_state(connection, volume_id, key, after.state, f"the last fill failed: {reason}", now)
+            connection.execute(sa.delete(t.wish).where(t.wish.c.fill_id == fill_id))
             if kept_bytes:
                 self._update(connection, fill_id, expires_at=0.0, reserved_bytes=kept_bytes)
             else:
                 connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
-            ref = rows.replicas(connection, volume_id, now, key)[0].ref
-            _write_moved(connection, volume_id, ref, row, row["moved_bytes"], now)
-            rows.record(connection, volume_id, ref, "fill-failed", reason, 0, now)
+            replica = rows.replicas(connection, volume_id, now, key)[0]
+            _write_moved(connection, replica, row, row["moved_bytes"], now)
+            rows.record(connection, volume_id, replica.ref, "fill-failed", reason, 0, now)
+
+    def prefer(self, volume_id: str, version: Version, entries: Sequence[int]) -> None:
+        with writing(self._engine) as connection:
+            rows.lock_volume(connection, volume_id)
+            key = rows.version_id(connection, version)
+            facts = rows.facts(connection, volume_id, key, self._clock.now(), self._hold_seconds)
+            row = self._fill_of(connection, volume_id, key)
+            if facts.state is not ReplicaState.FILLING or row is None:
+                return
+            for entry in entries:
+                insert_if_absent(connection, t.wish, {"fill_id": row["fill_id"], "entry": entry})
+
+    def wishes(self, fill_id: str, token: int, after: int) -> list[Wish]:
+        query = (
+            sa.select(t.wish.c.wish_id, t.wish.c.entry)
+            .join(t.fill, t.fill.c.fill_id == t.wish.c.fill_id)
+            .where(t.fill.c.fill_id == fill_id, t.fill.c.token == token, t.wish.c.wish_id > after)
+            .order_by(t.wish.c.wish_id)
+        )
+        with reading(self._engine) as connection:
+            return [Wish(number=row.wish_id, entry=row.entry) for row in connection.execute(query)]
 
     def open_fills(self, volume_id: str) -> list[OpenFill]:
         now = self._clock.now()
@@ -166,7 +202,7 @@ class FillStore:
         )
         with reading(self._engine) as connection:
             found = connection.execute(query).mappings().all()
-        return [_open_fill(row, now) for row in found]
+        return [_open_fill(row, now, self._hold_seconds) for row in found]
 
     def abandon(self, fill_id: str) -> None:
         now = self._clock.now()
@@ -177,7 +213,7 @@ class FillStore:
             rows.lock_volume(connection, row["volume_id"])
             facts = rows.facts(connection, row["volume_id"], row["version_id"], now, self._hold_seconds)
             if facts.state is ReplicaState.FILLING:
-                if facts.held_until > now:
+                if is_held(facts.held_until, now, self._hold_seconds):
                     raise ConflictError("in-use", f"the fill {fill_id} is under way", todo="Wait for it to end.")
                 why = "the fill was abandoned"
                 rows.set_state(connection, row["volume_id"], row["version_id"], ReplicaState.ABSENT, why, now)
@@ -189,7 +225,14 @@ class FillStore:
             return Ready(replica=replica)
         row = self._fill_of(connection, volume_id, key)
         if replica.state is ReplicaState.FILLING and row is not None:
-            return Waiting(replica=replica, holder=str(rows.holder(row)), progress=rows.progress(row))
+            holder = rows.holder(row)
+            return Waiting(
+                replica=replica,
+                holder=str(holder),
+                progress=rows.progress(row),
+                process=holder.process,
+                fill_id=row["fill_id"],
+            )
         return Waiting(replica=replica, holder=replica.reason, progress=Progress())
 
     def _hold(
@@ -228,10 +271,46 @@ class FillStore:
             raise InternalError("fill-row", f"the fill {fill_id} has {changed.rowcount} rows")
 
 
-def _write_moved(connection: Connection, volume_id: str, ref: str, row: Any, moved_bytes: int, now: float) -> None:
-    """Bytes that came from the lake, whether or not the fill came to its end."""
-    if moved_bytes > 0:
-        rows.write_use(connection, volume_id, ref, row["holder_user"], now, moved_bytes=moved_bytes)
+def _write_moved(
+    connection: Connection, replica: Replica, row: Any, moved_bytes: int, now: float, *, seconds: float | None = None
+) -> None:
+    """Bytes that came from the lake, whether or not the fill came to its end.
+
+    A fill that broke off told no time: it is taken to have had the volume's bandwidth.
+    """
+    subject = Subject(
+        volume_id=replica.volume_id,
+        ref=replica.ref,
+        dataset=replica.dataset,
+        team=replica.team,
+        user=row["holder_user"],
+    )
+    if seconds is None:
+        seconds = seconds_for(moved_bytes, rows.lately(connection, replica.volume_id).bytes_s)
+    write_moved(connection, subject, now, moved_bytes, seconds)
+
+
+def _others(connection: Connection, volume_id: str, fill_id: str) -> Sequence[Any]:
+    """What the volume's other fills set aside, and for which team."""
+    query = (
+        sa.select(t.fill.c.reserved_bytes, t.fill.c.moved_bytes, t.dataset.c.team)
+        .join(t.version, t.version.c.version_id == t.fill.c.version_id)
+        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+        .where(t.fill.c.volume_id == volume_id, t.fill.c.fill_id != fill_id)
+    )
+    return connection.execute(query).all()
+
+
+def _quota(connection: Connection, row: Any) -> Quota | None:
+    """The quota that a fill's dataset stands under."""
+    query = (
+        sa.select(t.quota)
+        .join(t.dataset, t.dataset.c.team == t.quota.c.team)
+        .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
+        .where(t.quota.c.volume_id == row["volume_id"], t.version.c.version_id == row["version_id"])
+    )
+    found = connection.execute(query).mappings().first()
+    return None if found is None else Quota(**found)
 
 
 def _filled_with(done: FillDone) -> str:
@@ -270,13 +349,14 @@ def _progress_values(progress: Progress) -> dict[str, int]:
     }
 
 
-def _open_fill(row: Any, now: float) -> OpenFill:
+def _open_fill(row: Any, now: float, hold_seconds: float) -> OpenFill:
     return OpenFill(
         fill_id=row["fill_id"],
         ref=ref_of(row["name"], row["number"], row["subset"]),
         token=row["token"],
         holder=str(rows.holder(row)),
-        live=row["expires_at"] > now,
+        live=is_held(row["expires_at"], now, hold_seconds),
         reserved_bytes=row["reserved_bytes"],
         progress=rows.progress(row),
+        process=row["holder_process"],
     )

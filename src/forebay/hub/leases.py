@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from forebay.cache.bandwidth import bandwidth, seconds_for
 from forebay.cache.health import Act
 from forebay.cache.machine import LeaseRequested, Terms, Verdict, step
 from forebay.catalog import schema as t
@@ -18,10 +19,32 @@ from forebay.catalog.engine import reading, writing
 from forebay.clock import Clock
 from forebay.errors import ConflictError
 from forebay.hub import rows
+from forebay.hub.ledger import Subject, write_use
 from forebay.wire.cache import Holder, Lease, ReplicaState
 from forebay.wire.catalog import Version
 
 _KEEP_EXPIRED_SECONDS = 3600.0
+
+_INSERT = sa.insert(t.lease)
+_LEASE = sa.select(t.lease).where(t.lease.c.lease_id == sa.bindparam("lease_id"))
+_DELETE = sa.delete(t.lease).where(t.lease.c.lease_id == sa.bindparam("lease_id"))
+_DELETE_OLD = sa.delete(t.lease).where(
+    t.lease.c.volume_id == sa.bindparam("volume_id"), t.lease.c.expires_at < sa.bindparam("before")
+)
+_MEASURED = (
+    sa.select(
+        t.dataset.c.team,
+        t.replica.c.fill_bytes,
+        t.replica.c.fill_seconds,
+        t.volume.c.lately_bytes,
+        t.volume.c.lately_seconds,
+    )
+    .select_from(t.replica)
+    .join(t.version, t.version.c.version_id == t.replica.c.version_id)
+    .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+    .join(t.volume, t.volume.c.volume_id == t.replica.c.volume_id)
+    .where(t.replica.c.volume_id == sa.bindparam("volume_id"), t.replica.c.version_id == sa.bindparam("version_id"))
+)
 
 
 class LeaseStore:
@@ -53,12 +76,12 @@ class LeaseStore:
                 "expires_at": now + self._terms.lease_seconds,
                 **rows.holder_values(holder),
             }
-            connection.execute(sa.insert(t.lease).values(values))
-            _touch(connection, volume_id, key, now)
-            rows.write_use(connection, volume_id, version.ref, holder.user, now, size_bytes=version.size_bytes)
+            connection.execute(_INSERT, values)
+            rows.touch(connection, volume_id, key, now)
+            _write_use(connection, volume_id, key, version, holder.user, now)
             # Of this volume alone: only its row is locked.
-            old = sa.and_(t.lease.c.volume_id == volume_id, t.lease.c.expires_at < now - _KEEP_EXPIRED_SECONDS)
-            connection.execute(sa.delete(t.lease).where(old))
+            old = {"volume_id": volume_id, "before": now - _KEEP_EXPIRED_SECONDS}
+            connection.execute(_DELETE_OLD, old)
         return Lease(
             lease_id=lease_id,
             volume_id=volume_id,
@@ -84,16 +107,16 @@ class LeaseStore:
                 raise _lost(lease_id)
             until = now + self._terms.lease_seconds
             connection.execute(sa.update(t.lease).where(t.lease.c.lease_id == lease_id).values(expires_at=until))
-            _touch(connection, row["volume_id"], row["version_id"], now)
+            rows.touch(connection, row["volume_id"], row["version_id"], now)
         return rows.lease({**row, "expires_at": until})
 
     def release(self, lease_id: str) -> None:
         now = self._clock.now()
         with writing(self._engine) as connection:
-            row = connection.execute(sa.select(t.lease).where(t.lease.c.lease_id == lease_id)).mappings().first()
+            row = connection.execute(_LEASE, {"lease_id": lease_id}).mappings().first()
             if row is not None:
-                connection.execute(sa.delete(t.lease).where(t.lease.c.lease_id == lease_id))
-                _touch(connection, row["volume_id"], row["version_id"], now)
+                connection.execute(_DELETE, {"lease_id": lease_id})
+                rows.touch(connection, row["volume_id"], row["version_id"], now)
 
     def live(self, volume_id: str) -> list[Lease]:
         query = _leases().where(t.lease.c.volume_id == volume_id, t.lease.c.expires_at > self._clock.now())
@@ -109,9 +132,13 @@ def _leases() -> sa.Select[Any]:
     )
 
 
-def _touch(connection: Connection, volume_id: str, key: int, now: float) -> None:
-    here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)
-    connection.execute(sa.update(t.replica).where(here).values(last_used_at=now))
+def _write_use(connection: Connection, volume_id: str, key: int, version: Version, user: str, now: float) -> None:
+    """What a download of its own would have taken: at the bandwidth of the version's fill, or of the volume's last."""
+    row = connection.execute(_MEASURED, {"volume_id": volume_id, "version_id": key}).one()
+    lately = row.lately_bytes / row.lately_seconds if row.lately_seconds > 0 else 0.0
+    bytes_s = bandwidth(version.size_bytes, row.fill_bytes, row.fill_seconds, lately)
+    subject = Subject(volume_id=volume_id, ref=version.ref, dataset=version.dataset, team=row.team, user=user)
+    write_use(connection, subject, now, version.size_bytes, seconds_for(version.size_bytes, bytes_s))
 
 
 def _lost(lease_id: str) -> ConflictError:

@@ -9,11 +9,14 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from forebay.cache.machine import Terms
-from forebay.catalog.engine import migrate, open_engine
+from forebay.catalog import schema as t
+from forebay.catalog.engine import migrate, open_engine, reading, writing
 from forebay.catalog.store import CatalogStore
+from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import DamagedError, NotAllowedError
 from forebay.fsio import Disk
@@ -54,10 +57,24 @@ class LocalHub:
             ) from error
         engine = open_engine(database_url)
         migrate(engine)
-        return cls(engine, home, owner, clock, terms or Terms())
+        return cls(engine, home, _shared_owner(engine, owner), clock, terms or Terms())
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _shared_owner(engine: Engine, owner: str) -> str:
+    """On a database server many homes are one hub: the id of the first of them counts for all."""
+    if engine.dialect.name == "sqlite":
+        return owner
+    query = sa.select(t.hub.c.owner)
+    with reading(engine) as connection:
+        known = connection.execute(query).scalar()
+    if known is None:
+        with writing(engine) as connection:
+            insert_if_absent(connection, t.hub, {"hub_id": 1, "owner": owner})
+            known = connection.execute(query).scalar_one()
+    return str(known)
 
 
 def _owner(home: Path) -> str:

@@ -17,6 +17,7 @@ from forebay.cache.machine import (
     Facts,
     Terms,
     Verdict,
+    is_held,
     step,
 )
 from forebay.catalog import schema as t
@@ -120,11 +121,13 @@ class ReplicaStore:
             last = rows.lock_volume(connection, volume_id)
             key = rows.version_id(connection, version)
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
-            if facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING) and facts.held_until > now:
+            busy = facts.state in (ReplicaState.FILLING, ReplicaState.EVICTING)
+            if busy and is_held(facts.held_until, now, self._hold_seconds):
                 raise ConflictError("in-use", f"{version.ref} is {facts.state} now", todo="Wait for it to end.")
             rows.save_token(connection, volume_id, max(last, token))
             reason = "found on the volume by recover"
-            values = {"token": token, "fill_seconds": fill_seconds, "verified_at": 0.0}
+            # What that fill moved is not known any more.
+            values = {"token": token, "fill_seconds": fill_seconds, "fill_bytes": 0, "verified_at": 0.0}
             rows.set_state(connection, volume_id, key, ReplicaState.READY, reason, now, **values)
             here = sa.and_(t.fill.c.volume_id == volume_id, t.fill.c.version_id == key)
             connection.execute(sa.delete(t.fill).where(here))

@@ -1,7 +1,8 @@
 """Reads and writes the rows that describe replicas, as wire values and as the pure machine's facts.
 
 On PostgreSQL, whoever decides about a volume locks its row first (`lock_volume`), so decisions come one after another;
-on SQLite the write transaction itself is that lock.
+on SQLite the write transaction itself is that lock. The statements that every opening runs are made once, here: making
+one anew takes longer than running it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from forebay.cache.bandwidth import Lately, fade_in
 from forebay.cache.health import Act, require
 from forebay.cache.machine import Facts
 from forebay.catalog import schema as t
@@ -18,14 +20,79 @@ from forebay.errors import NotFoundError
 from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState, VolumeState
 from forebay.wire.catalog import Version
 
+_ARGUMENTS: dict[str, sa.BindParameter[Any]] = {name: sa.bindparam(name) for name in ("volume_id", "version_id")}
+_NOW: sa.BindParameter[float] = sa.bindparam("now")
+
+
+def _given(table: sa.Table) -> sa.ColumnElement[bool]:
+    """The row of `volume_id` and `version_id`."""
+    return sa.and_(*(table.c[name] == argument for name, argument in _ARGUMENTS.items()))
+
+
+def _replicas() -> sa.Select[Any]:
+    leases = (
+        sa.select(t.lease.c.version_id, sa.func.count().label("leases"))
+        .where(t.lease.c.volume_id == _ARGUMENTS["volume_id"], t.lease.c.expires_at > _NOW)
+        .group_by(t.lease.c.version_id)
+        .subquery()
+    )
+    return (
+        sa.select(
+            t.replica,
+            t.dataset.c.name,
+            t.dataset.c.access_group,
+            t.dataset.c.team,
+            t.dataset.c.stale_after_s,
+            t.version.c.number,
+            t.version.c.subset,
+            t.version.c.selection,
+            t.version.c.manifest_digest,
+            t.version.c.files,
+            t.version.c.size_bytes,
+            sa.func.coalesce(leases.c.leases, 0).label("leases"),
+        )
+        .join(t.version, t.version.c.version_id == t.replica.c.version_id)
+        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+        .outerjoin(leases, leases.c.version_id == t.replica.c.version_id)
+        .where(t.replica.c.volume_id == _ARGUMENTS["volume_id"])
+        .order_by(t.dataset.c.name, t.version.c.number, t.version.c.subset)
+    )
+
+
+_ALL_REPLICAS = _replicas()
+_ONE_REPLICA = _replicas().where(t.replica.c.version_id == _ARGUMENTS["version_id"])
+_REPLICA = sa.select(t.replica).where(_given(t.replica))
+_HELD_UNTIL = sa.select(t.fill.c.expires_at).where(_given(t.fill))
+_COUNT_LEASES = sa.select(sa.func.count()).select_from(t.lease).where(_given(t.lease), t.lease.c.expires_at > _NOW)
+_LOCK = sa.select(t.volume).where(t.volume.c.volume_id == _ARGUMENTS["volume_id"]).with_for_update()
+_LATELY = sa.select(t.volume.c.lately_bytes, t.volume.c.lately_seconds, t.volume.c.lately_at).where(
+    t.volume.c.volume_id == _ARGUMENTS["volume_id"]
+)
+_VERSION_ID = (
+    sa.select(t.version.c.version_id)
+    .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+    .where(t.dataset.c.name == sa.bindparam("name"), t.version.c.number == sa.bindparam("number"))
+    .where(t.version.c.subset == sa.bindparam("subset"))
+)
+# An update names its row's arguments apart from the columns that it sets.
+_TOUCH = (
+    sa.update(t.replica)
+    .where(t.replica.c.volume_id == sa.bindparam("at_volume"), t.replica.c.version_id == sa.bindparam("at_version"))
+    .values(last_used_at=_NOW)
+)
+
+
+def touch(connection: Connection, volume_id: str, version_key: int, now: float) -> None:
+    """The replica is used now."""
+    connection.execute(_TOUCH, {"at_volume": volume_id, "at_version": version_key, "now": now})
+
 
 def lock_volume(connection: Connection, volume_id: str, act: Act | None = None) -> int:
     """Serialise decisions on this volume until the transaction ends; returns the last token granted there.
 
     UnavailableError when the volume's health does not allow `act`.
     """
-    query = sa.select(t.volume).where(t.volume.c.volume_id == volume_id).with_for_update()
-    row = connection.execute(query).mappings().first()
+    row = connection.execute(_LOCK, {"volume_id": volume_id}).mappings().first()
     if row is None:
         raise NotFoundError("volume-not-found", f"no volume {volume_id}")
     if act is not None:
@@ -38,6 +105,19 @@ def save_token(connection: Connection, volume_id: str, token: int) -> None:
     connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(last_token=token))
 
 
+def lately(connection: Connection, volume_id: str) -> Lately:
+    """What the volume's latest fills moved, and in what time."""
+    row = connection.execute(_LATELY, {"volume_id": volume_id}).one()
+    return Lately(moved_bytes=row.lately_bytes, seconds=row.lately_seconds, at=row.lately_at)
+
+
+def fade_in_fill(connection: Connection, volume_id: str, moved_bytes: int, seconds: float, now: float) -> None:
+    """Remember how fast a fill was."""
+    after = fade_in(lately(connection, volume_id), moved_bytes, seconds, now)
+    values = {"lately_bytes": after.moved_bytes, "lately_seconds": after.seconds, "lately_at": after.at}
+    connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(values))
+
+
 def free_bytes(connection: Connection, volume_id: str, freed_bytes: int) -> None:
     """Take freed bytes off the account, which never falls below nothing."""
     used = t.volume.c.used_bytes - freed_bytes
@@ -47,13 +127,8 @@ def free_bytes(connection: Connection, volume_id: str, freed_bytes: int) -> None
 
 def version_id(connection: Connection, version: Version) -> int:
     """The row of a version; NotFoundError `version-not-found`."""
-    query = (
-        sa.select(t.version.c.version_id)
-        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-        .where(t.dataset.c.name == version.dataset, t.version.c.number == version.number)
-        .where(t.version.c.subset == version.subset)
-    )
-    found = connection.execute(query).scalar()
+    given = {"name": version.dataset, "number": version.number, "subset": version.subset}
+    found = connection.execute(_VERSION_ID, given).scalar()
     if found is None:
         raise NotFoundError("version-not-found", f"no version {version.ref}")
     return int(found)
@@ -61,14 +136,13 @@ def version_id(connection: Connection, version: Version) -> int:
 
 def facts(connection: Connection, volume_id: str, version_key: int, now: float, hold_seconds: float) -> Facts:
     """The machine's view of one replica, at `now`. An eviction's heartbeat is kept in `since`."""
-    here = _here(t.replica, volume_id, version_key)
-    row = connection.execute(sa.select(t.replica).where(here)).mappings().first()
+    key = {"volume_id": volume_id, "version_id": version_key}
+    row = connection.execute(_REPLICA, key).mappings().first()
     if row is None:
         return Facts()
     held_until = 0.0
     if row["state"] == ReplicaState.FILLING:
-        query = sa.select(t.fill.c.expires_at).where(_here(t.fill, volume_id, version_key))
-        held_until = float(connection.execute(query).scalar() or 0.0)
+        held_until = float(connection.execute(_HELD_UNTIL, key).scalar() or 0.0)
     elif row["state"] == ReplicaState.EVICTING:
         held_until = row["since"] + hold_seconds
     return Facts(
@@ -82,8 +156,8 @@ def facts(connection: Connection, volume_id: str, version_key: int, now: float, 
 
 def count_leases(connection: Connection, volume_id: str, version_key: int, now: float) -> int:
     """How many leases of a replica have not expired."""
-    query = sa.select(sa.func.count()).select_from(t.lease).where(_here(t.lease, volume_id, version_key), _live(now))
-    return int(connection.execute(query).scalar_one())
+    given = {"volume_id": volume_id, "version_id": version_key, "now": now}
+    return int(connection.execute(_COUNT_LEASES, given).scalar_one())
 
 
 def is_pinned(row: Any, now: float) -> bool:
@@ -102,6 +176,7 @@ def set_state(
         blank = {
             "token": 0,
             "fill_seconds": 0.0,
+            "fill_bytes": 0,
             "last_used_at": now,
             "lake_confirmed_at": 0.0,
             "attempts": 0,
@@ -126,34 +201,12 @@ def clear(connection: Connection, volume_id: str, version_key: int) -> None:
 
 def replicas(connection: Connection, volume_id: str, now: float, version_key: int | None = None) -> list[Replica]:
     """The replicas on a volume (or the one of `version_key`), by dataset and number."""
-    leases = (
-        sa.select(t.lease.c.version_id, sa.func.count().label("leases"))
-        .where(t.lease.c.volume_id == volume_id, _live(now))
-        .group_by(t.lease.c.version_id)
-        .subquery()
-    )
-    query = (
-        sa.select(
-            t.replica,
-            t.dataset.c.name,
-            t.dataset.c.access_group,
-            t.version.c.number,
-            t.version.c.subset,
-            t.version.c.selection,
-            t.version.c.manifest_digest,
-            t.version.c.files,
-            t.version.c.size_bytes,
-            sa.func.coalesce(leases.c.leases, 0).label("leases"),
-        )
-        .join(t.version, t.version.c.version_id == t.replica.c.version_id)
-        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-        .outerjoin(leases, leases.c.version_id == t.replica.c.version_id)
-        .where(t.replica.c.volume_id == volume_id)
-        .order_by(t.dataset.c.name, t.version.c.number, t.version.c.subset)
-    )
-    if version_key is not None:
-        query = query.where(t.replica.c.version_id == version_key)
-    return [_replica(row, now) for row in connection.execute(query).mappings()]
+    given: dict[str, Any] = {"volume_id": volume_id, "now": now}
+    if version_key is None:
+        return [_replica(row, now) for row in connection.execute(_ALL_REPLICAS, given).mappings()]
+    return [
+        _replica(row, now) for row in connection.execute(_ONE_REPLICA, {**given, "version_id": version_key}).mappings()
+    ]
 
 
 def _replica(row: Any, now: float) -> Replica:
@@ -181,13 +234,20 @@ def _replica(row: Any, now: float) -> Replica:
         verified_at=row["verified_at"],
         subset=row["subset"],
         selection=row["selection"],
+        fill_bytes=row["fill_bytes"],
+        team=row["team"],
+        stale_after_s=row["stale_after_s"],
     )
 
 
 def holder(row: Any) -> Holder:
     """The holder named in a fill or lease row."""
     return Holder(
-        user=row["holder_user"], host=row["holder_host"], pid=row["holder_pid"], purpose=row["holder_purpose"]
+        user=row["holder_user"],
+        host=row["holder_host"],
+        pid=row["holder_pid"],
+        purpose=row["holder_purpose"],
+        process=row["holder_process"],
     )
 
 
@@ -198,6 +258,7 @@ def holder_values(value: Holder) -> dict[str, Any]:
         "holder_host": value.host,
         "holder_pid": value.pid,
         "holder_purpose": value.purpose,
+        "holder_process": value.process,
     }
 
 
@@ -230,28 +291,6 @@ def record(
     connection.execute(sa.insert(t.event).values(values))
 
 
-def write_use(
-    connection: Connection,
-    volume_id: str,
-    ref: str,
-    user: str,
-    now: float,
-    *,
-    size_bytes: int = 0,
-    moved_bytes: int = 0,
-) -> None:
-    """A line of the ledger: a use of `size_bytes`, or `moved_bytes` that a fill brought."""
-    values = {
-        "at": now,
-        "volume_id": volume_id,
-        "ref": ref,
-        "user_name": user,
-        "size_bytes": size_bytes,
-        "moved_bytes": moved_bytes,
-    }
-    connection.execute(sa.insert(t.use).values(values))
-
-
 def cache_event(row: Any) -> CacheEvent:
     """A line of a volume's history as a wire value."""
     return CacheEvent(
@@ -266,7 +305,3 @@ def cache_event(row: Any) -> CacheEvent:
 
 def _here(table: sa.Table, volume_id: str, version_key: int) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.volume_id == volume_id, table.c.version_id == version_key)
-
-
-def _live(now: float) -> sa.ColumnElement[bool]:
-    return t.lease.c.expires_at > now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,11 +11,12 @@ from sqlalchemy import Connection, Engine
 from forebay.cache.health import Health, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
+from forebay.catalog.names import check_team_name
 from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
-from forebay.errors import NotFoundError
-from forebay.hub import rows
-from forebay.wire.cache import CacheEvent, HealthReport, Savings, Volume, VolumeState
+from forebay.errors import InputError, NotFoundError
+from forebay.hub import ledger, rows
+from forebay.wire.cache import CacheEvent, HealthReport, LedgerKey, Quota, Savings, Use, Volume, VolumeState
 
 
 class VolumeStore:
@@ -24,18 +26,21 @@ class VolumeStore:
         self._engine = engine
         self._clock = clock
 
-    def add(self, volume_id: str, path: str, limit_bytes: int) -> Volume:
+    def add(self, volume_id: str, path: str, limit_bytes: int, host: str = "") -> Volume:
+        place = {"volume_id": volume_id, "host": host, "path": path}
         with reading(self._engine) as connection:
             known = _volume(connection, volume_id)
-        if known is not None and (known.path, known.limit_bytes) == (path, limit_bytes):
-            return known
+            if known is not None and known.limit_bytes == limit_bytes and _is_known(connection, place):
+                return known
         with writing(self._engine) as connection:
             here = t.volume.c.volume_id == volume_id
-            values = {"path": path, "limit_bytes": limit_bytes}
-            fresh = {"volume_id": volume_id, "used_bytes": 0, "last_token": 0, "created_at": self._clock.now()}
+            nothing = dict.fromkeys(("used_bytes", "last_token", "lately_bytes", "lately_seconds", "lately_at"), 0)
+            values = {"volume_id": volume_id, "path": path, "limit_bytes": limit_bytes}
+            fresh = {"created_at": self._clock.now(), **nothing}
             fresh |= _health_values(Health(since=self._clock.now()))
             if not insert_if_absent(connection, t.volume, {**values, **fresh}):
-                connection.execute(sa.update(t.volume).where(here).values(values))
+                connection.execute(sa.update(t.volume).where(here).values(limit_bytes=limit_bytes))
+            insert_if_absent(connection, t.volume_path, place)
         return self.get(volume_id)
 
     def get(self, volume_id: str) -> Volume:
@@ -45,9 +50,15 @@ class VolumeStore:
             raise NotFoundError("volume-not-found", f"no volume {volume_id}")
         return volume
 
-    def at(self, path: str) -> Volume | None:
+    def at(self, path: str, host: str = "") -> Volume | None:
         newest_first = t.volume.c.created_at.desc()
-        query = sa.select(t.volume.c.volume_id).where(t.volume.c.path == path).order_by(newest_first).limit(1)
+        query = (
+            sa.select(t.volume.c.volume_id)
+            .join(t.volume_path, t.volume_path.c.volume_id == t.volume.c.volume_id)
+            .where(t.volume_path.c.path == path, t.volume_path.c.host == host)
+            .order_by(newest_first)
+            .limit(1)
+        )
         with reading(self._engine) as connection:
             found = connection.execute(query).scalar()
             return None if found is None else _volume(connection, found)
@@ -85,29 +96,41 @@ class VolumeStore:
         with reading(self._engine) as connection:
             return [rows.cache_event(row) for row in connection.execute(query).mappings()]
 
-    def savings(self, volume_id: str) -> list[Savings]:
-        query = (
-            sa.select(
-                t.use.c.ref,
-                sa.func.sum(sa.case((t.use.c.moved_bytes > 0, 0), else_=1)).label("uses"),
-                sa.func.sum(t.use.c.size_bytes).label("conventional_bytes"),
-                sa.func.sum(t.use.c.moved_bytes).label("moved_bytes"),
-            )
-            .where(t.use.c.volume_id == volume_id)
-            .group_by(t.use.c.ref)
-            .order_by(t.use.c.ref)
-        )
+    def savings(self, volume_id: str, by: LedgerKey = LedgerKey.VERSION) -> list[Savings]:
         with reading(self._engine) as connection:
-            found = connection.execute(query).all()
-        return [
-            Savings(
-                ref=row.ref,
-                uses=int(row.uses),
-                conventional_bytes=int(row.conventional_bytes),
-                moved_bytes=int(row.moved_bytes),
-            )
-            for row in found
-        ]
+            return ledger.savings(connection, volume_id, by)
+
+    def uses(self, volume_id: str, since: float = 0.0) -> list[Use]:
+        with reading(self._engine) as connection:
+            return ledger.uses(connection, volume_id, since)
+
+    def quotas(self, volume_id: str) -> list[Quota]:
+        query = sa.select(t.quota).where(t.quota.c.volume_id == volume_id).order_by(t.quota.c.team)
+        with reading(self._engine) as connection:
+            return [Quota(**row) for row in connection.execute(query).mappings()]
+
+    def set_quota(self, volume_id: str, team: str, limit_bytes: int) -> Quota:
+        check_team_name(team)
+        if limit_bytes < 0:
+            raise InputError("bad-quota", f"{limit_bytes} bytes are no quota.")
+        key = {"volume_id": volume_id, "team": team}
+        with writing(self._engine) as connection:
+            rows.lock_volume(connection, volume_id)
+            if not insert_if_absent(connection, t.quota, {**key, "limit_bytes": limit_bytes}):
+                connection.execute(sa.update(t.quota).where(_quota(key)).values(limit_bytes=limit_bytes))
+        return Quota(volume_id=volume_id, team=team, limit_bytes=limit_bytes)
+
+    def remove_quota(self, volume_id: str, team: str) -> None:
+        with writing(self._engine) as connection:
+            key = {"volume_id": volume_id, "team": team}
+            if connection.execute(sa.delete(t.quota).where(_quota(key))).rowcount == 0:
+                raise NotFoundError(
+                    "quota-not-found", f"the team {team!r} has no quota here", todo="See: forebay cache quota ls"
+                )
+
+
+def _quota(key: Mapping[str, str]) -> sa.ColumnElement[bool]:
+    return sa.and_(t.quota.c.volume_id == key["volume_id"], t.quota.c.team == key["team"])
 
 
 def _health(row: Any) -> Health:
@@ -128,6 +151,11 @@ def _health_values(health: Health) -> dict[str, Any]:
     }
 
 
+def _is_known(connection: Connection, place: dict[str, str]) -> bool:
+    found = sa.select(t.volume_path.c.path).where(*(t.volume_path.c[name] == value for name, value in place.items()))
+    return connection.execute(found).first() is not None
+
+
 def _volume(connection: Connection, volume_id: str) -> Volume | None:
     row = connection.execute(sa.select(t.volume).where(t.volume.c.volume_id == volume_id)).mappings().first()
     if row is None:
@@ -142,4 +170,5 @@ def _volume(connection: Connection, volume_id: str) -> Volume | None:
         state_reason=row["state_reason"],
         state_since=row["state_since"],
         reserved_bytes=int(connection.execute(reserved.where(t.fill.c.volume_id == volume_id)).scalar_one()),
+        bandwidth_bytes_s=rows.lately(connection, volume_id).bytes_s,
     )

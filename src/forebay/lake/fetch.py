@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import obstore
 
@@ -23,7 +23,8 @@ from forebay.lake.stores import LakeStore
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta
 
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+"""A chunk is received, hashed and written while it is in the core's own cache; larger ones cost memory's time."""
 
 Sink = Callable[[bytes], object]
 Cancelled = Callable[[], bool]
@@ -54,7 +55,7 @@ class _Transfer:
 def fetch(
     store: LakeStore, part: Part, sink: Sink, *, cancelled: Cancelled = bool, patience: Patience | None = None
 ) -> Fetched:
-    """Feed all bytes of `part` to `sink` in chunks of about a MiB; what the sink raises comes through.
+    """Feed all bytes of `part` to `sink` in chunks of about `CHUNK_BYTES`; what the sink raises comes through.
 
     ConflictError `object-changed` or `object-vanished`; NotAllowedError `lake-denied`; DamagedError `length-mismatch`;
     UnavailableError `lake-away` or `truncated` when all tries are used up; InputError `range-ignored` for a part that
@@ -98,6 +99,15 @@ def _chunks(store: LakeStore, transfer: _Transfer) -> Iterator[bytes]:
     """The bytes from `position` on: exactly as many as the part has left, or a LakeFault."""
     part, left = transfer.part, transfer.part.end - transfer.position
     result, skip = _answer(store, transfer)
+    if left <= CHUNK_BYTES and not skip:
+        # A small object in one call: most files of most data sets are one.
+        body = _body(result)
+        if len(body) > left:
+            raise LakeFault(_too_long(part))
+        if len(body) == left:
+            yield body
+            return
+        raise LakeFault(_cut_short(left - len(body)))
     stream = result.stream(min_chunk_size=CHUNK_BYTES)
     while (chunk := _next(stream)) is not None:
         if skip:
@@ -108,7 +118,7 @@ def _chunks(store: LakeStore, transfer: _Transfer) -> Iterator[bytes]:
             left -= len(chunk)
             yield chunk
     if left:
-        raise LakeFault(Fault(kind=FaultKind.TRUNCATED, what=f"the body ended {left} bytes early"))
+        raise LakeFault(_cut_short(left))
 
 
 def _answer(store: LakeStore, transfer: _Transfer) -> tuple[GetResult, int]:
@@ -138,6 +148,17 @@ def _gone_or(fault: Fault, store: LakeStore, part: Part) -> Fault:
     if fault.kind is FaultKind.CHANGED and look(store, part.key, part.version_id) is None:
         return Fault(kind=FaultKind.VANISHED, what="there is no such object")
     return fault
+
+
+def _cut_short(missing_bytes: int) -> Fault:
+    return Fault(kind=FaultKind.TRUNCATED, what=f"the body ended {missing_bytes} bytes early")
+
+
+def _body(result: GetResult) -> bytes:
+    try:
+        return cast("bytes", result.bytes())
+    except OBSTORE_ERRORS as error:
+        raise LakeFault(read_fault(error)) from None
 
 
 def _next(stream: Iterator[bytes]) -> bytes | None:

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -37,6 +38,7 @@ _FILES_AT_ONCE = 4
 _SMALL_FILES_AT_ONCE = 16
 # Up to here asking for each blob costs less than listing all blobs of the lake.
 _LOOKED_UP = 1000
+_PARTIAL = ".partial"
 
 Stage = Literal["hashed", "sent"]
 OnProgress = Callable[[Stage, int], object]
@@ -127,12 +129,12 @@ def publish(
     lake; `concurrent.futures.CancelledError`. May be repeated.
     """
     _send_all(publication, store, cancelled, on_progress)
+    _give_names(store, [blob.key for blob in publication.missing])
     _check_sent(publication, store)
-    _make_durable(store)
     manifest = publication.manifest
     key = f"{publication.prefix}manifests/{dataset}/{manifest.file_name}"
     _put_manifest(store, key, manifest)
-    _make_durable(store)
+    _give_names(store, [key])
     return Published(
         manifest=manifest,
         manifest_key=key,
@@ -189,17 +191,17 @@ def _send(store: LakeStore, blob: Blob) -> None:
 
     The loser may be told anything (Azure: that its blocks are unknown), so what is there decides.
     """
-    chunks = _verified(blob.file, blob.digest)
+    chunks, key = _verified(blob.file, blob.digest), _landing(store, blob.key)
     try:
         if blob.file.size_bytes <= PART_BYTES:
-            mode: PutMode = "overwrite" if blob.replaces else "create"
-            obstore.put(store.requests, blob.key, b"".join(chunks), mode=mode, use_multipart=False)
+            mode: PutMode = "overwrite" if blob.replaces or key != blob.key else "create"
+            obstore.put(store.requests, key, b"".join(chunks), mode=mode, use_multipart=False)
         else:
-            obstore.put(store.requests, blob.key, chunks, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+            obstore.put(store.requests, key, chunks, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
         return
     except OBSTORE_ERRORS as error:
         fault = read_fault(error)
-    there = look(store, blob.key)
+    there = look(store, key)
     if there is None or there["size"] != blob.file.size_bytes:
         raise request_error(fault, store.root_url, blob.key)
 
@@ -231,14 +233,28 @@ def _put_manifest(store: LakeStore, key: str, manifest: Manifest) -> None:
         file = Path(folder, manifest.file_name)
         manifest.write(file)
         try:
-            obstore.put(store.requests, key, file, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+            landing = _landing(store, key)
+            obstore.put(store.requests, landing, file, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
             return
         except OBSTORE_ERRORS as error:
             fault = read_fault(error)
     raise request_error(fault, store.root_url, key)
 
 
-def _make_durable(store: LakeStore) -> None:
-    """A lake on a local file system must outlive a power cut like any other."""
-    if store.folder is not None:
-        Disk().sync_file_system(store.folder)
+def _landing(store: LakeStore, key: str) -> str:
+    """Where an object is put first. Object stores put whole or not at all; a local file could be a name without bytes
+    after a power cut, which a later publication would take for the blob."""
+    return key if store.folder is None else f"{key}{_PARTIAL}"
+
+
+def _give_names(store: LakeStore, keys: list[str]) -> None:
+    """On a local file system: names only for bytes that are durable, and durable names."""
+    if store.folder is None or not keys:
+        return
+    disk = Disk()
+    disk.sync_file_system(store.folder)
+    for key in keys:
+        # Another committer of the same bytes may have done it already; `_check_sent` looks.
+        with suppress(FileNotFoundError):
+            disk.rename(store.folder / f"{key}{_PARTIAL}", store.folder / key)
+    disk.sync_file_system(store.folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from forebay.catalog.paths import check_path, check_paths
+from forebay.catalog.paths import RESERVED, check_path, check_paths
 from forebay.digest import new_hasher
 from forebay.errors import ConflictError, ForebayError, InputError, NotAllowedError, NotFoundError, UnavailableError
 
@@ -31,7 +31,7 @@ class LocalFile:
 
 
 def walk(directory: Path) -> list[LocalFile]:
-    """All files below a directory, sorted by path.
+    """All files below a directory, sorted by path; of a cached tree without forebay's own records.
 
     InputError `empty-directory`, `not-a-file` (a socket, device, pipe or link to a directory), `link-escapes`, or as
     `check_paths` says; NotFoundError `directory-not-found`.
@@ -80,6 +80,8 @@ def _files(root: Path, directory: Path) -> Iterator[LocalFile]:
         raise _unreadable(directory, error) from error
     for entry in found:
         path = Path(entry.path)
+        if directory == root and entry.name == RESERVED and entry.is_dir(follow_symlinks=False):
+            continue
         if entry.is_dir(follow_symlinks=False):
             yield from _files(root, path)
         else:

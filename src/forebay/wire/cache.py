@@ -24,12 +24,17 @@ class ReplicaState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds a fill or a lease: shown to people, never used to decide."""
+    """Who holds a fill or a lease: shown to people, never used to decide.
+
+    `process` is that very process among all that a machine ever ran (see cache.vouch), "" where it can't be told:
+    who waits on the same machine sees by it that the holder is dead.
+    """
 
     user: str
     host: str
     pid: int
     purpose: str
+    process: str = ""
 
     def __str__(self) -> str:
         return f"{self.user} on {self.host} (pid {self.pid}, {self.purpose})"
@@ -61,7 +66,11 @@ class HealthReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A volume and its account: `used_bytes` of files and trash, `reserved_bytes` of fills with their temp files."""
+    """A volume and its account: `used_bytes` of files and trash, `reserved_bytes` of fills with their temp files.
+
+    `path` is where it was seen first; each host may have it somewhere else.
+    `bandwidth_bytes_s` is what lately came from the lake in a second of a fill; 0 while nothing did.
+    """
 
     volume_id: str
     path: str
@@ -71,6 +80,16 @@ class Volume:
     state: VolumeState = VolumeState.NORMAL
     state_reason: str = ""
     state_since: float = 0.0
+    bandwidth_bytes_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """The most that a team's replicas may hold of a volume; what two of them share counts once."""
+
+    volume_id: str
+    team: str
+    limit_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +110,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One version, or a subset of one, on one volume, with the reason of its state, and since when."""
+    """One version, or a subset of one, on one volume, with the reason of its state, and since when.
+
+    `fill_bytes` is what its fill moved in `fill_seconds`. `team` and `stale_after_s` are its dataset's.
+    """
 
     volume_id: str
     dataset: str
@@ -116,6 +138,9 @@ class Replica:
     """When every file was last seen to be what the manifest says; 0: not since recover found it."""
     subset: str = ""
     selection: str = ""
+    fill_bytes: int = 0
+    team: str = ""
+    stale_after_s: float | None = None
 
     @property
     def ref(self) -> str:
@@ -141,11 +166,16 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Somebody else fills (or evicts) it: wait and ask again."""
+    """Somebody else fills (or evicts) it: wait and ask again. `process` is the filling holder's.
+
+    `fill_id` is empty while it is evicted.
+    """
 
     replica: Replica
     holder: str
     progress: Progress
+    process: str = ""
+    fill_id: str = ""
 
 
 Claim = Ready | Granted | Waiting
@@ -162,6 +192,15 @@ class OpenFill:
     live: bool
     reserved_bytes: int
     progress: Progress
+    process: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A reader waits for this entry of the manifest (by its row); `number` grows from wish to wish of a fill."""
+
+    number: int
+    entry: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,21 +212,29 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoRoom:
-    """`missing_bytes` must be freed first; `never` when the volume's limit could not hold it even when empty."""
+    """`missing_bytes` must be freed first; `never` when the limit could not hold it even when all else had gone.
+
+    Of the volume, or of the team's `quota` where there is one: then only the team's own replicas may go.
+    """
 
     missing_bytes: int
     never: bool
+    quota: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillDone:
-    """The holder's report: what the fill added to the volume, what it moved, and what it learned."""
+    """The holder's report: what the fill added to the volume, what it moved, and what it learned.
+
+    `learned_files` are those whose digest was learned with nothing to check it against.
+    """
 
     added_bytes: int
     moved_bytes: int
     present_bytes: int
     seconds: float
     seal_digest: str
+    learned_files: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,13 +277,36 @@ class CacheEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Savings:
-    """`uses` opened `conventional_bytes` in all (a download for each); only `moved_bytes` came from the lake."""
+class Use:
+    """One use of a version, as the ledger has it."""
 
+    at: float
     ref: str
+    size_bytes: int
+
+
+class LedgerKey(StrEnum):
+    """What the ledger is added up by. A month is one of UTC, as `2026-12`."""
+
+    VERSION = "version"
+    DATASET = "dataset"
+    TEAM = "team"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """`uses` opened `conventional_bytes` in all (a download for each); only `moved_bytes` came from the lake.
+
+    `seconds_saved` is what those downloads would have taken at the bandwidth measured here, less what the fills took.
+    """
+
+    by: LedgerKey
+    key: str
     uses: int
     conventional_bytes: int
     moved_bytes: int
+    seconds_saved: float
 
     @property
     def saved_bytes(self) -> int:

@@ -22,11 +22,17 @@ def ref_of(dataset: str, number: int, subset: str = "") -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A named, owned line of versions. `latest` is the highest version number, 0 while there is none."""
+    """A named, owned line of versions. `latest` is the highest version number, 0 while there is none.
+
+    `team` is whose quota its replicas count against ("" for nobody's). `stale_after_s` is how long they may be idle: as
+    the site has it (None), or for ever (0).
+    """
 
     name: str
     group: str
     owner: str
+    team: str
+    stale_after_s: float | None
     description: str
     created_at: float
     versions: int
@@ -91,7 +97,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
-    """A request to add a version. The manifest has been stored before, under `manifest_digest`."""
+    """A request to add a version. The manifest has been stored before, under `manifest_digest`.
+
+    A `team` becomes the dataset's where that has none.
+    """
 
     dataset: str
     manifest_digest: str
@@ -100,6 +109,7 @@ class NewVersion:
     profile: str = ""
     created_by: str = ""
     message: str = ""
+    team: str = ""
     parents: tuple[ParentVersion, ...] = ()
     made_by: MadeBy = MadeBy()
     subset: str = ""

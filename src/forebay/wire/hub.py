@@ -5,6 +5,7 @@ A call either returns its value or raises a `ForebayError`; nothing here carries
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,13 +17,17 @@ from forebay.wire.cache import (
     HealthReport,
     Holder,
     Lease,
+    LedgerKey,
     NoRoom,
     OpenFill,
     Progress,
+    Quota,
     Replica,
     Reserved,
     Savings,
+    Use,
     Volume,
+    Wish,
 )
 from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
 
@@ -63,8 +68,23 @@ class Catalog(Protocol):
         A version and its subsets learn from each other.
         """
 
+    def store_recipe(self, manifest_digest: str, parquet: Path) -> None:
+        """Keep what the cut files of a subset's manifest are made of (catalog.recipe). The first one stays."""
+
+    def recipe_path(self, manifest_digest: str) -> Path:
+        """A local file with that recipe; NotFoundError `recipe-not-found`."""
+
     def add_version(self, new: NewVersion) -> AddedVersion:
-        """Add a version (and its dataset when new). The same content as the latest version adds nothing."""
+        """Add a version (and its dataset when new). The same content as the latest version adds nothing.
+
+        ConflictError `other-team` when the dataset is another team's than the one named.
+        """
+
+    def set_team(self, dataset: str, team: str) -> Dataset:
+        """Whose quota the dataset's replicas count against, "" for nobody's; InputError `bad-team`."""
+
+    def set_stale_after(self, dataset: str, seconds: float | None) -> Dataset:
+        """How long its replicas may be idle: as the site has it (None), or for ever (0)."""
 
     def add_subset(self, new: NewSubset) -> Version:
         """Declare a subset of a version, or find the one of that name; it knows what its version's seal knows.
@@ -97,14 +117,14 @@ class Catalog(Protocol):
 class Volumes(Protocol):
     """Volumes, their accounts, their history and the ledger."""
 
-    def add(self, volume_id: str, path: str, limit_bytes: int) -> Volume:
-        """Make a volume known, or update its path and limit."""
+    def add(self, volume_id: str, path: str, limit_bytes: int, host: str = "") -> Volume:
+        """Make a volume known, and its limit, and that this host has it at this path (others may have another)."""
 
     def get(self, volume_id: str) -> Volume:
         """One volume with its account; NotFoundError `volume-not-found`."""
 
-    def at(self, path: str) -> Volume | None:
-        """The volume that was last seen at this path."""
+    def at(self, path: str, host: str = "") -> Volume | None:
+        """The volume that this host has seen at this path; the newest where there were several."""
 
     def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
         """Recover: replace the account by what was counted on the volume."""
@@ -121,23 +141,42 @@ class Volumes(Protocol):
     def events(self, volume_id: str, limit: int) -> list[CacheEvent]:
         """The volume's history, newest first."""
 
-    def savings(self, volume_id: str) -> list[Savings]:
-        """What the cache saved against a download per use, a row for each version ever used."""
+    def savings(self, volume_id: str, by: LedgerKey = LedgerKey.VERSION) -> list[Savings]:
+        """What the cache saved against a download per use, added up by version, dataset, team or month."""
+
+    def uses(self, volume_id: str, since: float = 0.0) -> list[Use]:
+        """Every use since a moment, oldest first."""
+
+    def quotas(self, volume_id: str) -> list[Quota]:
+        """The teams' quotas on a volume, by team."""
+
+    def set_quota(self, volume_id: str, team: str, limit_bytes: int) -> Quota:
+        """Give a team a quota, or another one; InputError `bad-team`, NotFoundError `volume-not-found`."""
+
+    def remove_quota(self, volume_id: str, team: str) -> None:
+        """Take a team's quota away; NotFoundError `quota-not-found`."""
 
 
 class Fills(Protocol):
     """Who moves a version to a volume (ONE-FILL), and the room for it (FITS)."""
 
-    def claim(self, volume_id: str, version: Version, holder: Holder) -> Claim:
-        """Ask for a replica: it is ready, or you may fill it, or somebody to wait for."""
+    def claim(self, volume_id: str, version: Version, holder: Holder, *, dead_token: int = 0) -> Claim:
+        """Ask for a replica: it is ready, or you may fill it, or somebody to wait for.
+
+        With `dead_token` the asker vouches that the process which holds the fill under that token is dead: it has
+        looked, on the machine where that process ran. Then it need not wait until the hold has run out.
+        """
 
     def look(self, volume_id: str, version: Version) -> Claim | None:
         """The same without claiming: Ready, Waiting, or None when nobody holds it."""
 
-    def reserve(self, fill_id: str, token: int, need_bytes: int, free_bytes: int) -> Reserved | NoRoom:
+    def reserve(
+        self, fill_id: str, token: int, need_bytes: int, free_bytes: int, team_bytes: int = 0
+    ) -> Reserved | NoRoom:
         """Set bytes aside for a fill, before the first byte comes; replaces the fill's earlier reservation.
 
-        `free_bytes` is what the volume's file system has left, as the holder sees it.
+        As the holder sees it: `free_bytes` is what the volume's file system has left, `team_bytes` what the dataset's
+        team would hold with this version. The team's other fills come on top of that.
         """
 
     def renew(self, fill_id: str, token: int, progress: Progress) -> None:
@@ -151,6 +190,15 @@ class Fills(Protocol):
 
         `damaged`: the files of an earlier, damaged replica are still in their place. ConflictError `fenced`.
         """
+
+    def prefer(self, volume_id: str, version: Version, entries: Sequence[int]) -> None:
+        """Readers wait for these entries of the manifest: whoever fills the version shall move them next.
+
+        Idempotent; nothing happens while nobody fills it. Wishes outlive a holder that is replaced, not the fill.
+        """
+
+    def wishes(self, fill_id: str, token: int, after: int) -> list[Wish]:
+        """For the holder: the wishes behind number `after`, oldest first; none for a stale token."""
 
     def open_fills(self, volume_id: str) -> list[OpenFill]:
         """Fills that may own a folder under incoming/."""

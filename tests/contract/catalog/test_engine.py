@@ -32,7 +32,8 @@ from forebay.errors import (
 
 
 def _add_dataset(connection: sa.Connection, name: str) -> None:
-    row = {"access_group": "", "owner": "", "description": "", "created_at": 0.0, "last_number": 0, "removed_at": 0.0}
+    texts = dict.fromkeys(("access_group", "owner", "description", "team"), "")
+    row = {**texts, "created_at": 0.0, "last_number": 0, "removed_at": 0.0}
     connection.execute(t.dataset.insert().values(name=name, **row))
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import Engine
 
+from forebay.catalog import schema as t
+from forebay.catalog.engine import reading, writing
 from forebay.catalog.manifest import SCHEMA, Entry, Manifest, _digest
 from forebay.catalog.seal import Seal
 from forebay.catalog.store import CatalogStore
 from forebay.errors import ConflictError, DamagedError, InputError, NotFoundError
-from tests.contract.catalog.shelf import LAKE, ONES, ZEROS, Shelf, listed
+from tests.contract.catalog.shelf import LAKE, ONES, ZEROS, Shelf, TickingClock, listed
 
 
 def test_IMMUTABLE_manifest_never_changes(catalog: CatalogStore, shelf: Shelf, tmp_path: Path) -> None:
@@ -124,12 +129,14 @@ def test_seals_of_others_are_refused(catalog: CatalogStore, shelf: Shelf, tmp_pa
         catalog.seal(two.manifest_digest, short.seal_digest)
 
 
-def test_what_was_learned_may_not_be_forgotten(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_what_was_learned_may_not_be_forgotten(catalog: CatalogStore, shelf: Shelf, engine: Engine) -> None:
     manifest = shelf.keep(listed(a="1"))
     shelf.learn(manifest, a=ZEROS)
     kept = catalog.seal_path(manifest.manifest_digest)
     assert kept is not None
     kept.unlink()
+    with writing(engine) as connection:
+        connection.execute(sa.delete(t.archived))
     for action in (
         lambda: catalog.seal_path(manifest.manifest_digest),
         lambda: shelf.learn(shelf.keep(listed(a="1")), a=ONES),
@@ -137,6 +144,30 @@ def test_what_was_learned_may_not_be_forgotten(catalog: CatalogStore, shelf: She
         with pytest.raises(DamagedError) as caught:
             action()
         assert caught.value.kind == "seal-damaged"
+
+
+def test_hosts_that_share_only_a_database_server_see_the_same_files(
+    catalog: CatalogStore, shelf: Shelf, engine: Engine, tmp_path: Path
+) -> None:
+    chance = random.Random(1)
+    etags = (chance.randbytes(30).hex() for _ in range(60_000))
+    rows = [Entry(path=f"p{at:06}", size_bytes=at, etag=etag) for at, etag in enumerate(etags)]
+    manifest = shelf.keep(Manifest.registered(rows))
+    shelf.add("x", manifest)
+    seal = Seal._made(manifest.manifest_digest, pa.chunked_array([pa.array([ZEROS] * 60_000, pa.binary(32))]))
+    seal.write(tmp_path / "seal")
+    catalog.seal(manifest.manifest_digest, catalog.store_seal(tmp_path / "seal"))
+    other = CatalogStore(engine, tmp_path / "files of another host", TickingClock())
+    if engine.dialect.name == "sqlite":
+        with pytest.raises(NotFoundError):
+            other.manifest_path(manifest.manifest_digest)
+        return
+    assert Manifest.read(other.manifest_path(manifest.manifest_digest)).table == manifest.table
+    found = other.seal_path(manifest.manifest_digest)
+    assert found is not None
+    assert Seal.read(found).complete
+    with reading(engine) as connection:
+        assert connection.execute(sa.select(sa.func.max(t.archived.c.part))).scalar_one() >= 1, "it came in parts"
 
 
 def test_a_new_version_knows_the_digests_of_unchanged_objects(catalog: CatalogStore, shelf: Shelf) -> None:

@@ -22,6 +22,7 @@ REPLICA: dict[str, Any] = {
     "last_used_at": 0.0,
     "lake_confirmed_at": 0.0,
     "attempts": 0,
+    "fill_bytes": 0,
     "pinned_by": "",
     "pin_reason": "",
     "pin_until": 0.0,
@@ -31,20 +32,10 @@ REPLICA: dict[str, Any] = {
 
 def _put_on_volume(engine: Engine, dataset: str, number: int, state: str) -> None:
     with writing(engine) as connection:
-        connection.execute(
-            t.volume.insert().values(
-                volume_id="nvme",
-                path="/v",
-                limit_bytes=1,
-                used_bytes=0,
-                last_token=0,
-                created_at=0.0,
-                state="normal",
-                state_reason="",
-                state_since=0.0,
-                signs_in_a_row=0,
-            )
-        )
+        lately = ("lately_bytes", "lately_seconds", "lately_at")
+        nothing = dict.fromkeys(("used_bytes", "last_token", "created_at", "state_since", "signs_in_a_row", *lately), 0)
+        health = {"state": "normal", "state_reason": ""}
+        connection.execute(t.volume.insert().values(volume_id="nvme", path="/v", limit_bytes=1, **health, **nothing))
         target = version_id(connection, dataset, number)
         connection.execute(t.replica.insert().values(volume_id="nvme", version_id=target, state=state, **REPLICA))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from forebay.catalog.manifest import Entry, Manifest
+from forebay.catalog.recipe import Cut, Piece, read_recipe, write_recipe
 from forebay.catalog.store import CatalogStore
-from forebay.errors import ConflictError, InputError, NotFoundError
+from forebay.errors import ConflictError, DamagedError, InputError, NotFoundError
 from forebay.wire.catalog import NewSubset, NewVersion, Version
 from tests.contract.catalog.shelf import LAKE, ONES, ZEROS, Shelf, listed
 
@@ -101,6 +105,40 @@ def test_IMMUTABLE_a_subset_may_not_contradict_its_whole(catalog: CatalogStore, 
         shelf.learn(listed(a="1"), a=ONES)
     assert refused.value.kind == "digest-mismatch"
     assert shelf.known(WHOLE)["a"] == ZEROS
+
+
+def test_the_first_recipe_of_a_manifest_stays(catalog: CatalogStore, shelf: Shelf, tmp_path: Path) -> None:
+    part = shelf.keep(listed(a="1"))
+    digest = part.manifest_digest
+    with pytest.raises(NotFoundError) as absent:
+        catalog.recipe_path(digest)
+    assert absent.value.kind == "recipe-not-found"
+    first = Cut(object_bytes=90, head=b"PAR1", pieces=(Piece(4, 10, 20), Piece(14, 50, 60)), tail=b"footer")
+    for cut in (first, replace(first, tail=b"another")):
+        write_recipe(tmp_path / "recipe.parquet", digest, {"a": cut})
+        catalog.store_recipe(digest, tmp_path / "recipe.parquet")
+    assert read_recipe(catalog.recipe_path(digest), digest) == {"a": first}
+    kept = catalog.recipe_path(digest)
+    with pytest.raises(DamagedError, match="belongs to the manifest"):
+        catalog.store_recipe("ab" * 32, kept)
+    kept.chmod(0o644)
+    kept.write_bytes(b"torn")
+    with pytest.raises(DamagedError):
+        catalog.recipe_path(digest)
+    catalog.store_recipe(digest, tmp_path / "recipe.parquet")
+    assert read_recipe(catalog.recipe_path(digest), digest)["a"].tail == b"another", "a torn one is replaced"
+
+
+@pytest.mark.parametrize(
+    "pieces", [(Piece(5, 0, 1),), (Piece(4, 3, 3),), (Piece(4, 0, 91),), (Piece(4, 0, 9), Piece(14, 9, 10))]
+)
+def test_a_recipe_that_makes_no_file_is_refused(
+    catalog: CatalogStore, tmp_path: Path, pieces: tuple[Piece, ...]
+) -> None:
+    cut = Cut(object_bytes=90, head=b"PAR1", pieces=pieces, tail=b"")
+    write_recipe(tmp_path / "recipe.parquet", "ab" * 32, {"a": cut})
+    with pytest.raises(DamagedError, match="no file"):
+        catalog.store_recipe("ab" * 32, tmp_path / "recipe.parquet")
 
 
 def test_a_removed_version_takes_its_subsets_along(catalog: CatalogStore, shelf: Shelf) -> None:

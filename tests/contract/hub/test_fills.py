@@ -77,6 +77,20 @@ def test_a_silent_holder_is_replaced_and_its_reports_are_refused(
     assert hub.fills.finish(new.fill_id, new.token, DONE).state is ReplicaState.READY
 
 
+def test_a_holder_seen_dead_is_replaced_at_once_and_no_other(hub: LocalHub, version: Version) -> None:
+    dead = claim(hub, version)
+    waiting = hub.fills.look(VOLUME, version)
+    assert isinstance(waiting, Waiting)
+    assert waiting.process == holder().process != ""
+    assert isinstance(hub.fills.claim(VOLUME, version, holder(), dead_token=dead.token - 1), Waiting)
+    heir = hub.fills.claim(VOLUME, version, holder(), dead_token=waiting.replica.token)
+    assert isinstance(heir, Granted)
+    assert (heir.takeover, heir.fill_id) == (True, dead.fill_id)
+    assert isinstance(hub.fills.claim(VOLUME, version, holder(), dead_token=dead.token), Waiting), "the heir lives"
+    with pytest.raises(ConflictError, match="taken over"):
+        hub.fills.renew(dead.fill_id, dead.token, Progress())
+
+
 def test_a_beating_holder_keeps_its_fill(hub: LocalHub, version: Version, clock: FakeClock) -> None:
     granted = claim(hub, version)
     for _ in range(5):
@@ -162,6 +176,63 @@ def test_abandon_ends_a_dead_fill_and_no_live_one(hub: LocalHub, version: Versio
     assert hub.replicas.get(VOLUME, version) is None
     hub.fills.abandon(granted.fill_id)
     assert claim(hub, version).fill_id != granted.fill_id
+
+
+def wishes(hub: LocalHub, granted: Granted, after: int = 0) -> list[int]:
+    return [wish.entry for wish in hub.fills.wishes(granted.fill_id, granted.token, after)]
+
+
+def test_the_holder_hears_what_readers_wait_for_each_wish_once(hub: LocalHub, version: Version) -> None:
+    other, granted = claim(hub, new_version(hub, "other")), claim(hub, version)
+    assert wishes(hub, granted) == []
+    hub.fills.prefer(VOLUME, version, [7, 2**40])
+    hub.fills.prefer(VOLUME, version, [3, 7])
+    heard = hub.fills.wishes(granted.fill_id, granted.token, 0)
+    assert [wish.entry for wish in heard] == [7, 2**40, 3]
+    assert wishes(hub, granted, heard[1].number) == [3]
+    assert wishes(hub, granted, heard[2].number) == []
+    hub.fills.prefer(VOLUME, version, [4])
+    assert wishes(hub, granted, heard[2].number) == [4]
+    assert wishes(hub, other) == []
+
+
+def test_a_waiting_reader_learns_which_fill_it_is(hub: LocalHub, version: Version) -> None:
+    granted = claim(hub, version)
+    waiting = hub.fills.look(VOLUME, version)
+    assert isinstance(waiting, Waiting)
+    assert (waiting.fill_id, waiting.replica.token) == (granted.fill_id, granted.token)
+
+
+def test_wishes_outlive_a_silent_holder_and_a_stale_one_hears_none(
+    hub: LocalHub, version: Version, clock: FakeClock
+) -> None:
+    old = claim(hub, version)
+    hub.fills.prefer(VOLUME, version, [1])
+    clock.pass_by(11)
+    hub.fills.prefer(VOLUME, version, [2])
+    new = claim(hub, version)
+    assert wishes(hub, new) == [1, 2]
+    assert wishes(hub, old) == []
+
+
+@pytest.mark.parametrize("end", ["finish", "fail", "fail with leftovers", "abandon"])
+def test_wishes_end_with_their_fill(hub: LocalHub, version: Version, clock: FakeClock, end: str) -> None:
+    hub.fills.prefer(VOLUME, version, [5])
+    granted = claim(hub, version)
+    assert wishes(hub, granted) == [], "nobody filled it when that was wished for"
+    hub.fills.prefer(VOLUME, version, [1])
+    match end:
+        case "finish":
+            hub.fills.finish(granted.fill_id, granted.token, DONE)
+            hub.fills.prefer(VOLUME, version, [6])
+            hub.replicas.mark_damaged(VOLUME, version, "a bit flipped")
+        case "abandon":
+            clock.pass_by(11)
+            hub.fills.abandon(granted.fill_id)
+        case _:
+            hub.fills.fail(granted.fill_id, granted.token, "why", 10 if "leftovers" in end else 0)
+            hub.fills.prefer(VOLUME, version, [6])
+    assert wishes(hub, claim(hub, version)) == []
 
 
 def test_unknown_volumes_and_versions_are_named(hub: LocalHub, version: Version) -> None:

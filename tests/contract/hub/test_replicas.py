@@ -159,6 +159,20 @@ def test_a_volume_is_known_by_id_and_by_path(hub: LocalHub) -> None:
     assert hub.volumes.get("other").limit_bytes == 5
 
 
+def test_BRAKE_hosts_may_see_a_volume_at_paths_of_their_own(hub: LocalHub) -> None:
+    """One host's path says nothing about what another host has there, and the record does not go to and fro."""
+    first = hub.volumes.get(VOLUME)
+    for host in ("a", "b", "a"):
+        hub.volumes.add(VOLUME, f"/mnt/{host}", LIMIT_BYTES, host)
+        assert hub.volumes.get(VOLUME) == first
+    known = hub.volumes.at("/mnt/a", "a"), hub.volumes.at("/mnt/b", "b")
+    assert known == (first, first), "each host goes on knowing its own"
+    assert hub.volumes.at("/mnt/a", "b") is None
+    hub.volumes.add("other", "/mnt/a", 5, "b")
+    assert hub.volumes.at("/mnt/a", "a") == first
+    assert hub.volumes.at("/mnt/a", "b") == hub.volumes.get("other")
+
+
 def test_events_are_the_newest_first(hub: LocalHub) -> None:
     for number in range(4):
         hub.volumes.record(VOLUME, "clicks@v1", f"event-{number}", "why", number)

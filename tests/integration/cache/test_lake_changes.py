@@ -124,7 +124,7 @@ def test_VERIFIED_a_flipped_bit_in_a_committed_version(tmp_path: Path) -> None:
         (folder / name).write_bytes(data)
     with Stage() as stage:
         session = stage.session(lake=stage.lake.as_uri())
-        version = commit(session, "features", folder).version
+        version = commit(session, "features", folder, keep=False).version
         (stored,) = [path for path in stage.lake.rglob("*") if path.is_file() and path.read_bytes() == FILES[BAD]]
         facts = stored.stat()
         stored.chmod(0o644)

@@ -184,7 +184,7 @@ def test_a_subset_of_a_committed_version_needs_no_learning(stage: Stage) -> None
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(data)
     session = stage.session()
-    commit(session, "results", out, lake=stage.lake.as_uri())
+    commit(session, "results", out, lake=stage.lake.as_uri(), keep=False)
     part = resolve(session, "results@v1", Selection.of(include="day_0*", exclude="day_00"))
     assert part.sealed
     assert part.ref == "results@v1[day_0*,!day_00]"

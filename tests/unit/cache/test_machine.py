@@ -19,6 +19,7 @@ from forebay.cache.machine import (
     FillRequested,
     LeaseRequested,
     Verdict,
+    is_held,
     step,
 )
 from forebay.wire.cache import ReplicaState
@@ -43,7 +44,7 @@ states = st.builds(
     pinned=st.booleans(),
 )
 events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(FillRequested, now=times, hold_seconds=st.just(HOLD), next_token=st.just(6)),
+    st.builds(FillRequested, now=times, hold_seconds=st.just(HOLD), next_token=st.just(6), dead_token=tokens),
     st.builds(FillRenewed, now=times, hold_seconds=st.just(HOLD), token=tokens),
     st.builds(FillFinished, token=tokens),
     st.builds(FillFailed, token=tokens, damaged=st.booleans()),
@@ -78,9 +79,21 @@ def test_ONE_FILL_a_live_holder_is_never_replaced(facts: Facts, event: Event) ->
         ReplicaState.FILLING,
         ReplicaState.EVICTING,
     ):
-        held = facts.held_until > event.now
+        seen_dead = isinstance(event, FillRequested) and event.dead_token == facts.token
+        held = is_held(facts.held_until, event.now, event.hold_seconds) and not (
+            seen_dead and facts.state is ReplicaState.FILLING
+        )
         assert not held or after == facts
         assert not held or verdict in REFUSED
+
+
+@given(states, times, tokens)
+def test_a_holder_that_was_seen_dead_is_replaced_and_no_other(facts: Facts, now: float, dead: int) -> None:
+    wish = FillRequested(now=now, hold_seconds=HOLD, next_token=9, dead_token=dead)
+    _, verdict = step(facts, wish)
+    if facts.state is ReplicaState.FILLING:
+        gone = facts.token == dead or not is_held(facts.held_until, now, HOLD)
+        assert verdict is (Verdict.TAKEN_OVER if gone else Verdict.WAIT)
 
 
 @given(states, events)

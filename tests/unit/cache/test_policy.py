@@ -7,8 +7,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.cache.policy import Candidate, Decision, Policy, Rule, decide, score
-from forebay.wire.cache import Replica, ReplicaState
+from forebay.cache.policy import Candidate, Decisions, Policy, Rule, Sharing, TeamQuota, decide, score
+from forebay.cache.shares import Shares
+from forebay.wire.cache import Quota, Replica, ReplicaState
+from tests.unit.cache.contents import held, held_alone
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -49,9 +51,12 @@ def candidates(draw: st.DrawFn) -> list[Candidate]:
             leases=draw(st.sampled_from((0, 0, 2))),
             pinned_by="ada" if pinned else "",
             pin_until=draw(st.sampled_from((0.0, NOW + DAY))) if pinned else 0.0,
+            team=draw(st.sampled_from(("", "ads", "maps"))),
+            stale_after_s=draw(st.sampled_from((None, None, 0.0, DAY, 20 * DAY))),
         )
         alone = draw(st.integers(0, 1000))
-        found.append(Candidate(replica=replica, alone_bytes=alone, refill_seconds=draw(st.floats(0.0, 1e4))))
+        bandwidth = draw(st.floats(0.0, 1e6))
+        found.append(Candidate(replica=replica, alone_bytes=alone, bandwidth_bytes_s=bandwidth))
     return found
 
 
@@ -65,8 +70,10 @@ policies = st.builds(
 byte_counts = st.integers(0, 5000)
 
 
-def decided(found: list[Candidate], policy: Policy, used: int = 0, missing: int = 0) -> list[Decision]:
-    return decide(found, policy, used_bytes=used, limit_bytes=4000, missing_bytes=missing, now=NOW)
+def decided(
+    found: list[Candidate], policy: Policy, used: int = 0, missing: int = 0, sharing: Sharing | None = None
+) -> Decisions:
+    return decide(found, policy, used_bytes=used, limit_bytes=4000, missing_bytes=missing, now=NOW, sharing=sharing)
 
 
 @given(candidates(), policies, byte_counts, byte_counts)
@@ -115,32 +122,171 @@ def test_no_more_than_needed_goes_for_space(found: list[Candidate], policy: Poli
 
 
 def test_idle_ones_go_and_young_ones_stay() -> None:
-    old = Candidate(replica=replace(REPLICA, last_used_at=NOW - 8 * DAY), alone_bytes=1, refill_seconds=1.0)
-    new = Candidate(replica=replace(REPLICA, number=2, since=NOW - 10), alone_bytes=1, refill_seconds=1.0)
+    old = Candidate(replica=replace(REPLICA, last_used_at=NOW - 8 * DAY), alone_bytes=1)
+    new = Candidate(replica=replace(REPLICA, number=2, since=NOW - 10), alone_bytes=1)
     stale, young = decided([new, old], Policy(), missing=5)
     assert (stale.rule, stale.reason) == (Rule.STALE, "idle for 8 days, longer than 7 days")
     assert (young.rule, young.evict) == (Rule.GRACE, False)
 
 
 def test_what_frees_nothing_by_itself_goes_last() -> None:
-    shared = Candidate(replica=REPLICA, alone_bytes=0, refill_seconds=0.0)
-    alone = Candidate(replica=replace(REPLICA, number=2), alone_bytes=100, refill_seconds=1e6)
+    shared = Candidate(replica=REPLICA, alone_bytes=0)
+    alone = Candidate(replica=replace(REPLICA, number=2), alone_bytes=100, bandwidth_bytes_s=1.0)
     decisions = decided([shared, alone], Policy(), missing=50)
     assert [item.candidate.replica.number for item in decisions if item.evict] == [2]
 
 
 def test_the_worth_of_keeping_falls_with_idleness_and_rises_with_the_cost_of_a_refill() -> None:
-    one = Candidate(replica=REPLICA, alone_bytes=2**20, refill_seconds=10.0)
+    one = Candidate(replica=REPLICA, alone_bytes=2**20, bandwidth_bytes_s=1e5)
     idle = replace(one, replica=replace(REPLICA, last_used_at=NOW - 3 * DAY))
-    dear = replace(one, refill_seconds=100.0)
+    dear = replace(one, bandwidth_bytes_s=1e4)
     policy = Policy()
     assert score(idle, policy, NOW) < score(one, policy, NOW) < score(dear, policy, NOW)
 
 
 def test_an_interrupted_eviction_is_taken_up_again() -> None:
     begun = replace(REPLICA, state=ReplicaState.EVICTING, since=NOW - 11, reason="full")
-    (decision,) = decided([Candidate(replica=begun, alone_bytes=1, refill_seconds=1.0)], Policy())
+    (decision,) = decided([Candidate(replica=begun, alone_bytes=1)], Policy())
     assert (decision.evict, decision.rule) == (True, Rule.INTERRUPTED)
     fresh = replace(begun, since=NOW - 9)
-    (decision,) = decided([Candidate(replica=fresh, alone_bytes=1, refill_seconds=1.0)], Policy())
+    (decision,) = decided([Candidate(replica=fresh, alone_bytes=1)], Policy())
     assert (decision.evict, decision.rule) == (False, Rule.BUSY)
+
+
+@st.composite
+def sharers(draw: st.DrawFn) -> tuple[list[Candidate], dict[str, dict[str, int]]]:
+    """Candidates that share contents, and what each holds."""
+    found = draw(candidates())
+    pool = {f"c{number}": draw(st.integers(1, 400)) for number in range(6)}
+    holders = {
+        item.replica.ref: {name: pool[name] for name in sorted(draw(st.sets(st.sampled_from(sorted(pool)))))}
+        for item in found
+    }
+    alone = shared(holders).alone()
+    return [replace(item, alone_bytes=alone[item.replica.ref]) for item in found], holders
+
+
+def shared(holders: dict[str, dict[str, int]]) -> Shares:
+    return Shares({ref: ("g", held(contents)) for ref, contents in holders.items()})
+
+
+def refs(decisions: Decisions) -> list[str]:
+    return [item.candidate.replica.ref for item in decisions.going]
+
+
+@given(sharers(), policies, byte_counts, byte_counts)
+def test_what_is_shared_counts_once_and_enough_is_freed_when_it_can_be(
+    given_: tuple[list[Candidate], dict[str, dict[str, int]]], policy: Policy, used: int, missing: int
+) -> None:
+    found, holders = given_
+    decisions = decided(found, policy, used, missing, shared(holders))
+    going = refs(decisions)
+    assert decisions.freed_bytes == held_alone(holders, going) == sum(item.frees_bytes for item in decisions.going)
+    for count, item in enumerate(decisions.going, 1):
+        before = held_alone(holders, going[: count - 1])
+        assert item.frees_bytes == held_alone(holders, going[:count]) - before, "a decision says what it frees in turn"
+    target = max(missing, used - 3200 if used > 3600 else 0)
+    may_go = (Rule.KEPT, Rule.SPACE, Rule.STALE, Rule.DAMAGED, Rule.INTERRUPTED)
+    possible = held_alone(holders, [item.candidate.replica.ref for item in decisions if item.rule in may_go])
+    assert decisions.freed_bytes >= min(target, possible)
+    for_space = [item for item in decisions.going if item.rule is Rule.SPACE]
+    if for_space:
+        assert decisions.freed_bytes - for_space[-1].frees_bytes < target, "and the last one was needed"
+
+
+@given(sharers(), policies, byte_counts, byte_counts, byte_counts)
+def test_who_needs_more_takes_what_who_needs_less_does_and_perhaps_more(
+    given_: tuple[list[Candidate], dict[str, dict[str, int]]], policy: Policy, used: int, some: int, more: int
+) -> None:
+    found, holders = given_
+    less = refs(decided(found, policy, used, min(some, more), shared(holders)))
+    most = refs(decided(found, policy, used, max(some, more), shared(holders)))
+    assert most[: len(less)] == less
+
+
+@given(sharers(), policies, st.integers(0, 1500), byte_counts, byte_counts)
+def test_a_team_over_its_quota_loses_its_own_and_nobody_elses(
+    given_: tuple[list[Candidate], dict[str, dict[str, int]]], policy: Policy, limit: int, missing: int, used: int
+) -> None:
+    found, holders = given_
+    own = {item.replica.ref: holders[item.replica.ref] for item in found if item.replica.team == "ads"}
+    team = shared(own)
+    quota = TeamQuota(
+        quota=Quota(volume_id="v", team="ads", limit_bytes=limit),
+        held_bytes=team.held_bytes,
+        alone_bytes=team.alone(),
+        sharing=team,
+        missing_bytes=missing,
+    )
+    held_bytes = team.held_bytes
+    decisions = decide(
+        found,
+        policy,
+        used_bytes=0,
+        limit_bytes=4000,
+        missing_bytes=0,
+        now=NOW,
+        quotas=[quota],
+        sharing=shared(holders),
+    )
+    without = set(refs(decided(found, policy)))
+    for item in decisions:
+        replica = item.candidate.replica
+        if item.rule is Rule.QUOTA:
+            assert replica.team == "ads"
+            assert not replica.leases
+            assert not replica.pinned_by
+            assert item.reason.startswith("the team ads holds ")
+        assert item.evict == (replica.ref in without or item.rule is Rule.QUOTA)
+    going = [ref for ref in refs(decisions) if ref in own]
+    over = max(held_bytes - limit, missing)
+    may_go = [
+        item.candidate.replica.ref
+        for item in decisions
+        if item.candidate.replica.ref in own and (item.evict or item.rule is Rule.KEPT)
+    ]
+    assert decisions.team_freed_bytes("ads") == held_alone(own, going) >= min(over, held_alone(own, may_go))
+    last = [item for item in decisions.going if item.rule is Rule.QUOTA][-1:]
+    for item in last:
+        rest = [ref for ref in going if ref != item.candidate.replica.ref]
+        assert held_alone(own, rest) < over, "no more of it than needed"
+
+
+def test_a_dataset_may_have_a_stale_age_of_its_own() -> None:
+    kept = replace(REPLICA, last_used_at=NOW - 300 * DAY, stale_after_s=0.0)
+    longer = replace(REPLICA, number=2, last_used_at=NOW - 8 * DAY, stale_after_s=30 * DAY)
+    shorter = replace(REPLICA, number=3, last_used_at=NOW - 3 * DAY, stale_after_s=2 * DAY)
+    decisions = decided([Candidate(replica=item, alone_bytes=1) for item in (kept, longer, shorter)], Policy())
+    told = {item.candidate.replica.number: (item.rule, item.reason) for item in decisions}
+    assert told[1] == (
+        Rule.KEPT,
+        "idle for 300 days; stale age is off (set for clicks), it goes only when its space is needed",
+    )
+    assert told[2] == (Rule.KEPT, "idle for 8 days; goes in 22 days (set for clicks) if nobody uses it")
+    assert told[3] == (Rule.STALE, "idle for 3 days, longer than 2 days (set for clicks)")
+    off = decided([Candidate(replica=shorter, alone_bytes=1)], Policy(stale_after_s=None))
+    assert off[0].rule is Rule.STALE, "its own age stands where the site has none"
+
+
+def test_what_comes_back_fast_goes_first() -> None:
+    fast = Candidate(replica=REPLICA, alone_bytes=100, bandwidth_bytes_s=1e9)
+    slow = Candidate(replica=replace(REPLICA, number=2), alone_bytes=100, bandwidth_bytes_s=1e6)
+    assert refs(decided([slow, fast], Policy(), missing=50)) == ["clicks@v1"]
+    assert (fast.refill_seconds, slow.refill_seconds) == (1e-7, 1e-4)
+
+
+def test_what_only_the_pinned_share_frees_nothing_and_stays() -> None:
+    pinned = replace(REPLICA, number=2, pinned_by="ada")
+    holders = {"clicks@v1": {"c": 100}, "clicks@v2": {"c": 100}}
+    found = [Candidate(replica=item, alone_bytes=0) for item in (REPLICA, pinned)]
+    assert refs(decided(found, Policy(), missing=50, sharing=shared(holders))) == []
+
+
+def test_two_that_share_all_go_together_when_nothing_else_is_left() -> None:
+    other = replace(REPLICA, number=2)
+    holders = {"clicks@v1": {"c": 100}, "clicks@v2": {"c": 100}}
+    found = [Candidate(replica=item, alone_bytes=0) for item in (REPLICA, other)]
+    decisions = decided(found, Policy(), missing=50, sharing=shared(holders))
+    assert [item.frees_bytes for item in decisions.going] == [0, 100]
+    assert decisions[:1] == decisions.going[:1]
+    assert decisions.of("clicks@v3") is None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.cache.selection import EVERYTHING, Selection, select
+from forebay.cache.selection import EVERYTHING, Selection, parse_term, select
 from forebay.cache.volume import tree_name
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.catalog.names import NumberRef, parse_ref
@@ -95,6 +99,86 @@ def test_names_are_the_patterns_where_they_are_plain() -> None:
     assert tree_name(3) == "v3"
     assert tree_name(3, "day_0*").startswith("v3-")
     assert "*" not in tree_name(3, "day_0*")
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9)
+values = st.booleans() | st.integers() | st.floats(allow_nan=False) | names
+terms = st.tuples(names, st.sampled_from(["==", "=", "!=", "<", "<=", ">", ">="]), values) | st.tuples(
+    names, st.sampled_from(["in", "not in"]), st.lists(values, min_size=1, max_size=3)
+)
+
+
+@given(columns=st.lists(names, max_size=3), where=st.lists(terms, max_size=3), other=st.lists(terms, max_size=2))
+def test_columns_and_conditions_have_one_text_and_one_name(
+    columns: list[str], where: list[tuple[str, str, Any]], other: list[tuple[str, str, Any]]
+) -> None:
+    chosen = Selection.of(columns=columns, where=where)
+    assert Selection.of(columns=[*reversed(columns), *columns], where=[*where, *reversed(where)]) == chosen
+    assert Selection.parse(chosen.text).text == chosen.text
+    assert chosen.cuts == bool(columns or where)
+    assert len(chosen.name) <= SUBSET_LENGTH
+    assert parse_ref(ref_of("criteo", 3, chosen.name)) == NumberRef(dataset="criteo", number=3, subset=chosen.name)
+    second = Selection.of(columns=columns, where=other)
+    assert (second.text == chosen.text) == (second.name == chosen.name)
+
+
+def test_how_columns_and_conditions_are_named() -> None:
+    chosen = Selection.of(include="day_0*", columns=["price", "label"], where=[("hour", "=", 3), ("x", "<", 0.5)])
+    assert chosen.name == "day_0*:label,price;hour==3;x<0.5"
+    assert Selection.of(columns="label").name == ":label"
+    named = Selection.of(where=[("day", ">=", "2026-01-25"), ("at", "<", "2026-01-05T00")]).name
+    assert named == ";at<2026-01-05T00;day>=2026-01-25"
+    for hidden in (
+        [("day", "==", "3")],
+        [("day", "==", "true")],
+        [("day", "==", "Infinity")],
+        [("day", "in", [1, 2])],
+        [("day", "==", True)],
+        [("a b", "<", 1)],
+    ):
+        assert Selection.of(where=hidden).name.startswith("~")
+    assert str(Selection.of(where=[("day", "in", [2, 1])])) == ";day in (1, 2)"
+    when = [("day", ">=", date(2026, 1, 2)), ("price", "<", Decimal("1.50"))]
+    assert Selection.of(where=when) == Selection.of(where=[("day", ">=", "2026-01-02"), ("price", "<", "1.50")])
+
+
+NO_CONDITIONS = [
+    "day>=3",
+    ["day>=3"],
+    [("day", "~", 3)],
+    [("day", "<")],
+    [(1, "<", 1)],
+    [("day", "in", "a")],
+    [("day", "in", 3)],
+    [("day", "<", float("nan"))],
+    [("day", "<", None)],
+    [("day", "in", [[1]])],
+]
+
+
+@pytest.mark.parametrize("where", NO_CONDITIONS)
+def test_what_is_no_condition(where: Any) -> None:
+    with pytest.raises(InputError) as refused:
+        Selection.of(where=where)
+    assert refused.value.kind == "bad-where"
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("day>=3", ("day", ">=", 3)),
+        (" day = 3.5 ", ("day", "=", 3.5)),
+        ("site!=shop.example", ("site", "!=", "shop.example")),
+        ('site=="7"', ("site", "==", "7")),
+        ("is new==true", ("is new", "==", True)),
+        ("day<2026-01-02", ("day", "<", "2026-01-02")),
+    ],
+)
+def test_conditions_as_they_are_typed(text: str, term: tuple[str, str, Any]) -> None:
+    assert parse_term(text) == term
+    for wrong in ("day", ">=3", "day>=", "in"):
+        with pytest.raises(InputError):
+            parse_term(wrong)
 
 
 def test_a_selection_of_a_newer_forebay_is_refused() -> None:

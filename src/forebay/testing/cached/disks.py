@@ -13,6 +13,7 @@ from forebay.fsio import Disk
 
 EFFECTS = (
     "create",
+    "create_over",
     "append",
     "write",
     "write_at",
@@ -21,7 +22,9 @@ EFFECTS = (
     "link",
     "copy",
     "unlink",
+    "remove_directory",
     "set_mode",
+    "sync",
     "sync_directory",
     "sync_file_system",
 )
@@ -90,3 +93,37 @@ class CopyingDisk(Disk):
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(target))
+
+
+class NfsDisk(Disk):
+    """An NFS mount: what is removed while this machine has it open keeps a name, `.nfs...`, until it is closed."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Path] = {}
+        self._kept: dict[Path, Path] = {}
+
+    def create(self, path: Path) -> int:
+        return self._opened(super().create(path), path)
+
+    def append(self, path: Path) -> int:
+        return self._opened(super().append(path), path)
+
+    def close(self, descriptor: int) -> None:
+        super().close(descriptor)
+        path = self._open.pop(descriptor, None)
+        if path is not None and path in self._kept and path not in self._open.values():
+            super().unlink(self._kept.pop(path))
+
+    def unlink(self, path: Path) -> None:
+        """As NFS does, it tells nobody that the file is still there, and refuses to remove the name that it gave."""
+        if path in self._kept.values():
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+        if path in self._open.values() and path.exists():
+            self._kept[path] = path.with_name(f".nfs{path.stat().st_ino:016x}")
+            self.rename(path, self._kept[path])
+        else:
+            super().unlink(path)
+
+    def _opened(self, descriptor: int, path: Path) -> int:
+        self._open[descriptor] = path
+        return descriptor

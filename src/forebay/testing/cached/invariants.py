@@ -61,9 +61,37 @@ def assert_CRASH(hub: Hub, cache: Cache) -> None:
         assert holds(cache.path(version), version.manifest_digest), f"CRASH: {ref} is ready without its marker"
 
 
+def assert_IN_USE(hub: Hub, cache: Cache) -> None:
+    """What is leased or pinned is here: nobody evicts it, and it can be opened unless a file of it is damaged."""
+    leased = {lease.dataset + f"@v{lease.number}" for lease in hub.leases.live(cache.volume_id)}
+    for replica in cache.replicas():
+        if replica.ref in leased or replica.pinned_by:
+            assert replica.state is not ReplicaState.EVICTING, f"IN-USE: {replica.ref} is being evicted"
+            if replica.state is ReplicaState.READY:
+                version = hub.catalog.resolve(replica.ref)
+                assert holds(cache.path(version), version.manifest_digest), f"IN-USE: {replica.ref} has gone"
+
+
+def assert_ONE_FILL(hub: Hub, cache: Cache) -> None:
+    """No version has two fills, and no two holders have one token."""
+    fills = hub.fills.open_fills(cache.volume_id)
+    assert len({fill.ref for fill in fills}) == len(fills), "ONE-FILL: two fills of one version"
+    assert len({fill.token for fill in fills}) == len(fills), "ONE-FILL: one token for two"
+
+
+def assert_BRAKE(cache: Cache) -> None:
+    """A mended world needs no mending: nothing would be called lost, orphaned or damaged."""
+    repairs = cache.recover(dry_run=True).repairs
+    assert not repairs.brake, f"BRAKE: {repairs.brake}"
+    for name in repairs.__slots__:
+        assert not getattr(repairs, name), f"BRAKE: recover would go on: {name}"
+
+
 def assert_all(hub: Hub, cache: Cache) -> None:
     """All of them on a world without damage."""
     assert_VERIFIED(hub, cache)
     assert_FITS(hub, cache)
     assert_account(hub, cache)
     assert_CRASH(hub, cache)
+    assert_IN_USE(hub, cache)
+    assert_ONE_FILL(hub, cache)

@@ -10,8 +10,8 @@ from typing import Any
 from forebay.testing.cached.disks import FailingDisk
 
 
-class Killed(BaseException):
-    """The process is gone. Nobody may catch it and go on."""
+class Killed(SystemExit):
+    """The process is gone. Nobody may catch it and go on; its threads end without a word, as those of the dead do."""
 
 
 class Mortal:

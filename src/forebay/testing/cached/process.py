@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -21,14 +22,19 @@ from forebay.cache.engine import Cache
 from forebay.cache.machine import Terms
 from forebay.errors import ForebayError
 from forebay.testing.cached.disks import FailingDisk, KillingDisk
-from forebay.testing.cached.world import LIMIT_BYTES, World, holder
+from forebay.testing.cached.world import LIMIT_BYTES, Node, World, holder
+from forebay.wire.cache import Progress
 
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """`kill_at` and `stop_at` are numbers of disk effects: there the process kills or stops itself."""
+    """`kill_at` and `stop_at` are numbers of disk effects: there the process kills or stops itself.
+
+    With a `host` it runs as that node of several. A `crowd` is so many processes more, forked off before they touch
+    anything: each speaks for itself.
+    """
 
     do: str
     ref: str
@@ -40,6 +46,10 @@ class Task:
     lease_seconds: float = 120.0
     limit_bytes: int = LIMIT_BYTES
     streams: int = 4
+    purpose: str = "test"
+    host: str = ""
+    database_url: str = ""
+    crowd: int = 0
 
 
 @dataclass(slots=True)
@@ -52,14 +62,16 @@ class CacheProcess:
     @classmethod
     def start(cls, root: Path, task: Task, user: str | None = None) -> Self:
         command = [sys.executable, "-m", "forebay.testing.cached.process", str(root), json.dumps(asdict(task))]
-        return cls(subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, user=user))
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stdin": subprocess.PIPE, "text": True}
+        return cls(subprocess.Popen(command, **pipes, user=user, start_new_session=True))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.popen.poll() is None:
-            self.popen.kill()
+            # With its crowd, which has no other master.
+            os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
         for pipe in (self.popen.stdin, self.popen.stdout):
             assert pipe is not None
@@ -91,6 +103,11 @@ class CacheProcess:
         """Wait until it has stopped itself."""
         os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WNOWAIT)
 
+    def stop(self) -> None:
+        """Stop it, and wait until it has stopped."""
+        self.popen.send_signal(signal.SIGSTOP)
+        self.wait_stopped()
+
     def go_on(self) -> None:
         self.popen.send_signal(signal.SIGCONT)
 
@@ -98,7 +115,16 @@ class CacheProcess:
 def main() -> None:
     """Do the task and say what came of it."""
     task = Task(**json.loads(sys.argv[2]))
-    world = World(Path(sys.argv[1]), terms=Terms(hold_seconds=task.hold_seconds, lease_seconds=task.lease_seconds))
+    if task.crowd:
+        _fork(task.crowd)
+    run(Path(sys.argv[1]), task)
+
+
+def run(root: Path, task: Task) -> None:
+    """Do one task in this process, and say what came of it."""
+    terms = Terms(hold_seconds=task.hold_seconds, lease_seconds=task.lease_seconds)
+    node = Node(host=task.host, database_url=task.database_url) if task.host else None
+    world = World(root, terms=terms, node=node)
     cache = world.cache(disk=_disk(task, _outside_database(world)), limit_bytes=task.limit_bytes, streams=task.streams)
     try:
         result = _do(task, world, cache)
@@ -107,15 +133,48 @@ def main() -> None:
     _say("result", **result)
 
 
+def _fork(count: int) -> None:
+    """Come back in children only; the parent waits for them and ends, and dies with none of them left."""
+    # What each of them would import for itself: a second of work, times the crowd.
+    for module in ("psycopg", "sqlalchemy.dialects.postgresql", "obstore.store"):
+        importlib.import_module(module)
+    _say("begin")
+    sys.stdin.readline()
+    children: list[int] = []
+    for _ in range(count):
+        child = os.fork()
+        if not child:
+            return
+        children.append(child)
+    codes = [os.waitpid(child, 0)[1] for child in children]
+    _say("ended", codes=codes)
+    sys.exit(any(codes))
+
+
 def _do(task: Task, world: World, cache: Cache) -> dict[str, Any]:
     version = world.hub.catalog.resolve(task.ref)
     match task.do:
         case "warm":
-            _say("begin")
-            sys.stdin.readline()
+            if not task.crowd:
+                _say("begin")
+                sys.stdin.readline()
             seen: list[int] = []
-            warmed = cache.warm(version, holder(), lambda progress, who: seen.append(progress.done_bytes))
-            return {"moved": warmed.moved_bytes, "waited": warmed.waited, "seen": seen, "path": str(warmed.path)}
+            holders: set[str] = set()
+
+            def look(progress: Progress, who: str) -> None:
+                seen.append(progress.done_bytes)
+                if who and who not in holders:
+                    holders.add(who)
+                    _say("waits", who=who)
+
+            warmed = cache.warm(version, holder(task.purpose), look)
+            return {
+                "moved": warmed.moved_bytes,
+                "present": warmed.present_bytes,
+                "waited": warmed.waited,
+                "seen": seen,
+                "path": str(warmed.path),
+            }
         case "lease":
             leased = cache.lease(version, holder(), on_lost=lambda error: _say("lost", kind=error.kind))
             _say("leased")
@@ -126,6 +185,8 @@ def _do(task: Task, world: World, cache: Cache) -> dict[str, Any]:
             replica = next(item for item in cache.replicas() if item.ref == task.ref)
             evicted = cache.evictor.evict(replica, "asked")
             return {"freed": evicted.freed_bytes, "error": evicted.error.kind if evicted.error else ""}
+        case "recover":
+            return {"failed": len(cache.recover(force=True).failed)}
     raise ValueError(task.do)
 
 

@@ -7,17 +7,20 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import obstore
 
-from forebay.cache.contents import load_manifest
+from forebay.cache.contents import load_manifest, load_objects
 from forebay.cache.engine import Cache
 from forebay.cache.evict import ConfirmLake
 from forebay.cache.fill import FillSettings, OpenLake
 from forebay.cache.machine import Terms
 from forebay.cache.policy import Policy
+from forebay.cache.selection import Selection, select
+from forebay.cache.vouch import this_process
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.clock import Clock, SystemClock
 from forebay.errors import ConflictError
@@ -27,24 +30,43 @@ from forebay.lake.confirm import confirm
 from forebay.lake.etag import etag_of
 from forebay.lake.stores import LakeStore
 from forebay.wire.cache import Holder
-from forebay.wire.catalog import NewVersion, Version
+from forebay.wire.catalog import NewSubset, NewVersion, Version
 from forebay.wire.hub import Hub
 
 LIMIT_BYTES = 1 << 40
 
+HOMES = os.environ.get("FOREBAY_TEST_HOMES")
+"""A folder that is fit for SQLite, where `root` is on a file system that is not, as on NFS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One of several machines around one volume."""
+
+    host: str
+    database_url: str
+
 
 class World:
-    """`root` holds lake/, home/ and volume/. Two worlds on one root are two processes."""
+    """`root` holds lake/, home/ and volume/. Two worlds on one root are two processes.
 
-    def __init__(self, root: Path, *, clock: Clock | None = None, terms: Terms | None = None) -> None:
+    A `node` has a home and a path to the volume of its own, and the hub's database on a server.
+    """
+
+    def __init__(
+        self, root: Path, *, clock: Clock | None = None, terms: Terms | None = None, node: Node | None = None
+    ) -> None:
         self.root = root
         self.clock = clock or SystemClock()
         self.terms = terms or Terms()
         self.lake = root / "lake"
-        self.home = root / "home"
-        self.volume = root / "volume"
+        self.node = node
+        self.home = root / ("home" if node is None else f"home-{node.host}")
+        self.volume = root / ("volume" if node is None else f"seen-by-{node.host}")
         self.lake.mkdir(parents=True, exist_ok=True)
-        if not (self.home / "hub.db").exists():
+        if HOMES and not self.home.exists():
+            self.home.symlink_to(tempfile.mkdtemp(dir=HOMES))
+        if node is None and not (self.home / "hub.db").exists():
             self.home.mkdir(exist_ok=True)
             shutil.copy(_migrated_database(), self.home / "hub.db")
         self.hub = self.open_hub()
@@ -54,7 +76,8 @@ class World:
         return f"file://{self.lake}"
 
     def open_hub(self) -> LocalHub:
-        return LocalHub.open(self.home, f"sqlite:///{self.home}/hub.db", self.clock, self.terms)
+        url = f"sqlite:///{self.home}/hub.db" if self.node is None else self.node.database_url
+        return LocalHub.open(self.home, url, self.clock, self.terms)
 
     def cache(
         self,
@@ -80,6 +103,7 @@ class World:
             fill_settings=FillSettings(streams=streams),
             terms=self.terms,
             rebuild=rebuild,
+            host="" if self.node is None else self.node.host,
         )
 
     def put(self, files: Mapping[str, bytes]) -> None:
@@ -103,21 +127,39 @@ class World:
         self.put({f"{dataset}/{path}": data for path, data in files.items()})
         return self.register(dataset, {path: f"{dataset}/{path}" for path in files})
 
+    def subset(self, whole: Version, paths: Iterable[str]) -> Version:
+        """Declare a subset of a version: these of its files."""
+        chosen = Selection.of(include=paths)
+        part = select(load_manifest(self.hub.catalog, whole), chosen, whole.ref)
+        new = NewSubset(
+            dataset=whole.dataset,
+            number=whole.number,
+            subset=chosen.name,
+            selection=chosen.text,
+            manifest_digest=store_manifest(self.hub, part),
+        )
+        return self.hub.catalog.add_subset(new)
+
     def confirm_lake(self, version: Version) -> None:
         """What a client does: look at every object."""
-        seen = confirm(load_manifest(self.hub.catalog, version), open_lake_of(version))
+        seen = confirm(load_objects(self.hub.catalog, version), open_lake_of(version))
         if not seen.complete:
             raise ConflictError("not-recoverable", f"the lake has not all of {version.ref}")
 
 
 def add_version(hub: Hub, dataset: str, manifest: Manifest, lake_url: str, number: int | None = None) -> Version:
     """Keep a manifest and add it as a version, or put it back under its old number."""
+    digest = store_manifest(hub, manifest)
+    new = NewVersion(dataset=dataset, manifest_digest=digest, origin=manifest.origin, lake_url=lake_url)
+    return hub.catalog.add_version(new).version if number is None else hub.catalog.restore_version(new, number)
+
+
+def store_manifest(hub: Hub, manifest: Manifest) -> str:
+    """Keep a manifest; its digest."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "manifest.parquet"
         manifest.write(file)
-        digest = hub.catalog.store_manifest(file)
-    new = NewVersion(dataset=dataset, manifest_digest=digest, origin=manifest.origin, lake_url=lake_url)
-    return hub.catalog.add_version(new).version if number is None else hub.catalog.restore_version(new, number)
+        return hub.catalog.store_manifest(file)
 
 
 def _entry(store: LakeStore, path: str, key: str) -> Entry:
@@ -132,7 +174,7 @@ def open_lake_of(version: Version) -> LakeStore:
 
 def holder(purpose: str = "test") -> Holder:
     """This process."""
-    return Holder(user="tester", host="here", pid=os.getpid(), purpose=purpose)
+    return Holder(user="tester", host="here", pid=os.getpid(), purpose=purpose, process=this_process())
 
 
 @functools.cache

@@ -11,12 +11,21 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "archived",
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "part", name=op.f("pk_archived")),
+    )
+    op.create_table(
         "dataset",
         sa.Column("dataset_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=128), nullable=False),
         sa.Column("access_group", sa.String(length=128), nullable=False),
         sa.Column("owner", sa.String(length=128), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("team", sa.String(length=128), nullable=False),
+        sa.Column("stale_after_s", sa.Float(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("last_number", sa.Integer(), nullable=False),
         sa.Column("removed_at", sa.Float(), nullable=False),
@@ -36,6 +45,12 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_event_volume_id_event_id"), "event", ["volume_id", "event_id"], unique=False)
     op.create_table(
+        "hub",
+        sa.Column("hub_id", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("hub_id", name=op.f("pk_hub")),
+    )
+    op.create_table(
         "seal",
         sa.Column("manifest_digest", sa.String(length=64), nullable=False),
         sa.Column("seal_digest", sa.String(length=64), nullable=False),
@@ -48,10 +63,14 @@ def upgrade() -> None:
         sa.Column("use_id", sa.Integer(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
         sa.Column("volume_id", sa.String(length=64), nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
         sa.Column("ref", sa.String(length=160), nullable=False),
+        sa.Column("dataset", sa.String(length=128), nullable=False),
+        sa.Column("team", sa.String(length=128), nullable=False),
         sa.Column("user_name", sa.String(length=128), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("moved_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("seconds_saved", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("use_id", name=op.f("pk_use")),
     )
     op.create_index(op.f("ix_use_volume_id"), "use", ["volume_id"], unique=False)
@@ -67,7 +86,26 @@ def upgrade() -> None:
         sa.Column("state_reason", sa.Text(), nullable=False),
         sa.Column("state_since", sa.Float(), nullable=False),
         sa.Column("signs_in_a_row", sa.Integer(), nullable=False),
+        sa.Column("lately_bytes", sa.Float(), nullable=False),
+        sa.Column("lately_seconds", sa.Float(), nullable=False),
+        sa.Column("lately_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("volume_id", name=op.f("pk_volume")),
+    )
+    op.create_table(
+        "quota",
+        sa.Column("volume_id", sa.String(length=64), nullable=False),
+        sa.Column("team", sa.String(length=128), nullable=False),
+        sa.Column("limit_bytes", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["volume_id"], ["volume.volume_id"], name=op.f("fk_quota_volume_id")),
+        sa.PrimaryKeyConstraint("volume_id", "team", name=op.f("pk_quota")),
+    )
+    op.create_table(
+        "volume_path",
+        sa.Column("volume_id", sa.String(length=64), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["volume_id"], ["volume.volume_id"], name=op.f("fk_volume_path_volume_id")),
+        sa.PrimaryKeyConstraint("volume_id", "host", "path", name=op.f("pk_volume_path")),
     )
     op.create_table(
         "tag_move",
@@ -115,6 +153,7 @@ def upgrade() -> None:
         sa.Column("holder_host", sa.String(length=255), nullable=False),
         sa.Column("holder_pid", sa.Integer(), nullable=False),
         sa.Column("holder_purpose", sa.String(length=128), nullable=False),
+        sa.Column("holder_process", sa.String(length=128), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
         sa.Column("reserved_bytes", sa.BigInteger(), nullable=False),
@@ -138,6 +177,7 @@ def upgrade() -> None:
         sa.Column("holder_host", sa.String(length=255), nullable=False),
         sa.Column("holder_pid", sa.Integer(), nullable=False),
         sa.Column("holder_purpose", sa.String(length=128), nullable=False),
+        sa.Column("holder_process", sa.String(length=128), nullable=False),
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("granted_at", sa.Float(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
@@ -164,6 +204,7 @@ def upgrade() -> None:
         sa.Column("since", sa.Float(), nullable=False),
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("fill_seconds", sa.Float(), nullable=False),
+        sa.Column("fill_bytes", sa.BigInteger(), nullable=False),
         sa.Column("last_used_at", sa.Float(), nullable=False),
         sa.Column("lake_confirmed_at", sa.Float(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -185,3 +226,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("dataset_id", "name", name=op.f("pk_tag")),
     )
     op.create_index(op.f("ix_tag_version_id"), "tag", ["version_id"], unique=False)
+    op.create_table(
+        "wish",
+        sa.Column("wish_id", sa.Integer(), nullable=False),
+        sa.Column("fill_id", sa.String(length=64), nullable=False),
+        sa.Column("entry", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["fill_id"], ["fill.fill_id"], name=op.f("fk_wish_fill_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("wish_id", name=op.f("pk_wish")),
+        sa.UniqueConstraint("fill_id", "entry", name=op.f("uq_wish_fill_id_entry")),
+    )

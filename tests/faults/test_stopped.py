@@ -9,7 +9,7 @@ from forebay.testing.cached import World
 from forebay.testing.cached.invariants import assert_all
 from forebay.testing.cached.process import CacheProcess, Task
 from forebay.testing.cached.world import holder
-from tests.integration.engine.test_killed import FILES
+from tests.faults.test_killed import FILES
 
 SHORT = 0.6
 
@@ -25,8 +25,8 @@ def test_CRASH_a_holder_that_was_stopped_and_replaced_neither_publishes_nor_harm
             ("link", 3),
             ("sync_file_system", 2),
             ("rename", 5),
-            ("rename", 10),
-            ("rename", 11),
+            ("rename", 8),
+            ("rename", 9),
         ]
     ):
         files = {path: bytes([number]) + data for path, data in FILES.items()}
@@ -44,6 +44,7 @@ def test_CRASH_a_holder_that_was_stopped_and_replaced_neither_publishes_nor_harm
                 assert all((warmed.path / path).read_bytes() == data for path, data in files.items())
         assert not world.hub.fills.open_fills(cache.volume_id)
     cache.recover()
+    assert not list(cache.layout.incoming.iterdir()), "what they left is cleaned up"
     assert_all(world.hub, cache)
 
 

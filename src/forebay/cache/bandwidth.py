@@ -1,0 +1,47 @@
+"""How fast versions come from the lake, as measured in fills: pure.
+
+A version's own fill tells most about it; where that moved little of it, or is not known, the volume's latest fills do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HALF_LIFE_S = 86400.0
+"""After so long, a fill counts half as much as one that ends now."""
+
+ASSUMED_BYTES_S = 100e6
+"""What compares replicas, and nothing else, where no fill has told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lately:
+    """What the latest fills of a volume moved, and in what time, both faded until the moment `at` (Unix seconds)."""
+
+    moved_bytes: float = 0.0
+    seconds: float = 0.0
+    at: float = 0.0
+
+    @property
+    def bytes_s(self) -> float:
+        return self.moved_bytes / self.seconds if self.seconds > 0 else 0.0
+
+
+def fade_in(known: Lately, moved_bytes: int, seconds: float, now: float) -> Lately:
+    """With one more fill; one that moved nothing tells nothing. A clock that was set back makes nothing stronger."""
+    if moved_bytes <= 0 or seconds <= 0:
+        return known
+    left = 2.0 ** -(max(0.0, now - known.at) / HALF_LIFE_S)
+    return Lately(moved_bytes=known.moved_bytes * left + moved_bytes, seconds=known.seconds * left + seconds, at=now)
+
+
+def bandwidth(size_bytes: int, fill_bytes: int, fill_seconds: float, lately_bytes_s: float) -> float:
+    """Bytes a second at which a version would come again; 0 where nothing is known."""
+    if fill_seconds > 0 and fill_bytes > 0 and 2 * fill_bytes >= size_bytes:
+        return fill_bytes / fill_seconds
+    return lately_bytes_s
+
+
+def seconds_for(size_bytes: float, bytes_s: float) -> float:
+    """How long so many bytes take; 0 where the bandwidth is not known, which claims nothing."""
+    return size_bytes / bytes_s if bytes_s > 0 else 0.0

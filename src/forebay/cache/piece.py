@@ -1,0 +1,86 @@
+"""A file on its way, and the pieces of it that streams are writing. A piece can be cut while it is written.
+
+Invariant: the pieces of a file cover its segments exactly once, whoever cuts them when; a byte belongs to the piece
+that claimed it, and no piece claims behind its end.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from forebay.digest import Hasher, new_hasher
+
+if TYPE_CHECKING:
+    from forebay.cache.plan import Segment
+    from forebay.cache.transfer import Wanted
+
+# Half of what is left must be worth another request and another connection.
+LEAST_CUT_BYTES = 32 << 20
+
+
+class File:
+    """A temp file that one or more pieces are written to; closed by the last of them.
+
+    `known` hashed the bytes before `known_to`, which is what the first piece brought.
+    """
+
+    def __init__(self, wanted: Wanted, segments: tuple[Segment, ...]) -> None:
+        self.wanted = wanted
+        self.segments = segments
+        self.lock = threading.Lock()
+        self.descriptor = -1
+        self.left = len(segments)
+        self.failed = False
+        self.known = new_hasher()
+        self.known_to = 0
+
+    @property
+    def name_is_known(self) -> bool:
+        """Whether the lake can be held to one and the same object over several requests."""
+        return bool(self.wanted.etag or self.wanted.version_id)
+
+
+class Piece:
+    """What one stream writes: from `start`, of which all up to `copied_to` is copied, to `end`, which may come nearer.
+
+    `position` is behind the last byte that was claimed. `cut_off`: another piece has the rest.
+    """
+
+    def __init__(self, file: File, start: int, copied_to: int, end: int, *, cut: bool = False) -> None:
+        self.file = file
+        self.start = start
+        self.copied_to = copied_to
+        self.end = end
+        self.position = start
+        self.hasher: Hasher = new_hasher()
+        self.cut = cut
+        self.cut_off = False
+
+    def claim(self, count_bytes: int) -> int:
+        """How many of the next bytes are this piece's; from now on nobody else can have them."""
+        with self.file.lock:
+            claimed = min(count_bytes, self.end - self.position)
+            self.position += claimed
+            return claimed
+
+    @property
+    def unclaimed_bytes(self) -> int:
+        return self.end - max(self.position, self.copied_to)
+
+    def cut_rest(self) -> Piece | None:
+        """The second half of what is left, as a piece of its own; None when that would be too little."""
+        with self.file.lock:
+            left = self.unclaimed_bytes
+            if left < 2 * LEAST_CUT_BYTES or not self.file.name_is_known:
+                return None
+            middle = self.end - left // 2
+            rest = Piece(self.file, middle, middle, self.end, cut=True)
+            self.end, self.cut_off = middle, True
+            self.file.left += 1
+            return rest
+
+    def ended(self) -> None:
+        """All bytes are in the file and hashed."""
+        if self.start == 0:
+            self.file.known, self.file.known_to = self.hasher, self.end

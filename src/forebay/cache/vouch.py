@@ -1,0 +1,63 @@
+"""Tells one process from every other that a machine ever ran, and whether it is dead.
+
+Only what is certain is said: a process that ran on another machine, in another container, or that can't be looked at,
+is never called dead. A number alone would not do: numbers are used again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_ZOMBIES = "ZX"
+
+
+def this_process() -> str:
+    """This process's identity, "" where the system has no /proc: machine start, namespaces, number, own start."""
+    found = _identity(os.getpid())
+    return "" if found is None else found
+
+
+def seen_dead(process: str) -> bool:
+    """Whether the process with this identity has certainly ended. Nothing is known of one that ran elsewhere."""
+    here, _, rest = process.rpartition("/")
+    number, _, _started = rest.partition("-")
+    if not number.isdigit() or here != _here():
+        return False
+    try:
+        # A /proc that hides other people's processes does not hide them from this question.
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    now = _identity(int(number))
+    return now is not None and (now != process or _is_zombie(int(number)))
+
+
+def _identity(number: int) -> str | None:
+    here, facts = _here(), _facts(number)
+    return None if here is None or facts is None else f"{here}/{number}-{facts[19]}"
+
+
+def _here() -> str | None:
+    """This start of the machine, and the namespaces in which process numbers and start times mean something."""
+    try:
+        spaces = [os.readlink(f"/proc/self/ns/{name}").partition("[")[2].rstrip("]") for name in ("pid", "time")]
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}/{'/'.join(spaces)}"
+    except OSError:
+        return None
+
+
+def _facts(number: int) -> list[str] | None:
+    """The fields of /proc/<number>/stat from the third on: the second, a name, may hold blanks and brackets."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def _is_zombie(number: int) -> bool:
+    facts = _facts(number)
+    # A leader that ended before its threads looks like a zombie too, and its threads may still write.
+    return facts is not None and facts[0] in _ZOMBIES and int(facts[17]) <= 1
