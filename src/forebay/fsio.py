@@ -222,16 +222,17 @@ def links_refused(error: OSError) -> bool:
 
 
 def used_bytes_below(*paths: Path) -> int:
-    """Sum of file sizes below `paths`, every inode counted once however many names it has."""
+    """Sum of file sizes below `paths`, every inode counted once however many names it has.
+
+    One with a single name is remembered, too: it may be renamed to where the walk has not been yet.
+    """
     total_bytes = 0
     seen: defaultdict[int, set[int]] = defaultdict(set)
     for facts in (facts for path in paths for facts in _files_below(path)):
-        if facts.st_nlink > 1:
-            inodes = seen[facts.st_dev]
-            if facts.st_ino in inodes:
-                continue
+        inodes = seen[facts.st_dev]
+        if facts.st_ino not in inodes:
             inodes.add(facts.st_ino)
-        total_bytes += facts.st_size
+            total_bytes += facts.st_size
     return total_bytes
 
 

@@ -163,8 +163,10 @@ def test_what_is_asked_for_jumps_ahead_of_the_rest(counted: Stage, pool: ThreadP
         assert [item.result() for item in (first, *others)] == [FILES["part-3"], FILES["part-5"], FILES["part-4"]]
         assert everything(fs) == FILES
     order = [seen.path.rpartition("/")[2] for seen in counted.origin.seen(method="GET") if "part" in seen.path]
-    assert set(order[:4]) == {"part-0", "part-3", "part-4", "part-5"}
-    assert set(order[4:]) == {"part-1", "part-2"}
+    assert sorted(order) == sorted(FILES), "ONE-FILL"
+    free = [name for name in order if name not in ("part-0", "part-3")]
+    # The origin notes an answer when it ends: while one of the two moves the last wish, the other may end one more.
+    assert {"part-4", "part-5"} <= set(free[:3])
 
 
 def _wished(session: Any) -> list[int]:
