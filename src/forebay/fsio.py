@@ -147,12 +147,12 @@ class Disk:
                 self.write(descriptor, chunk)
             self.set_mode(partial, FILE_MODE)
             self.sync(descriptor)
+            self.rename(partial, path)
         except OSError:
             partial.unlink(missing_ok=True)
             raise
         finally:
             self.close(descriptor)
-        self.rename(partial, path)
         self.sync_directory(path.parent)
 
     def remove_tree(self, path: Path) -> list[Path]:

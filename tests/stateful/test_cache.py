@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from forebay.cache.engine import Cache, Leased
+from forebay.cache.health import Act
 from forebay.cache.machine import Terms
 from forebay.cache.policy import Policy
 from forebay.errors import CapacityError, ConflictError, ForebayError, NotFoundError
@@ -167,8 +168,10 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(at=versions, number=effects, code=st.sampled_from((errno.ENOSPC, errno.EIO)))
     def disk_refuses(self, at: int, number: int, code: int) -> None:
         disk = FailingDisk(lambda name, count: code if count >= number and name != "unlink" else 0)
-        with no_room_is_fine("disk-full", "disk-failing"):
+        with no_room_is_fine("disk-full", "disk-failing", "volume-unstable", "volume-down"):
             self.open(disk=disk).warm(self.versions[at], holder())
+        # The disk is well again, as the next one who wants something there sees.
+        self.cache.require(Act.FILL)
 
     @rule(at=versions, pick=st.integers(0, 20))
     def damage(self, at: int, pick: int) -> None:

@@ -11,12 +11,16 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from forebay.cache.volume import VolumeLayout, read_mark
+from forebay.cache.volume import MARK, VolumeLayout, read_mark
 from forebay.errors import ForebayError
 from forebay.fsio import Disk
 from forebay.wire.cache import HealthReport, Sign
 
 _SIZE_BYTES = 4096
+LEFT = f"{MARK}.canary-"
+"""What the names of canaries have in them. They lie beside the mark, which no account counts: they are gone at once,
+and what a killed process left there is removed by recover."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -28,10 +32,8 @@ def try_out(layout: VolumeLayout, volume_id: str, disk: Disk) -> HealthReport:
         return HealthReport(sign=Sign.GONE, reason=error.message)
     if found != volume_id:
         return HealthReport(sign=Sign.GONE, reason=f"{layout.root} is another volume now ({found[:8]})")
-    # In the trash: what a killed process leaves there is nobody's, and recover removes it.
-    path = layout.trash / f"canary-{uuid.uuid4().hex}"
+    path = layout.root / f".{LEFT}{uuid.uuid4().hex}"
     try:
-        disk.make_directories(layout.trash)
         return _write_and_read(path, disk)
     except OSError as error:
         if error.errno in _FULL:
@@ -45,7 +47,7 @@ def try_out(layout: VolumeLayout, volume_id: str, disk: Disk) -> HealthReport:
 def _write_and_read(path: Path, disk: Disk) -> HealthReport:
     written = os.urandom(_SIZE_BYTES)
     disk.write_durable(path, written)
-    with suppress(FileNotFoundError):  # a recover has just emptied the trash
+    with suppress(FileNotFoundError):  # a recover has just taken it for what a killed process left
         if path.read_bytes() == written:
             return HealthReport(sign=Sign.GOOD)
     if path.exists():

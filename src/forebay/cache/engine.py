@@ -29,7 +29,7 @@ from forebay.cache.policy import Decisions, Policy
 from forebay.cache.recover import Recovered, recover
 from forebay.cache.room import Room
 from forebay.cache.source import LocalSource
-from forebay.cache.verify import Verified, brake, take_out, verify_tree
+from forebay.cache.verify import Verified, brake, still_there, take_out, verify_tree
 from forebay.cache.volume import RESERVED, VolumeLayout, open_volume
 from forebay.cache.vouch import seen_dead
 from forebay.cache.wishes import Wishes
@@ -207,7 +207,8 @@ class Cache:
         replicas = [self._ready(version) for version in versions]
         results = [self.look_through(replica, memo_folder, on_file=on_file) for replica in replicas]
         if not force:
-            brake(results, sum(replica.files for replica in self.replicas()))
+            here = self.replicas()
+            brake(still_there(results, here), sum(replica.files for replica in here))
         return results, self.take_out(results)
 
     def look_through(

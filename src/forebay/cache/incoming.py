@@ -128,7 +128,9 @@ class Incoming:
             for shard in folder.iterdir():
                 if shard.name.isdigit():
                     for path in shard.iterdir():
-                        if not kept.keeps(number, int(shard.name) * _SHARD + int(path.name)):
+                        # Other names are a file server's own, of files that were removed while they were open.
+                        index = int(shard.name) * _SHARD + int(path.name) if path.name.isdigit() else None
+                        if index is None or not kept.keeps(number, index):
                             self._disk.unlink(path)
                 elif shard.is_dir():
                     self._disk.remove_tree(shard)

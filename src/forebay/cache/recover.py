@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec
 
+from forebay.cache.canary import LEFT
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.evict import Evictor
 from forebay.cache.incoming import held_bytes, placed_bytes
@@ -217,12 +218,14 @@ class _Repair:
             self._hub.fills.fail(fill.fill_id, fill.token, "its process is gone", kept_bytes)
 
     def _remove_strays(self) -> None:
-        """Folders that no fill owns, those of fills that were ended just now included."""
+        """Folders that no fill owns, those of fills that were ended just now included; canaries of the dead."""
         names = names_in(self._layout.incoming)
         owned = {fill.fill_id for fill in self._hub.fills.open_fills(self._volume_id)}
         for name in names:
             if name not in owned:
                 self._done.stuck += self._disk.remove_tree(self._layout.incoming / name)
+        for canary in self._layout.root.glob(f"*{LEFT}*"):
+            self._disk.unlink(canary)
 
     def _end_eviction(self, replica: Replica) -> None:
         error = self._evictor.evict(replica, replica.reason).error

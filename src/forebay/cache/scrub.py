@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forebay.cache.health import Act
-from forebay.cache.verify import Verified, brake
+from forebay.cache.verify import Verified, brake, still_there
 from forebay.clock import Clock
 from forebay.errors import ForebayError
 from forebay.log import get_logger
@@ -44,7 +44,7 @@ class ScrubSettings:
 
 
 class Scrubber:
-    """Scrubs one volume. `wait` sleeps for seconds and returns True when the scrub has been told to end."""
+    """Scrubs one volume. `wait` sleeps for so many seconds; what it raises ends the pass."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Scrubber:
         *,
         holder: Holder,
         clock: Clock,
-        wait: Callable[[float], bool],
+        wait: Callable[[float], object],
     ) -> None:
         self._cache = cache
         self._memo_folder = memo_folder
@@ -62,7 +62,6 @@ class Scrubber:
         self._holder = holder
         self._clock = clock
         self._wait = wait
-        self._ended = False
         self._read_bytes = 0
         self._began = 0.0
 
@@ -76,12 +75,12 @@ class Scrubber:
         refilled: list[str] = []
         failed: list[tuple[str, ForebayError]] = []
         for replica in order(self._cache.replicas()):
-            if self._ended:
-                break
             try:
                 found = self._cache.look_through(replica, self._memo_folder, on_file=on_file, on_read=self._pace)
             except ForebayError as error:
                 failed.append((replica.ref, error))
+                continue
+            if found.bad and not still_there([found], self._cache.replicas()):
                 continue
             results.append(found)
             brake(results, files)
@@ -111,11 +110,11 @@ class Scrubber:
     def _pace(self, size_bytes: int) -> None:
         """Wait until what was read so far is no more than the rate allows."""
         self._read_bytes += size_bytes
-        if self._settings.rate_bytes_s is None or self._ended:
+        if self._settings.rate_bytes_s is None:
             return
         seconds = pause_s(self._read_bytes, self._clock.monotonic() - self._began, self._settings.rate_bytes_s)
         if seconds > 0:
-            self._ended = self._wait(seconds)
+            self._wait(seconds)
 
 
 def order(replicas: Sequence[Replica]) -> list[Replica]:

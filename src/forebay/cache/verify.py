@@ -6,7 +6,7 @@ empty mount or a broken disk is not evidence against the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,15 @@ def verify_tree(
     )
 
 
+def still_there(results: Sequence[Verified], replicas: Iterable[Replica]) -> list[Verified]:
+    """Those whose replica is still the ready one that was looked at: files that went with an eviction are no damage.
+
+    `replicas` were asked for after the look; an eviction is marked in the records before it moves anything.
+    """
+    tokens = {item.ref: item.token for item in replicas if item.state is ReplicaState.READY}
+    return [result for result in results if tokens.get(result.ref) == result.token]
+
+
 def brake(results: Sequence[Verified], files_on_volume: int) -> None:
     """DamagedError `brake` when more than 5 % of the volume's files would be called damaged in one pass."""
     bad = sum(len(result.bad) for result in results)
@@ -115,7 +124,7 @@ def take_out(
     The next fill of each fetches only what is missing. Files of other replicas, and good files of these, stay.
     """
     replicas = {item.ref: item for item in hub.replicas.all(volume_id) if item.state is ReplicaState.READY}
-    results = [item for item in results if item.ref in replicas and replicas[item.ref].token == item.token]
+    results = still_there(results, replicas.values())
     lost = {item.digest for result in results for item in result.bad}
     bad = {result.ref: result.bad[0] for result in results if result.bad}
     marked: list[Replica] = []

@@ -321,7 +321,7 @@ def scrub(
 
     rate_bytes_s = parse_option("--rate", rate, parse_rate)
     pause_s = parse_option("--every", every, parse_duration) if every else None
-    scrubber = call.session.scrubber(rate_bytes_s, refill=refill, wait=_wait)
+    scrubber = call.session.scrubber(rate_bytes_s, refill=refill, wait=time.sleep)
     passes: list[Scrubbed] = []
     while True:
         with ByteBar(call, sum(item.size_bytes for item in call.session.cache.replicas())) as bar:
@@ -329,7 +329,7 @@ def scrub(
         if not pause_s:
             break
         _tell_pass(call, passes.pop())
-        _wait(pause_s)
+        time.sleep(pause_s)
     failed = [error for one in passes for _, error in one.failed]
     damaged = (ref for one in passes for ref in one.damaged)
     call.show(passes, ids=damaged, human=lambda out: print_scrubbed(out, passes[-1]))
@@ -415,11 +415,6 @@ def events(call: Call, limit: Annotated[int, typer.Option(min=1, help="At most s
     found = session.hub.volumes.events(session.cache.volume_id, limit)
     refs = dict.fromkeys(event.ref for event in found)
     call.show(found, ids=refs, human=lambda out: print_events(out, found))
-
-
-def _wait(seconds: float) -> bool:
-    time.sleep(seconds)
-    return False
 
 
 def _tell_pass(call: Call, done: Scrubbed) -> None:

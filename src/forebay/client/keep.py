@@ -117,7 +117,7 @@ def _why_absent(last: CacheEvent | None) -> str:
 
 def _todo(version: Version, replica: Replica | None, last: CacheEvent | None) -> str:
     if replica is None and last is not None and last.event == "fill-failed":
-        return f"when that is mended: forebay cache warm {version.ref}"
+        return f"when that is mended: forebay cache warm {quote(version.ref)}"
     if replica is None or replica.state is ReplicaState.DAMAGED:
         return f"bring it here: forebay cache warm {quote(version.ref)}"
     if replica.pinned_by:

@@ -130,8 +130,8 @@ class Session:
         self.tidy(leased.warmed)
         return leased
 
-    def scrubber(self, rate_bytes_s: float | None, *, refill: bool, wait: Callable[[float], bool]) -> Scrubber:
-        """Verifies the volume's replicas; `wait` sleeps and says whether to end."""
+    def scrubber(self, rate_bytes_s: float | None, *, refill: bool, wait: Callable[[float], object]) -> Scrubber:
+        """Verifies the volume's replicas; `wait` sleeps between two reads."""
         from forebay.cache.scrub import Scrubber, ScrubSettings
 
         settings = ScrubSettings(rate_bytes_s=rate_bytes_s, refill=refill)

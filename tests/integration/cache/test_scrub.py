@@ -14,6 +14,7 @@ from forebay.clock import SystemClock
 from forebay.errors import DamagedError, UnavailableError
 from forebay.fsio import Disk
 from forebay.testing.cached.disks import FailingDisk
+from forebay.testing.cached.invariants import assert_all
 from forebay.wire.cache import HealthReport, Sign, VolumeState
 from forebay.wire.catalog import Version
 from tests.integration.cache.stage import Stage, contents
@@ -28,9 +29,8 @@ def stage() -> Iterator[Stage]:
 
 
 def scrubber(stage: Stage, cache: Cache, settings: ScrubSettings, waits: list[float] | None = None) -> Scrubber:
-    def wait(seconds: float) -> bool:
+    def wait(seconds: float) -> None:
         (waits if waits is not None else []).append(seconds)
-        return False
 
     session = stage.session()
     holder = session.holder("scrub")
@@ -153,4 +153,41 @@ def test_a_canary_tells_a_full_disk_a_failing_one_and_another_volume_apart(stage
     cache.layout.mark.rename(cache.layout.root / "aside")
     assert canary.try_out(cache.layout, cache.volume_id, Disk()).sign is Sign.GONE
     (cache.layout.root / "aside").rename(cache.layout.mark)
-    assert list(cache.layout.trash.iterdir()) == []
+    names = {path.name for path in cache.layout.root.iterdir()}
+    assert names == {"forebay-volume.json", "roots", "incoming", "trash"}
+
+
+@pytest.mark.parametrize("effect", ["write", "rename", "sync_directory"])
+def test_FITS_a_canary_that_the_disk_refuses_leaves_nothing(stage: Stage, effect: str) -> None:
+    cache = stage.session().cache
+    disk = FailingDisk(lambda name, _: errno.EIO if name == effect else 0)
+    assert canary.try_out(cache.layout, cache.volume_id, disk).sign is Sign.BAD
+    assert not list(cache.layout.root.rglob("*canary*"))
+
+
+def test_CRASH_what_a_killed_canary_left_is_in_no_account_and_goes_with_recover(stage: Stage) -> None:
+    session = stage.session()
+    for name in (f".{canary.LEFT}0", f"..{canary.LEFT}1.7.partial"):
+        (session.cache.layout.root / name).write_bytes(b"x")
+    assert_all(session.hub, session.cache)
+    session.cache.recover()
+    assert not list(session.cache.layout.root.glob("*canary*"))
+
+
+def test_BRAKE_files_that_went_with_an_eviction_in_the_middle_of_a_scrub_are_no_damage(stage: Stage) -> None:
+    session = stage.session()
+    version, other = stage.add("clicks", FILES), stage.add("views", {"a": b"a" * 1000})
+    for item in (version, other):
+        session.cache.warm(item, session.holder("test"))
+    looked: list[int] = []
+
+    def evict_once(size_bytes: int) -> None:
+        looked.append(size_bytes)
+        if len(looked) == 5:
+            (replica,) = [item for item in session.cache.replicas() if item.ref == version.ref]
+            assert session.cache.evictor.evict(replica, "asked for").error is None
+
+    done = scrubber(stage, session.cache, ScrubSettings()).run(evict_once)
+    assert (done.damaged, [item.ref for item in done.verified]) == ((), [other.ref])
+    assert not any(path.name.startswith("quarantine-") for path in session.cache.layout.trash.iterdir())
+    assert_all(session.hub, session.cache)

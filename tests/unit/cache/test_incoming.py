@@ -78,11 +78,14 @@ def test_the_newest_holder_goes_first_and_strangers_are_ignored(tmp_path: Path) 
     left_by(tmp_path, 3, 9, DATA, (0, len(DATA)))
     new = Incoming(tmp_path, 4, Disk())
     found = new.leftovers([len(DATA)])
+    servers_own = tmp_path / "1/0/.nfs0000000000000001"
+    servers_own.write_bytes(b"removed while it was open")
     assert left(new).path == newer.temp(0)
     kept = new.drop_earlier(found)
     assert newer.temp(0).exists()
     assert not (tmp_path / "3/0/9").exists()
     assert not (tmp_path / "1/0/0").exists()
+    assert not servers_own.exists()
     assert len(DATA) <= kept <= len(DATA) + 4 * 56
     new.close()
 
