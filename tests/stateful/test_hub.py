@@ -189,6 +189,14 @@ class HubMachine(RuleBasedStateMachine):
             self.hub.replicas.renew_evict("v", self.versions[at], token)
             model.held_until = self.clock.now() + HOLD_S
 
+    @rule(at=numbers, token=tokens | st.none())
+    def abandon_evict(self, at: int, token: int | None) -> None:
+        model = self.models[at]
+        token = model.token if token is None else token
+        with self.maybe_fenced(model, ReplicaState.EVICTING, token):
+            self.hub.replicas.abandon_evict("v", self.versions[at], token)
+            model.held_until = self.clock.now()
+
     @rule(at=numbers, token=tokens | st.none(), damaged=st.booleans())
     def cancel_evict(self, at: int, token: int | None, damaged: bool) -> None:
         model = self.models[at]

@@ -316,13 +316,15 @@ class Cache:
                     return None
                 raise
             except ForebayError as error:
-                if error.kind in _DISK_FAILED:
-                    self._tell_ill(error)
+                self._tell_ill(error)
                 raise
         on_progress(meter.progress, "")
         return filled
 
     def _tell_ill(self, error: ForebayError) -> None:
+        """A failing disk is a sign of the volume's health."""
+        if error.kind not in _DISK_FAILED:
+            return
         with suppress(ForebayError):  # it is `error` that has to be told
             self._hub.volumes.report_health(self.volume_id, HealthReport(sign=Sign.BAD, reason=error.message))
 
@@ -341,10 +343,16 @@ class Cache:
             return None
 
     def _end_dead_eviction(self, replica: Replica) -> None:
-        """Who waits for an eviction ends it when its process is gone; only then may a fill begin."""
+        """Who waits for an eviction ends it when its process is gone; only then may a fill begin.
+
+        Raises why it can't be ended: it would be waited for in vain.
+        """
         held_until, hold_seconds = replica.since + self._terms.hold_seconds, self._terms.hold_seconds
         if replica.state is ReplicaState.EVICTING and not is_held(held_until, self._clock.now(), hold_seconds):
-            self.evictor.evict(replica, replica.reason)
+            error = self.evictor.evict(replica, replica.reason).error
+            if error is not None and not isinstance(error, ConflictError):
+                self._tell_ill(error)
+                raise error
 
     def _really_there(self, replica: Replica, version: Version) -> bool:
         """A record that says `ready` is believed only beside the marker; without it the replica is damaged."""

@@ -296,7 +296,7 @@ class Evictor:
                 why, damaged = f"its eviction failed: {error.strerror}", not is_complete(tree)
                 replicas.cancel_evict(self._volume_id, version, grant.token, why, damaged=damaged)
             else:
-                replicas.renew_evict(self._volume_id, version, grant.token)
+                replicas.abandon_evict(self._volume_id, version, grant.token)
         except ConflictError:
             raise
         except ForebayError as second:

@@ -127,6 +127,13 @@ class EvictCancelled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvictAbandoned:
+    """The holder can't go on half way: whoever comes next may, at once."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DamageFound:
     """`token` 0 speaks of whatever is there now; another one only of the replica that has it."""
 
@@ -143,6 +150,7 @@ Event = (
     | EvictRenewed
     | EvictFinished
     | EvictCancelled
+    | EvictAbandoned
     | DamageFound
 )
 
@@ -177,7 +185,7 @@ def step(facts: Facts, event: Event) -> Step:
             return replace(facts, live_leases=facts.live_leases + 1), Verdict.DONE
         case EvictRequested():
             return _request_evict(facts, event)
-        case EvictRenewed() | EvictFinished() | EvictCancelled():
+        case EvictRenewed() | EvictFinished() | EvictCancelled() | EvictAbandoned():
             return _if_held(facts, ReplicaState.EVICTING, event.token, _after_evict(facts, event))
         case DamageFound():
             if facts.state is not ReplicaState.READY or event.token not in (0, facts.token):
@@ -223,7 +231,7 @@ def _after_fill(facts: Facts, event: FillRenewed | FillFinished | FillFailed) ->
             return _released(facts, ReplicaState.DAMAGED if event.damaged else ReplicaState.ABSENT)
 
 
-def _after_evict(facts: Facts, event: EvictRenewed | EvictFinished | EvictCancelled) -> Facts:
+def _after_evict(facts: Facts, event: EvictRenewed | EvictFinished | EvictCancelled | EvictAbandoned) -> Facts:
     match event:
         case EvictRenewed():
             return replace(facts, held_until=event.now + event.hold_seconds)
@@ -231,6 +239,8 @@ def _after_evict(facts: Facts, event: EvictRenewed | EvictFinished | EvictCancel
             return _released(facts, ReplicaState.ABSENT)
         case EvictCancelled():
             return _released(facts, ReplicaState.DAMAGED if event.damaged else ReplicaState.READY)
+        case EvictAbandoned():
+            return _released(facts, ReplicaState.EVICTING)
 
 
 def _if_held(facts: Facts, state: ReplicaState, token: int, then: Facts) -> Step:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from forebay.cache.health import Act
 from forebay.cache.machine import (
     DamageFound,
+    EvictAbandoned,
     EvictCancelled,
     EvictFinished,
     EvictRenewed,
@@ -74,11 +75,11 @@ class ReplicaStore:
 
     def renew_evict(self, volume_id: str, version: Version, token: int) -> None:
         now = self._clock.now()
-        with writing(self._engine) as connection:
-            event = EvictRenewed(now=now, hold_seconds=self._hold_seconds, token=token)
-            key, _ = self._evict_step(connection, volume_id, version, event)
-            here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)
-            connection.execute(sa.update(t.replica).where(here).values(since=now))
+        event = EvictRenewed(now=now, hold_seconds=self._hold_seconds, token=token)
+        self._hold_since(volume_id, version, event, now)
+
+    def abandon_evict(self, volume_id: str, version: Version, token: int) -> None:
+        self._hold_since(volume_id, version, EvictAbandoned(token=token), self._clock.now() - self._hold_seconds)
 
     def cancel_evict(self, volume_id: str, version: Version, token: int, reason: str, *, damaged: bool) -> None:
         with writing(self._engine) as connection:
@@ -161,12 +162,20 @@ class ReplicaStore:
             connection.execute(sa.update(t.replica).where(here).values(values))
             return rows.replicas(connection, volume_id, self._clock.now(), key)[0]
 
+    def _hold_since(
+        self, volume_id: str, version: Version, event: EvictRenewed | EvictAbandoned, since: float
+    ) -> None:
+        with writing(self._engine) as connection:
+            key, _ = self._evict_step(connection, volume_id, version, event)
+            here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)
+            connection.execute(sa.update(t.replica).where(here).values(since=since))
+
     def _evict_step(
         self,
         connection: Connection,
         volume_id: str,
         version: Version,
-        event: EvictRenewed | EvictCancelled | EvictFinished,
+        event: EvictRenewed | EvictCancelled | EvictFinished | EvictAbandoned,
     ) -> tuple[int, Facts]:
         """The holder's report on its eviction: the replica's key and what it is then; ConflictError `fenced`."""
         rows.lock_volume(connection, volume_id)

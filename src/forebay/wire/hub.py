@@ -247,6 +247,9 @@ class Replicas(Protocol):
     def renew_evict(self, volume_id: str, version: Version, token: int) -> None:
         """Heartbeat of an eviction; ConflictError `fenced` when another process goes on with it."""
 
+    def abandon_evict(self, volume_id: str, version: Version, token: int) -> None:
+        """The holder can't go on half way: whoever comes next may at once; ConflictError `fenced` as above."""
+
     def cancel_evict(self, volume_id: str, version: Version, token: int, reason: str, *, damaged: bool) -> None:
         """Nothing could be moved: it is ready (or damaged) again; ConflictError `fenced`."""
 

@@ -74,6 +74,7 @@ def test_a_dead_eviction_is_taken_up_and_its_old_holder_fenced(hub: LocalHub, re
     new = hub.replicas.begin_evict(VOLUME, ready, "asked")
     reports: list[Callable[[], object]] = [
         partial(hub.replicas.renew_evict, VOLUME, ready, old.token),
+        partial(hub.replicas.abandon_evict, VOLUME, ready, old.token),
         partial(hub.replicas.cancel_evict, VOLUME, ready, old.token, "why", damaged=False),
         partial(hub.replicas.finish_evict, VOLUME, ready, old.token, 1),
     ]
@@ -81,6 +82,14 @@ def test_a_dead_eviction_is_taken_up_and_its_old_holder_fenced(hub: LocalHub, re
         with pytest.raises(ConflictError) as refused:
             report()
         assert refused.value.kind == "fenced"
+    hub.replicas.finish_evict(VOLUME, ready, new.token, 120)
+
+
+def test_an_eviction_that_its_holder_gave_up_is_taken_up_at_once(hub: LocalHub, ready: Version) -> None:
+    old = hub.replicas.begin_evict(VOLUME, ready, "asked")
+    hub.replicas.abandon_evict(VOLUME, ready, old.token)
+    assert state_of(hub, ready) is ReplicaState.EVICTING
+    new = hub.replicas.begin_evict(VOLUME, ready, "asked")
     hub.replicas.finish_evict(VOLUME, ready, new.token, 120)
 
 

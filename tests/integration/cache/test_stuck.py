@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from forebay.cache.health import Act
+from forebay.errors import DamagedError
 from forebay.fsio import Disk
-from forebay.testing.cached import World
+from forebay.testing.cached import FailingDisk, World
 from forebay.testing.cached.invariants import assert_all, assert_FITS
 from forebay.testing.cached.world import holder
 from forebay.wire.cache import ReplicaState
@@ -127,6 +129,22 @@ def test_a_tree_that_will_not_move_stays_ready_and_the_next_one_goes(world: Worl
     assert "its eviction failed" in cache.replicas()[0].reason
     assert contents(cache.path(clicks)) == CLICKS
     assert unnailed.evictor.make_room(8000) > 0
+    assert_all(world.hub, cache)
+
+
+def test_who_waits_for_an_eviction_that_can_not_end_is_told_why(world: World) -> None:
+    failing = FailingDisk(lambda name, number: errno.EIO if name == "sync_file_system" else 0)
+    cache, clicks = world.cache(), world.add("clicks", CLICKS)
+    cache.warm(clicks, holder())
+    broken = world.cache(disk=failing)
+    (replica,) = broken.replicas()
+    assert broken.evictor.evict(replica, "asked").error is not None
+    assert broken.replicas()[0].state is ReplicaState.EVICTING, "its tree has gone"
+    with pytest.raises(DamagedError) as caught:
+        broken.warm(clicks, holder())
+    assert caught.value.kind == "disk-failing"
+    cache.require(Act.FILL)
+    assert contents(cache.warm(clicks, holder()).path) == CLICKS, "at once: nobody holds the eviction any more"
     assert_all(world.hub, cache)
 
 

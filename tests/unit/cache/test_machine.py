@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from forebay.cache.machine import (
     DamageFound,
     Event,
+    EvictAbandoned,
     EvictCancelled,
     EvictFinished,
     EvictRenewed,
@@ -53,9 +54,10 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(EvictRenewed, now=times, hold_seconds=st.just(HOLD), token=tokens),
     st.builds(EvictFinished, token=tokens),
     st.builds(EvictCancelled, token=tokens, damaged=st.booleans()),
+    st.builds(EvictAbandoned, token=tokens),
     st.builds(DamageFound, token=tokens),
 )
-reports = (FillRenewed, FillFinished, FillFailed, EvictRenewed, EvictFinished, EvictCancelled)
+reports = (FillRenewed, FillFinished, FillFailed, EvictRenewed, EvictFinished, EvictCancelled, EvictAbandoned)
 
 
 @given(states, events)
