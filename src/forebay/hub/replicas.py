@@ -162,9 +162,7 @@ class ReplicaStore:
             connection.execute(sa.update(t.replica).where(here).values(values))
             return rows.replicas(connection, volume_id, self._clock.now(), key)[0]
 
-    def _hold_since(
-        self, volume_id: str, version: Version, event: EvictRenewed | EvictAbandoned, since: float
-    ) -> None:
+    def _hold_since(self, volume_id: str, version: Version, event: EvictRenewed | EvictAbandoned, since: float) -> None:
         with writing(self._engine) as connection:
             key, _ = self._evict_step(connection, volume_id, version, event)
             here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)

@@ -133,10 +133,9 @@ def test_a_tree_that_will_not_move_stays_ready_and_the_next_one_goes(world: Worl
 
 
 def test_who_waits_for_an_eviction_that_can_not_end_is_told_why(world: World) -> None:
-    failing = FailingDisk(lambda name, number: errno.EIO if name == "sync_file_system" else 0)
     cache, clicks = world.cache(), world.add("clicks", CLICKS)
-    cache.warm(clicks, holder())
-    broken = world.cache(disk=failing)
+    tree = cache.warm(clicks, holder()).path
+    broken = world.cache(disk=FailingDisk(lambda name, number: 0 if tree.exists() else errno.EIO))
     (replica,) = broken.replicas()
     assert broken.evictor.evict(replica, "asked").error is not None
     assert broken.replicas()[0].state is ReplicaState.EVICTING, "its tree has gone"
