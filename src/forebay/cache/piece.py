@@ -6,6 +6,7 @@ that claimed it, and no piece claims behind its end.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ class File:
 class Piece:
     """What one stream writes: from `start`, of which all up to `copied_to` is copied, to `end`, which may come nearer.
 
-    `position` is behind the last byte that was claimed. `cut_off`: another piece has the rest.
+    `position` is behind the last byte that was claimed. `cut_off`: another piece has the rest. `md5` is there when the
+    lake offers such a checksum for the whole file that this piece is; a file of several pieces is read again for it.
     """
 
     def __init__(self, file: File, start: int, copied_to: int, end: int, *, cut: bool = False) -> None:
@@ -54,6 +56,7 @@ class Piece:
         self.end = end
         self.position = start
         self.hasher: Hasher = new_hasher()
+        self.md5: hashlib._Hash | None = None
         self.cut = cut
         self.cut_off = False
 
@@ -76,7 +79,7 @@ class Piece:
                 return None
             middle = self.end - left // 2
             rest = Piece(self.file, middle, middle, self.end, cut=True)
-            self.end, self.cut_off = middle, True
+            self.end, self.cut_off, self.md5 = middle, True, None
             self.file.left += 1
             return rest
 

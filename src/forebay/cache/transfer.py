@@ -202,6 +202,8 @@ class Transfer:
     def _begin(self, task: _Task) -> Piece:
         file, segment = task
         piece = Piece(file, segment.start, segment.copied_to, segment.end)
+        if len(file.segments) == 1 and self._offered(file.wanted):
+            piece.md5 = hashlib.md5(usedforsecurity=False)
         self._running.add(piece)
         return piece
 
@@ -247,7 +249,7 @@ class Transfer:
             self._leave(file, failed=True)
             raise
         if self._leave(file, failed=False):
-            self._finish(file.wanted, self._digest(file, piece))
+            self._finish(file.wanted, piece, self._digest(file, piece))
 
     def _open(self, file: File) -> None:
         with file.lock:
@@ -301,6 +303,8 @@ class Transfer:
                 chunk = chunk[:claimed]
             self._disk.write_at(file.descriptor, chunk, position)
             hasher.update(chunk)
+            if (md5 := piece.md5) is not None:
+                md5.update(chunk)
             position += claimed
             if counted and position > piece.copied_to:
                 self._meter.moved(claimed)
@@ -346,33 +350,40 @@ class Transfer:
     def _note(self, wanted: Wanted, start: int, end: int, digest: bytes) -> None:
         self._incoming.journal.add(Record(wanted.missing.index, start, end, digest))
 
-    def _finish(self, wanted: Wanted, digest: bytes) -> None:
+    def _finish(self, wanted: Wanted, last: Piece, digest: bytes) -> None:
         """Accept a whole file, or fetch it again when it is not what it should be."""
         index = wanted.missing.index
         if wanted.digest is None:
-            digest = self._checked(wanted, digest)
+            digest = self._checked(wanted, last, digest)
         tries = 1
         while wanted.digest is not None and digest != wanted.digest:
             if tries == _DIGEST_TRIES:
                 raise _mismatch(self._store.subject(wanted.key), digest, wanted.digest)
             tries += 1
-            digest = self._fetch_again(wanted)
+            digest = self._fetch_again(wanted).hasher.digest()
         self._incoming.journal.add(Record(index, 0, wanted.size_bytes, digest))
         self._digests[index] = digest
         self._meter.moved(0, files=1)
 
-    def _checked(self, wanted: Wanted, digest: bytes) -> bytes:
+    def _offered(self, wanted: Wanted) -> str:
+        """The MD5 that the lake offers for an object whose digest nobody knows yet; "" for none."""
+        known = wanted.digest is not None or wanted.cut is not None
+        return "" if known else offered_md5(self._store.scheme, wanted.etag)
+
+    def _checked(self, wanted: Wanted, last: Piece, digest: bytes) -> bytes:
         """The digest of a first fill, after a look at the checksum that the lake itself offers.
 
         Where the two disagree the object is fetched again: a bit that flipped on the way is mended so. The same bytes
         twice mean an etag that is no MD5 (a customer's key), or a lake that is wrong in itself, which nobody can tell
         apart: the digest is learned here. Bytes that differ each time are damage.
         """
-        expected = offered_md5(self._store.scheme, wanted.etag) if wanted.cut is None else ""
+        expected = self._offered(wanted)
         for tries in range(_DIGEST_TRIES if expected else 0):
-            if _md5_of(self._incoming.temp(wanted.missing.index)) == expected:
+            md5 = last.md5.hexdigest() if last.md5 else _md5_of(self._incoming.temp(wanted.missing.index))
+            if md5 == expected:
                 return digest
-            before, digest = digest, self._fetch_again(wanted)
+            last = self._fetch_again(wanted)
+            before, digest = digest, last.hasher.digest()
             if digest == before:
                 break
             if tries == _DIGEST_TRIES - 1:
@@ -381,7 +392,8 @@ class Transfer:
             self.learned_files += 1
         return digest
 
-    def _fetch_again(self, wanted: Wanted) -> bytes:
+    def _fetch_again(self, wanted: Wanted) -> Piece:
+        """The whole file anew, as one piece."""
         size = wanted.size_bytes
         file = File(wanted, (Segment(start=0, copied_to=0, end=size),))
         piece = Piece(file, 0, 0, size)
@@ -390,7 +402,7 @@ class Transfer:
             self._write(piece, counted=False)
         finally:
             self._leave(file, failed=False)
-        return piece.hasher.digest()
+        return piece
 
 
 def _behind(skipped_bytes: int, sink: Sink) -> Sink:
