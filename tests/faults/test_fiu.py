@@ -54,7 +54,8 @@ def test_VERIFIED_real_calls_that_fail(root: Path, points: str, fiu: str) -> Non
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": str(root)},
+            # Python writes its compiled modules in one call and believes in it.
+            env={**os.environ, "TMPDIR": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
             text=True,
         ) as filling:
             assert filling.stdout is not None

@@ -56,8 +56,9 @@ def test_VERIFIED_a_short_write_goes_on_or_fails(
     before, action = ACTIONS[name]
     scene = Scene(root, before)
     snapshot = Snapshot(scene.world, scene.clock)
+    writes = 1
     for full in (False, True):
-        number, writes = 1, 1
+        number = 1
         while number <= writes:
             snapshot.restore()
             short = ShortWrites(number, full=full)
@@ -67,10 +68,10 @@ def test_VERIFIED_a_short_write_goes_on_or_fails(
                 error, _ = scene.refuse(action, lambda _name, _count: 0)
             assert (error is not None) == (full and short.cut)
             assert error is None or error.kind == "disk-full"
-            writes = short.count
+            writes = max(writes, short.count)
             _judge(scene, f"{name}: write {number} of {writes} short, full {full}", recover=number % 2 == 0)
             number += step
-        assert writes > 5
+    assert writes >= 5
 
 
 class ShortWrites:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from forebay.cache.contents import distinct_digests, read_manifest, replica_manifest
-from forebay.cache.incoming import placed_bytes
+from forebay.cache.incoming import held_bytes, placed_bytes
 from forebay.cache.repair import BlobsFound, TreeFound
 from forebay.cache.volume import DAMAGED, MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, read_completed, tree_name
 from forebay.catalog.manifest import Manifest
@@ -101,9 +101,13 @@ class Look:
 
 
 def account_bytes(layout: VolumeLayout, fills: Sequence[OpenFill]) -> int:
-    """What a volume's account should say: all but incoming/ and unreported blobs, which reservations cover."""
-    unreported = sum(placed_bytes(layout.fill(fill.fill_id)) for fill in fills)
-    return used_bytes_below(layout.roots, layout.trash) - unreported
+    """What a volume's account should say: all but what the reservations of fills cover.
+
+    An unfinished tree may have the last link to a blob that was evicted meanwhile: that is nobody's reservation.
+    """
+    folders = [layout.fill(fill.fill_id) for fill in fills]
+    reserved = sum(held_bytes(folder) + placed_bytes(folder) for folder in folders)
+    return used_bytes_below(layout.roots, layout.incoming, layout.trash) - reserved
 
 
 def names_in(folder: Path) -> list[str]:

@@ -53,6 +53,12 @@ class Archive:
         self._disk = disk or Disk()
         self._shared = shared
 
+    def refuse_away(self) -> None:
+        """UnavailableError `catalog-away` when the folder itself cannot be seen: then nothing in it is lost."""
+        if not self._files.is_dir():
+            why = f"the catalog's folder {self._files} is away"
+            raise UnavailableError("catalog-away", why, todo="Is it mounted? Try again when it is there.")
+
     def add_manifest(self, parquet: Path) -> ManifestFacts:
         """Copy and check a manifest file.
 

@@ -234,6 +234,7 @@ class CatalogStore:
         try:
             return self._archive.seal(seal_digest)
         except NotFoundError as error:
+            self._archive.refuse_away()
             raise DamagedError("seal-damaged", error.message, todo="Restore the file from a backup.") from error
 
 

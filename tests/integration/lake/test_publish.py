@@ -123,8 +123,9 @@ def test_a_file_that_changes_before_it_is_sent_leaves_no_wrong_blob(
         publish(publication, lake, dataset="features")
 
     assert caught.value.kind == "file-changed"
-    sent = {key for key in keys(lake) if "/blobs/" in key}
-    assert all(digest_bytes(bytes(obstore.get(lake.requests, key).bytes())).hex() == key[-64:] for key in sent)
+    # On a local file system blobs have their names only when all of them are durable.
+    named = {key for key in keys(lake) if "/blobs/" in key and not key.endswith(".partial")}
+    assert all(digest_bytes(bytes(obstore.get(lake.requests, key).bytes())).hex() == key[-64:] for key in named)
     assert not any("/manifests/" in key for key in keys(lake))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,13 @@ OnEffect = Callable[[str, int], object]
 
 
 class _WatchedDisk(Disk):
-    """Calls `before` ahead of every effect and `after` behind it."""
+    """Calls `before` ahead of every effect and `after` behind it, also when it was refused."""
 
     def __init__(self, before: OnEffect, after: OnEffect) -> None:
         self._before = before
         self._after = after
         self.count = 0
+        self._counting = threading.Lock()
 
     def __getattribute__(self, name: str) -> Any:
         effect = super().__getattribute__(name)
@@ -47,12 +49,14 @@ class _WatchedDisk(Disk):
             return effect
 
         def watched(*given: Any) -> Any:
-            self.count += 1
-            number = self.count
+            with self._counting:
+                self.count += 1
+                number = self.count
             self._before(name, number)
-            result = effect(*given)
-            self._after(name, number)
-            return result
+            try:
+                return effect(*given)
+            finally:
+                self._after(name, number)
 
         return watched
 
