@@ -12,93 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from forebay.cache.engine import Cache
-from forebay.errors import CapacityError, ConflictError, ForebayError
+from forebay.errors import CapacityError, ConflictError
 from forebay.fsio import Disk
-from forebay.testing.cached import FailingDisk, FakeClock, Killed, Mortal, MortalDisk, World
-from forebay.testing.cached.invariants import assert_all, assert_CRASH, assert_FITS, assert_VERIFIED
+from forebay.testing.cached import CopyingDisk, World
+from forebay.testing.cached.invariants import assert_all, assert_FITS
 from forebay.testing.cached.world import holder
-from forebay.wire.cache import ReplicaState
-from forebay.wire.catalog import Version
+from tests.faults.stage import ACTIONS, FILES, Scene, evict, fill
 
-FILES = {"day_0/a.tsv": b"0" * 3000, "day_0/b.tsv": b"1" * 500, "empty": b"", "again": b"1" * 500}
 STEPS = [4, pytest.param(1, marks=pytest.mark.soak)]
 """Every effect is too many for every commit; a step that the effects' own rhythm does not share meets each kind."""
 
-Action = Callable[[Cache, Version], object]
+NAMES = ("fill", "repair", "evict")
 
 
-def fill(cache: Cache, version: Version) -> None:
-    cache.warm(version, holder())
-
-
-def evict(cache: Cache, version: Version) -> None:
-    for replica in cache.replicas():
-        if replica.ref == version.ref and (error := cache.evictor.evict(replica, "asked").error):
-            raise error
-
-
-class Scene:
-    """One version that shares a file with another, ready one; absent, damaged or ready before the action."""
-
-    def __init__(self, root: Path, before: str) -> None:
-        self.clock = FakeClock()
-        self.world = World(root, clock=self.clock)
-        self.version = self.world.add("clicks", FILES)
-        self.cache = self.world.cache()
-        self.cache.warm(self.world.add("other", {"a": FILES["day_0/a.tsv"], "c": b"2" * 700}), holder())
-        if before != "absent":
-            self.cache.warm(self.version, holder())
-        if before == "damaged":
-            victim = self.cache.path(self.version) / "day_0/b.tsv"
-            victim.chmod(0o644)
-            victim.write_bytes(b"x" * 500)
-            self.cache.verify([self.version], root / "memo", force=True)
-
-    def die(self, action: Action, number: int, *, after: bool) -> bool:
-        """Whether it came to that effect."""
-        disk = MortalDisk(number, after=after)
-        with suppress(Killed):
-            action(self.world.cache(hub=Mortal(self.world.hub, disk), disk=disk), self.version)
-        self.clock.pass_by(60.0)
-        return disk.count >= number
-
-    def refuse(self, action: Action, number: int, code: int) -> ForebayError | None:
-        """From that effect on the disk refuses all but deletions."""
-        disk = FailingDisk(lambda name, count: code if count >= number and name != "unlink" else 0)
-        try:
-            action(self.world.cache(disk=disk), self.version)
-        except ForebayError as error:
-            self.clock.pass_by(60.0)
-            return error
-        return None
-
-    def mend(self, *, recover: bool) -> None:
-        """The invariants hold as it is; then the next fill succeeds and all is as it should be."""
-        assert_FITS(self.world.hub, self.cache)
-        assert_VERIFIED(self.world.hub, self.cache)
-        assert_CRASH(self.world.hub, self.cache)
-        if recover:
-            assert not self.cache.recover().failed
-            states = {replica.state for replica in self.cache.replicas()}
-            assert states <= {ReplicaState.READY, ReplicaState.DAMAGED}
-            assert_FITS(self.world.hub, self.cache)
-        self.cache.warm(self.version, holder())
-        assert_FITS(self.world.hub, self.cache)
-        assert not self.cache.recover().failed
-        assert_all(self.world.hub, self.cache)
-        assert not self.world.hub.fills.open_fills(self.cache.volume_id)
-        assert {replica.state for replica in self.cache.replicas()} == {ReplicaState.READY}
-
-
-ACTIONS: dict[str, tuple[str, Action]] = {
-    "fill": ("absent", fill),
-    "repair": ("damaged", fill),
-    "evict": ("ready", evict),
-}
-
-
-@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("step", STEPS)
 def test_CRASH_death_at_every_effect(root: Path, name: str, step: int) -> None:
     before, action = ACTIONS[name]
@@ -113,7 +40,7 @@ def test_CRASH_death_at_every_effect(root: Path, name: str, step: int) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
-@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("step", STEPS)
 def test_FITS_a_disk_that_refuses_from_every_effect_on(root: Path, name: str, code: int, step: int) -> None:
     before, action = ACTIONS[name]
@@ -121,7 +48,7 @@ def test_FITS_a_disk_that_refuses_from_every_effect_on(root: Path, name: str, co
     while True:
         number += step
         scene = Scene(root / str(number), before)
-        error = scene.refuse(action, number, code)
+        error, _ = scene.refuse(action, _from_then_on(number, code))
         scene.mend(recover=number % 3 == 0)
         scene.world.hub.close()
         if error is None:
@@ -131,9 +58,25 @@ def test_FITS_a_disk_that_refuses_from_every_effect_on(root: Path, name: str, co
     assert number > 5
 
 
-def test_a_volume_without_hard_links_works_and_its_account_is_right(root: Path) -> None:
-    from forebay.testing.cached import CopyingDisk
+def _from_then_on(number: int, code: int) -> Callable[[str, int], int]:
+    """From that effect on the disk refuses all but deletions."""
+    return lambda name, count: code if count >= number and name != "unlink" else 0
 
+
+def test_FITS_what_a_dead_fill_has_put_in_place_is_not_given_up_for_room(root: Path) -> None:
+    scene = Scene(root, "absent")
+    # All is in its place, and the holder's own folder is gone: only the hub was not told.
+    scene.die_where(fill, scene.version, "remove_directory", 2)
+    assert scene.cache.path(scene.version).exists()
+    volume = scene.cache.volume()
+    small = scene.world.cache(limit_bytes=volume.used_bytes + volume.reserved_bytes + 500)
+    with pytest.raises(CapacityError):
+        small.warm(scene.world.add("more", {"m": b"7" * 2000}), holder())
+    assert_FITS(scene.world.hub, small)
+    scene.mend(recover=False)
+
+
+def test_a_volume_without_hard_links_works_and_its_account_is_right(root: Path) -> None:
     world = World(root)
     disk: Disk = CopyingDisk()
     cache = world.cache(disk=disk)

@@ -7,10 +7,10 @@ from humanize import naturalsize
 from forebay import fsio
 from forebay.cache.evict import Evictor
 from forebay.cache.incoming import held_bytes, placed_bytes
-from forebay.cache.volume import VolumeLayout
+from forebay.cache.volume import DAMAGED, VolumeLayout, read_completed
 from forebay.errors import CapacityError, ConflictError
 from forebay.fsio import Disk
-from forebay.wire.cache import Granted, NoRoom, Quota, Replica, Reserved
+from forebay.wire.cache import Granted, NoRoom, OpenFill, Quota, Replica, Reserved
 from forebay.wire.hub import Hub
 
 
@@ -71,8 +71,7 @@ class Room:
             folder = self._layout.fill(fill.fill_id)
             if freed_bytes >= missing_bytes:
                 break
-            # Blobs that a dead fill placed are covered by its reservation until its next holder reports them.
-            if fill.live or placed_bytes(folder):
+            if fill.live or self._has_placed(fill):
                 continue
             try:
                 self._hub.fills.abandon(fill.fill_id)
@@ -81,6 +80,13 @@ class Room:
             self._disk.remove_tree(folder)
             freed_bytes += fill.reserved_bytes
         return freed_bytes
+
+    def _has_placed(self, fill: OpenFill) -> bool:
+        """Whether blobs or a tree that a dead fill put in place are covered by its reservation, until they are told."""
+        if placed_bytes(self._layout.fill(fill.fill_id)):
+            return True
+        tree = self._layout.tree_of(self._hub.catalog.resolve(fill.ref))
+        return tree.exists() and read_completed(tree, DAMAGED) is None
 
 
 def _no_room(replica: Replica, need_bytes: int, answer: NoRoom) -> CapacityError:
