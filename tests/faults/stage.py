@@ -79,6 +79,11 @@ ACTIONS: dict[str, tuple[str, Action]] = {
 }
 
 
+def from_then_on(number: int, code: int) -> Callable[[str, int], int]:
+    """From that effect on the disk refuses all but deletions."""
+    return lambda name, count: code if count >= number and name != "unlink" else 0
+
+
 class Scene:
     """One version that shares a file with another, ready one; absent, damaged, ready or in a mess before the action."""
 

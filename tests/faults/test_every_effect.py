@@ -6,7 +6,6 @@ After each, before anybody cleans up, the invariants hold; after a recover, or w
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from forebay.fsio import Disk
 from forebay.testing.cached import CopyingDisk, World
 from forebay.testing.cached.invariants import assert_all, assert_FITS
 from forebay.testing.cached.world import holder
-from tests.faults.stage import ACTIONS, FILES, Scene, evict, fill
+from tests.faults.stage import ACTIONS, FILES, Scene, evict, fill, from_then_on
 
 STEPS = [4, pytest.param(1, marks=pytest.mark.soak)]
 """Every effect is too many for every commit; a step that the effects' own rhythm does not share meets each kind."""
@@ -48,7 +47,7 @@ def test_FITS_a_disk_that_refuses_from_every_effect_on(root: Path, name: str, co
     while True:
         number += step
         scene = Scene(root / str(number), before)
-        error, _ = scene.refuse(action, _from_then_on(number, code))
+        error, _ = scene.refuse(action, from_then_on(number, code))
         scene.mend(recover=number % 3 == 0)
         scene.world.hub.close()
         if error is None:
@@ -56,11 +55,6 @@ def test_FITS_a_disk_that_refuses_from_every_effect_on(root: Path, name: str, co
         assert error.kind == ("disk-full" if code == errno.ENOSPC else "disk-failing")
         assert isinstance(error, CapacityError) == (code == errno.ENOSPC)
     assert number > 5
-
-
-def _from_then_on(number: int, code: int) -> Callable[[str, int], int]:
-    """From that effect on the disk refuses all but deletions."""
-    return lambda name, count: code if count >= number and name != "unlink" else 0
 
 
 def test_FITS_what_a_dead_fill_has_put_in_place_is_not_given_up_for_room(root: Path) -> None:

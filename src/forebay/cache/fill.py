@@ -31,7 +31,6 @@ from forebay.cache.source import LocalSource
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
 from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, VolumeLayout, read_completed
 from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
-from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
 from forebay.errors import CapacityError, ConflictError, ForebayError, UnavailableError
@@ -119,6 +118,18 @@ class Filler:
                 raise
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Brought:
+    """What there is to place, once every byte of it is on the volume. `sealed`: its digests were known before."""
+
+    placer: Placer
+    listing: Listing
+    plan: FillPlan
+    file: Path
+    recipe: Path | None
+    sealed: bool
+
+
 class _Fill:
     """One run of one holder."""
 
@@ -158,12 +169,11 @@ class _Fill:
             # A fill was killed before it could write the marker; all of it but its own records is in the blobs.
             discard(self._filler.layout, self._tree, self._trash_name, self._disk)
             self._clear_replaced()
-        contents = load_contents(self._hub.catalog, self._version)
         self._witness = self._disk.open_witness(self._filler.layout.root)
         try:
             incoming = Incoming(self._folder, self._granted.token, self._disk)
             try:
-                return self._fill(contents, incoming)
+                return self._place(self._bring(incoming), incoming)
             finally:
                 incoming.close()
         finally:
@@ -217,8 +227,10 @@ class _Fill:
         """Whether a tree stands in the place that was never complete."""
         return self._tree.exists() and not any(read_completed(self._tree, name) for name in (COMPLETE, DAMAGED))
 
-    def _fill(self, contents: Contents, incoming: Incoming) -> Filled:
+    def _bring(self, incoming: Incoming) -> _Brought:
+        """Have every file of the version on the volume. What the lake knows of them is let go of with the return."""
         layout, version = self._filler.layout, self._version
+        contents = load_contents(self._hub.catalog, version)
         overlap = Overlap(self._hub, self._granted, version)
         volume_id = self._granted.replica.volume_id
         # Only to compare with others: the seal that it records is made of its contents and the listing.
@@ -259,7 +271,14 @@ class _Fill:
                 plan = take_up(plan, brought.missing, listing.sizes)
                 reserve(plan)
                 self._move(contents, incoming, rest, listing, leftovers)
-        return self._place(contents, placer, incoming, plan, listing)
+        return _Brought(
+            placer=placer,
+            listing=listing,
+            plan=plan,
+            file=contents.file,
+            recipe=contents.recipe,
+            sealed=contents.manifest.sealed,
+        )
 
     def _salvage(self, contents: Contents, incoming: Incoming, plan: FillPlan, listing: Listing) -> dict[int, Leftover]:
         """What other replicas of this version hold of its objects: bytes that need not come again."""
@@ -301,12 +320,11 @@ class _Fill:
             transfer.run()
         self._learned_files = transfer.learned_files
 
-    def _place(
-        self, contents: Contents, placer: Placer, incoming: Incoming, plan: FillPlan, listing: Listing
-    ) -> Filled:
+    def _place(self, brought: _Brought, incoming: Incoming) -> Filled:
+        placer, listing, plan = brought.placer, brought.listing, brought.plan
         # All is written. NFS keeps the name of an open file, and with it the folder that will have to go.
         incoming.close()
-        seal = self._record_digests(contents.manifest, listing.digests)
+        seal = "" if brought.sealed else self._record_digests(listing.digests)
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
         # Not before the sync: after a power cut, a temp file that this names and that is gone counts as a blob.
         incoming.begin_placing((index, listing.sizes[index]) for index in plan.brought())
@@ -319,7 +337,7 @@ class _Fill:
         for index, path in listing.paths(plan.present):
             if listing.firsts[index] == index:
                 placer.restore_blob(listing.name(index), path)
-        placer.describe(contents.file, self._hub.catalog.seal_path(self._version.manifest_digest), contents.recipe)
+        placer.describe(brought.file, self._hub.catalog.seal_path(self._version.manifest_digest), brought.recipe)
         self._disk.sync_file_system(self._filler.layout.root, self._witness)
         return self._publish(placer, seal)
 
@@ -385,15 +403,12 @@ class _Fill:
             replica=replica, moved_bytes=done.moved_bytes, present_bytes=done.present_bytes, seconds=done.seconds
         )
 
-    def _record_digests(self, manifest: Manifest, digests: Digests) -> str:
-        """Tell the hub what was learned; it refuses when a digest differs from what is known. "" when nothing was."""
-        if manifest.sealed:
-            return ""
-        table = manifest.table.set_column(2, manifest.table.schema.field("digest"), digests.column())
+    def _record_digests(self, digests: Digests) -> str:
+        """Tell the hub what was learned; it refuses when a digest differs from what is known."""
         path = self._folder / str(self._granted.token) / "seal.parquet"
-        Seal.of(replace(manifest, table=table)).write(path)
+        Seal.known_as(self._version.manifest_digest, digests.column()).write(path)
         seal_digest = self._hub.catalog.store_seal(path)
-        self._hub.catalog.seal(manifest.manifest_digest, seal_digest)
+        self._hub.catalog.seal(self._version.manifest_digest, seal_digest)
         return seal_digest
 
     def _need_bytes(

@@ -16,7 +16,7 @@ from forebay.client.subset import resolve
 from forebay.testing.cached import CopyingDisk, FakeClock, World
 from forebay.testing.cached.world import holder
 from forebay.wire.catalog import Version
-from tests.faults.test_every_effect import Action, Scene, evict, fill
+from tests.faults.stage import Action, Scene, evict, fill, from_then_on
 
 STEPS = [7, pytest.param(1, marks=pytest.mark.soak)]
 ROWS = 3000
@@ -53,8 +53,8 @@ class CutScene(Scene):
         with Session.start({"home": root / "home", "volume": root / "volume"}) as session:
             return resolve(session, "clicks@v1", Selection.of(columns=columns))
 
-    def mend(self, *, recover: bool) -> None:
-        super().mend(recover=recover)
+    def mend(self, *, recover: bool, force: bool = False) -> None:
+        super().mend(recover=recover, force=force)
         found = (self.cache.path(self.version) / "day_0.parquet").read_bytes()
         assert pq.read_table(io.BytesIO(found)).equals(pq.read_table(io.BytesIO(self.data), columns=["label", "price"]))
 
@@ -81,7 +81,7 @@ def test_a_disk_that_refuses_at_any_effect(root: Path, step: int) -> None:
     number = 1
     while True:
         scene = CutScene(root / str(number), "absent")
-        error = scene.refuse(fill, number, errno.ENOSPC)
+        error, _ = scene.refuse(fill, from_then_on(number, errno.ENOSPC))
         scene.mend(recover=number % 2 == 0)
         scene.world.hub.close()
         if error is None:
