@@ -74,11 +74,13 @@ class Room:
             if fill.live or self._has_placed(fill):
                 continue
             try:
-                self._hub.fills.abandon(fill.fill_id)
+                left_bytes = self._hub.fills.abandon(fill.fill_id)
             except ConflictError:
                 continue
-            self._disk.remove_tree(folder)
-            freed_bytes += fill.reserved_bytes
+            stays = self._disk.remove_tree(folder)
+            gone_bytes = max(0, left_bytes - fsio.used_bytes_below(folder)) if stays else left_bytes
+            self._hub.volumes.free_bytes(self._volume_id, gone_bytes)
+            freed_bytes += gone_bytes
         return freed_bytes
 
     def _has_placed(self, fill: OpenFill) -> bool:

@@ -204,12 +204,12 @@ class FillStore:
             found = connection.execute(query).mappings().all()
         return [_open_fill(row, now, self._hold_seconds) for row in found]
 
-    def abandon(self, fill_id: str) -> None:
+    def abandon(self, fill_id: str) -> int:
         now = self._clock.now()
         with writing(self._engine) as connection:
             row = connection.execute(sa.select(t.fill).where(t.fill.c.fill_id == fill_id)).mappings().first()
             if row is None:
-                return
+                return 0
             rows.lock_volume(connection, row["volume_id"])
             facts = rows.facts(connection, row["volume_id"], row["version_id"], now, self._hold_seconds)
             if facts.state is ReplicaState.FILLING:
@@ -218,6 +218,9 @@ class FillStore:
                 why = "the fill was abandoned"
                 rows.set_state(connection, row["volume_id"], row["version_id"], ReplicaState.ABSENT, why, now)
             connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
+            left_bytes = int(row["reserved_bytes"])
+            rows.free_bytes(connection, row["volume_id"], -left_bytes)
+        return left_bytes
 
     def _look(self, connection: Connection, volume_id: str, key: int, now: float) -> Ready | Waiting:
         replica = rows.replicas(connection, volume_id, now, key)[0]

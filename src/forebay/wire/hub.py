@@ -203,8 +203,12 @@ class Fills(Protocol):
     def open_fills(self, volume_id: str) -> list[OpenFill]:
         """Fills that may own a folder under incoming/."""
 
-    def abandon(self, fill_id: str) -> None:
-        """Recover: end a fill whose holder is gone and whose leftovers were removed; ConflictError `in-use`."""
+    def abandon(self, fill_id: str) -> int:
+        """End a fill whose holder is gone; ConflictError `in-use`.
+
+        What it had reserved goes into the account, since its leftovers are still there: the number of bytes, which
+        whoever deletes them reports as free.
+        """
 
 
 class Leases(Protocol):

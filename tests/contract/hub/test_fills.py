@@ -168,13 +168,16 @@ def test_reserving_again_replaces_and_a_failed_fill_reserves_no_more(hub: LocalH
 
 def test_abandon_ends_a_dead_fill_and_no_live_one(hub: LocalHub, version: Version, clock: FakeClock) -> None:
     granted = claim(hub, version)
+    hub.fills.reserve(granted.fill_id, granted.token, 700, 10_000)
     with pytest.raises(ConflictError):
         hub.fills.abandon(granted.fill_id)
     clock.pass_by(11)
-    hub.fills.abandon(granted.fill_id)
+    assert hub.fills.abandon(granted.fill_id) == 700
     assert hub.fills.open_fills(VOLUME) == []
     assert hub.replicas.get(VOLUME, version) is None
-    hub.fills.abandon(granted.fill_id)
+    volume = hub.volumes.get(VOLUME)
+    assert (volume.used_bytes, volume.reserved_bytes) == (700, 0), "until its leftovers are told to be gone"
+    assert hub.fills.abandon(granted.fill_id) == 0
     assert claim(hub, version).fill_id != granted.fill_id
 
 
