@@ -40,6 +40,7 @@ from forebay.lake.stores import LakeStore
 CHECKPOINT_BYTES = 64 << 20
 # The disk works while the lake is read, so that the sync at the end has little left to wait for.
 WRITE_BACK_BYTES = 16 << 20
+PREALLOCATE_BYTES = 8 << 20
 _DIGEST_TRIES = 3
 _ERRORS_KEPT = 20
 _WISH_SECONDS = 0.25
@@ -256,6 +257,8 @@ class Transfer:
             if file.descriptor < 0:
                 file.descriptor = self._create(self._incoming.temp(file.wanted.missing.index))
                 self._unfinished.add(file)
+                if file.wanted.size_bytes >= PREALLOCATE_BYTES:
+                    self._disk.preallocate(file.descriptor, file.wanted.size_bytes)
 
     def _create(self, path: Path) -> int:
         """A new temp file; one that a first try left there goes."""

@@ -18,6 +18,7 @@ EFFECTS = (
     "append",
     "write",
     "write_at",
+    "preallocate",
     "make_directories",
     "rename",
     "link",
