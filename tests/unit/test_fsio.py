@@ -37,7 +37,7 @@ def test_a_file_that_the_disk_cannot_hold_is_refused_before_its_first_byte(tmp_p
     disk, path = Disk(), tmp_path / "file"
     descriptor = disk.create(path)
     try:
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(OSError, match="No space left") as caught:
             disk.preallocate(descriptor, 4 * free_bytes(tmp_path))
         assert (caught.value.errno, os.fstat(descriptor).st_blocks) == (errno.ENOSPC, 0)
         disk.preallocate(descriptor, 1 << 20)
