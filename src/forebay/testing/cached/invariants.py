@@ -63,7 +63,7 @@ def assert_CRASH(hub: Hub, cache: Cache) -> None:
 
 def assert_IN_USE(hub: Hub, cache: Cache) -> None:
     """What is leased or pinned is here: nobody evicts it, and it can be opened unless a file of it is damaged."""
-    leased = {lease.dataset + f"@v{lease.number}" for lease in hub.leases.live(cache.volume_id)}
+    leased = {lease.ref for lease in hub.leases.live(cache.volume_id)}
     for replica in cache.replicas():
         if replica.ref in leased or replica.pinned_by:
             assert replica.state is not ReplicaState.EVICTING, f"IN-USE: {replica.ref} is being evicted"
