@@ -69,6 +69,7 @@ def test_CRASH_records_that_are_older_than_the_volume_wedge_nothing(root: Path) 
     for recover in (False, True):
         scene = Scene(root / str(recover), "absent")
         world, database = scene.world, scene.world.home / "hub.db"
+        world.hub.replicas.unpin(scene.cache.volume_id, scene.other)
         records = read_database(database)
         for _ in range(4):
             evict(scene.cache, scene.other)

@@ -16,7 +16,7 @@ from forebay.testing.cached.forked import Forks
 from forebay.testing.cached.process import Task
 from tests.faults.stage import ACTIONS, Scene, Snapshot, chance, judge
 
-KILLS = {"fill": 60, "repair": 30, "evict": 30, "recover": 14, "both": 70}
+KILLS = {"fill": 60, "repair": 30, "evict": 30, "recover": 10, "both": 72}
 """The least number of processes that each test kills; together more than 200."""
 
 DO = {"fill": "warm", "repair": "warm", "evict": "evict", "recover": "recover"}

@@ -1,0 +1,33 @@
+"""A process that does a task while its real calls fail by chance, from the moment at which it would begin.
+
+python failing.py POINTS PROBABILITY ROOT TASK, under `fiu-run -x -f ''`. Libfiu's own control of a running process is
+a thread that sometimes locks itself out while libraries are loaded; so the process asks for the failures itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from forebay.testing.cached import process
+
+
+def main(points: str, probability: str, root: str, task: str) -> None:
+    libfiu = ctypes.CDLL("libfiu.so.0")
+    say = process._say
+
+    def begin(said: str, **facts: Any) -> None:
+        say(said, **facts)
+        if said == "begin":
+            failed = libfiu.fiu_enable_random(points.encode(), 1, None, 0, ctypes.c_float(float(probability)))
+            assert failed == 0, "libfiu refuses"
+
+    process._say = begin
+    process.run(Path(root), process.Task(**json.loads(task)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
