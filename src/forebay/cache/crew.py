@@ -16,7 +16,10 @@ ROUND_SECONDS = 0.2
 
 
 class Crew:
-    """Calls `work` from many threads until it says (False) that nothing is left to begin."""
+    """Calls `work` from many threads until all of them were told (False) that there is nothing to begin just now.
+
+    `rounds` have ended; `stream_bytes_s` is what each thread brought in the best of them.
+    """
 
     def __init__(self, pace: Pace, work: Callable[[], bool], meter: Meter, clock: Clock) -> None:
         self._pace = pace
@@ -28,6 +31,8 @@ class Crew:
         self._alive = 0
         self._dry = False
         self._broken: BaseException | None = None
+        self.rounds = 0
+        self.stream_bytes_s = 0.0
 
     def run(self) -> None:
         """Work until all is done; raises what broke a thread."""
@@ -57,6 +62,10 @@ class Crew:
             if measured.rate > 0:
                 # A round without a byte is not over: far lakes take longer than that to answer.
                 began, before = now, progress
+                self.rounds += 1
+                self.stream_bytes_s = max(
+                    self.stream_bytes_s, measured.moved_bytes / measured.seconds / max(1, self._alive)
+                )
                 self._pace = step(self._pace, measured)
                 self._hire()
 
@@ -67,7 +76,10 @@ class Crew:
     def _hire(self) -> None:
         with self._changed:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
-            missing = 0 if self._dry else self._pace.streams - self._alive
+            missing = self._pace.streams - self._alive
+            if self._dry:
+                # There was nothing to begin when somebody last asked: one asks again.
+                missing = min(missing, 1)
             for _ in range(missing):
                 thread = threading.Thread(target=self._labour, name=f"forebay-fill-{self._alive}")
                 try:
@@ -85,6 +97,7 @@ class Crew:
         try:
             while not self._leaves(more=more):
                 more = self._work()
+                self._dry &= not more
         except BaseException as error:  # noqa: BLE001 it is raised again by `run`
             self._broken = self._broken or error
             self._meter.cancel(error)

@@ -22,7 +22,7 @@ from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
 from forebay.cache.line import Line
 from forebay.cache.meter import Meter
-from forebay.cache.pace import begin
+from forebay.cache.pace import FIRST_STREAMS, begin
 from forebay.cache.piece import File, Piece
 from forebay.cache.plan import Missing, Segment, segments
 from forebay.catalog import recipe
@@ -41,6 +41,7 @@ CHECKPOINT_BYTES = 64 << 20
 # The disk works while the lake is read, so that the sync at the end has little left to wait for.
 WRITE_BACK_BYTES = 16 << 20
 PREALLOCATE_BYTES = 8 << 20
+_FAST_BYTES_S, _ROUNDS_TO_KNOW = 100e6, 5
 _DIGEST_TRIES = 3
 _ERRORS_KEPT = 20
 _WISH_SECONDS = 0.25
@@ -98,6 +99,7 @@ class Transfer:
         self._meter = meter
         self._pace = begin(streams)
         self._clock = clock or SystemClock()
+        self._crew = Crew(self._pace, self._work, meter, self._clock)
         self._still_held = still_held
         self._away_in_a_row = 0
         self._lock = threading.Lock()
@@ -125,7 +127,7 @@ class Transfer:
 
         An object that changed or vanished does not stop the others; a lake that is away or refuses us does.
         """
-        crew = Crew(self._pace, self._work, self._meter, self._clock)
+        crew = self._crew
         # What readers wait for need not wait for a stream: all of them may be busy with something long.
         express = threading.Thread(target=self._serve_wishes, name="forebay-fill-wished")
         express.start()
@@ -209,8 +211,15 @@ class Transfer:
         return piece
 
     def _cut(self) -> Piece | None:
-        """Half of what the stream with the most left still has to do."""
+        """Half of what the stream with the most left still has to do.
+
+        For more than a few streams only where each is known to be slow: what is cut has to be read and hashed once
+        more, which takes the processor that fast ones need.
+        """
         if not self._cuts or not self._running:
+            return None
+        slow = self._crew.rounds >= _ROUNDS_TO_KNOW and self._crew.stream_bytes_s < _FAST_BYTES_S
+        if len(self._running) >= FIRST_STREAMS and not slow:
             return None
         rest = max(self._running, key=lambda piece: piece.unclaimed_bytes).cut_rest()
         if rest is not None:
