@@ -64,6 +64,10 @@ def main() -> None:
             forebay.open(dataset, on_progress=lambda progress, holder: None).close()
         os.sync()
         entrants: dict[str, Entrant] = {BARE: partial(_bare, lake), PATH: _path, SCHEME: _scheme}
+        # As reading fills it, from the disk: how a file's pages lie in memory depends on how they came there.
+        _let_go(folder)
+        for entrant in entrants.values():
+            _scan(entrant, prepare=lambda: None)
         scans = {
             "page cache": _scan_all(entrants, rounds, size_bytes, prepare=lambda: None),
             "disk": _scan_all(entrants, rounds, size_bytes, prepare=partial(_let_go, folder)),

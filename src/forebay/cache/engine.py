@@ -19,7 +19,7 @@ from forebay.cache.evict import ConfirmLake, Evicted, Evictor
 from forebay.cache.fill import Filled, Filler, FillSettings, OpenLake
 from forebay.cache.health import ALLOWED, SIGNS_TO_CHANGE, Act, require
 from forebay.cache.heart import Heart
-from forebay.cache.leased import Kept, Leased, Warmed
+from forebay.cache.leased import Kept, Leased, Readied, Warmed
 from forebay.cache.look import account_bytes
 from forebay.cache.machine import Terms, is_held
 from forebay.cache.memo import Memo
@@ -188,7 +188,7 @@ class Cache:
     ) -> Leased:
         """Make the version ready (see `warm`) and use it until `close`; a heartbeat keeps the lease meanwhile."""
         began = self._clock.monotonic()
-        warmed: Warmed | None = None
+        warmed: Readied | None = None
         if not holds(self.path(version), version.manifest_digest):
             warmed = self.warm(version, holder, on_progress, wishes=wishes)
         while (lease := self._take(version, holder)) is None:
@@ -196,7 +196,10 @@ class Cache:
             warmed = self.warm(version, holder, on_progress, wishes=wishes)
         seconds = self._clock.monotonic() - began
         if warmed is None:
-            warmed = self._warmed(self._ready(version), version, began, waited=False)
+            size_bytes = version.size_bytes
+            warmed = Readied(
+                path=self.path(version), moved_bytes=0, present_bytes=size_bytes, seconds=seconds, waited=False
+            )
         return Leased(self._hub, lease, replace(warmed, seconds=seconds), on_lost, self._terms)
 
     def verify(

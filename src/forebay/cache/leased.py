@@ -20,15 +20,21 @@ _log = get_logger("lease")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warmed:
-    """A ready replica at `path`. `moved_bytes` came from the lake in this call; `waited` for somebody else's fill."""
+class Readied:
+    """A version is ready at `path`; `moved_bytes` came from the lake now; `waited` for somebody else's fill."""
 
-    replica: Replica
     path: Path
     moved_bytes: int
     present_bytes: int
     seconds: float
     waited: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warmed(Readied):
+    """The same with the replica as the hub has it."""
+
+    replica: Replica
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,7 @@ class Leased:
     """A lease with its heartbeat. `close` ends it; `lost` is set when it was taken away."""
 
     def __init__(
-        self, hub: Hub, lease: Lease, warmed: Warmed, on_lost: Callable[[ConflictError], object], terms: Terms
+        self, hub: Hub, lease: Lease, warmed: Readied, on_lost: Callable[[ConflictError], object], terms: Terms
     ) -> None:
         self._hub = hub
         self._on_lost = on_lost

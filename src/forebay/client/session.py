@@ -21,7 +21,7 @@ from forebay.wire.cache import Holder
 
 if TYPE_CHECKING:
     from forebay.cache.engine import Cache, OnProgress
-    from forebay.cache.leased import Kept, Leased, Warmed
+    from forebay.cache.leased import Kept, Leased, Readied, Warmed
     from forebay.cache.scrub import Scrubber
     from forebay.cache.wishes import Wishes
     from forebay.lake.stores import LakeStore
@@ -138,7 +138,7 @@ class Session:
         holder = self.holder("cache scrub")
         return Scrubber(self.cache, self.memo_folder, settings, holder=holder, clock=self.clock, wait=wait)
 
-    def tidy(self, warmed: Warmed) -> None:
+    def tidy(self, warmed: Readied) -> None:
         """Whoever fills also sweeps: here is no daemon that would. What will not go is logged and does no harm."""
         if warmed.moved_bytes:
             self.cache.sweep()
