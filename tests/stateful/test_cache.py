@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from forebay.cache.engine import Cache, Leased
 from forebay.cache.health import Act
 from forebay.cache.machine import Terms
+from forebay.cache.place import is_complete
 from forebay.cache.policy import Policy
 from forebay.errors import CapacityError, ConflictError, ForebayError, NotFoundError
 from forebay.testing.cached import FailingDisk, FakeClock, Killed, Mortal, MortalDisk, World
@@ -146,6 +147,8 @@ class CacheMachine(RuleBasedStateMachine):
         try:
             for replica in self.cache.replicas():
                 version = self.world.hub.catalog.resolve(replica.ref)
+                if replica.state is ReplicaState.EVICTING and not is_complete(self.cache.path(version)):
+                    continue  # it had gone before
                 evicted = self.cache.evictor.evict(replica, "asked")
                 if any(path.endswith(key) for path in self.paths(version)):
                     assert evicted.error is not None, f"RECOVERABLE: {version.ref}"

@@ -353,8 +353,11 @@ class Cache:
         held_until, hold_seconds = replica.since + self._terms.hold_seconds, self._terms.hold_seconds
         if replica.state is ReplicaState.EVICTING and not is_held(held_until, self._clock.now(), hold_seconds):
             error = self.evictor.evict(replica, replica.reason).error
-            if error is not None and not isinstance(error, ConflictError):
-                self._tell_ill(error)
+            if error is None or isinstance(error, ConflictError):
+                return
+            self._tell_ill(error)
+            left = self._hub.replicas.get(self.volume_id, self.resolve(replica.ref))
+            if left is not None and left.state is ReplicaState.EVICTING:
                 raise error
 
     def _really_there(self, replica: Replica, version: Version) -> bool:

@@ -216,12 +216,33 @@ class Evictor:
         """Remove one replica; an error is returned, not raised, so that one that will not go holds up no other."""
         try:
             version = self._hub.catalog.resolve(replica.ref)
-            if replica.state is not ReplicaState.EVICTING:
-                self._confirm_lake(version)
+            self._confirm(version, replica)
             return self._evict(version, reason)
         except ForebayError as error:
             _log.warning("eviction-failed", ref=replica.ref, kind=error.kind)
             return Evicted(ref=replica.ref, reason=reason, freed_bytes=0, error=error)
+
+    def _confirm(self, version: Version, replica: Replica) -> None:
+        """See that the lake has all of it. An eviction that was begun and has moved nothing is taken back if not."""
+        begun = replica.state is ReplicaState.EVICTING
+        if begun and not is_complete(self._tree(version)):
+            return
+        try:
+            self._confirm_lake(version)
+        except ForebayError as error:
+            if begun:
+                grant = self._hub.replicas.begin_evict(self._volume_id, version, replica.reason)
+                self._leave(version, grant, f"its eviction was taken back: {error.message}")
+            raise
+
+    def _leave(self, version: Version, grant: EvictGrant, why: str) -> None:
+        """The replica is what it was before when its tree is still in its place; or else whoever comes next goes on."""
+        tree, replicas = self._tree(version), self._hub.replicas
+        if tree.exists():
+            damaged = not is_complete(tree)
+            replicas.cancel_evict(self._volume_id, version, grant.token, why, damaged=damaged)
+        else:
+            replicas.abandon_evict(self._volume_id, version, grant.token)
 
     def _evict(self, version: Version, reason: str) -> Evicted:
         grant = self._hub.replicas.begin_evict(self._volume_id, version, reason)
@@ -290,13 +311,8 @@ class Evictor:
 
         ConflictError `fenced` when it refused because somebody else has gone on with this eviction.
         """
-        tree, replicas = self._tree(version), self._hub.replicas
         try:
-            if tree.exists():
-                why, damaged = f"its eviction failed: {error.strerror}", not is_complete(tree)
-                replicas.cancel_evict(self._volume_id, version, grant.token, why, damaged=damaged)
-            else:
-                replicas.abandon_evict(self._volume_id, version, grant.token)
+            self._leave(version, grant, f"its eviction failed: {error.strerror}")
         except ConflictError:
             raise
         except ForebayError as second:

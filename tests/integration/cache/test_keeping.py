@@ -130,6 +130,22 @@ def test_RECOVERABLE_what_the_lake_has_lost_is_not_evicted(stage: Stage) -> None
     assert explain(session, clicks).state is ReplicaState.READY
 
 
+def test_RECOVERABLE_a_begun_eviction_is_taken_back_when_the_lake_has_lost_it_meanwhile(stage: Stage) -> None:
+    clicks = stage.add("clicks", FILES)
+    session = stage.session()
+    tree = session.warm(clicks, "test").path
+    grant = session.hub.replicas.begin_evict(session.cache.volume_id, clicks, "asked")
+    session.hub.replicas.abandon_evict(session.cache.volume_id, clicks, grant.token)
+    (stage.lake / "clicks" / "part-1").unlink()
+
+    with session.lease(clicks, "test"):
+        assert contents(tree) == FILES
+    assert explain(session, clicks).state is ReplicaState.READY
+    evicted = _evict(session, clicks)
+    assert evicted.error is not None
+    assert evicted.error.kind == "not-recoverable"
+
+
 def test_RECOVERABLE_a_lake_that_changed_is_a_lake_that_lost(stage: Stage) -> None:
     clicks = stage.add("clicks", FILES)
     session = stage.session()
