@@ -21,7 +21,8 @@ from forebay.cache.volume import RESERVED
 from forebay.digest import new_hasher
 from forebay.fsio import Disk, used_bytes_below
 
-_SHARD = 4096
+# Small folders: in a large one the makers of files wait for each other, and ext4 looks long for a place for the next.
+_SHARD = 64
 _COPY_BYTES = 1 << 20
 
 
