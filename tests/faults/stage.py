@@ -117,7 +117,7 @@ class Scene:
         stray.parent.mkdir(parents=True, exist_ok=True)
         stray.write_bytes(b"stray")
         self.die_where(evict, gone, "rename", 2)
-        self.die_where(fill, self.version, "sync_directory", 1)
+        self.die_where(fill, self.version, "sync_directory", 2)
 
     def die_where(self, action: Action, version: Version, effect: str, time: int) -> None:
         """Die right after the effect with this name, at the so manieth time."""

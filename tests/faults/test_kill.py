@@ -16,7 +16,7 @@ from forebay.testing.cached.forked import Forks
 from forebay.testing.cached.process import Task
 from tests.faults.stage import ACTIONS, Scene, Snapshot, chance, judge
 
-KILLS = {"fill": 60, "repair": 30, "evict": 30, "recover": 10, "both": 72}
+KILLS = {"fill": 60, "repair": 30, "evict": 30, "recover": 20, "both": 70}
 """The least number of processes that each test kills; together more than 200."""
 
 DO = {"fill": "warm", "repair": "warm", "evict": "evict", "recover": "recover"}
@@ -32,7 +32,8 @@ class Killing:
     """A scene that is set up once and begun from again for every kill."""
 
     def __init__(self, root: Path, before: str, forks: Forks) -> None:
-        self.scene = Scene(root, before, FakeClock(time.time()))
+        # An hour ago: for the processes, whose clock is the real one, those who died in the mess are long silent.
+        self.scene = Scene(root, before, FakeClock(time.time() - 3600.0))
         self.snapshot = Snapshot(self.scene.world, self.scene.clock)
         self.forks = forks
         self.kills = 0

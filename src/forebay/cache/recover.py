@@ -23,7 +23,7 @@ from forebay.cache.repair import Repairs, TreeFound, plan_repairs
 from forebay.cache.volume import MANIFEST, RECIPE, RESERVED, SEAL, Completed, VolumeLayout, tree_name
 from forebay.clock import Clock
 from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundError
-from forebay.fsio import Disk
+from forebay.fsio import Disk, freed_bytes_below
 from forebay.log import get_logger
 from forebay.wire.cache import OpenFill, Replica, ReplicaState
 from forebay.wire.catalog import MadeBy, NewVersion, Version
@@ -208,6 +208,8 @@ class _Repair:
         quarantine_blob(self._layout, group, digest, self._disk, now=self._now)
 
     def _discard_unfinished(self, tree: TreeFound) -> None:
+        # Its fill's reservation covered it, which ends before the trash is emptied; the last step counts anew.
+        self._hub.volumes.free_bytes(self._volume_id, -freed_bytes_below(tree.path))
         discard(self._layout, tree.path, f"unfinished-{tree.dataset}-{tree.path.name}-{self._now:.6f}", self._disk)
 
     def _end_fill(self, fill: OpenFill) -> None:
