@@ -1,7 +1,7 @@
 """A process that does a task while its real calls fail by chance, from the moment at which it would begin.
 
-python failing.py POINTS PROBABILITY ROOT TASK, under `fiu-run -x -f ''`. Libfiu's own control of a running process is
-a thread that sometimes locks itself out while libraries are loaded; so the process asks for the failures itself.
+python failing.py POINTS PROBABILITY ROOT TASK, under `fiu-run -x -f ''`. The process asks for the failures itself:
+libfiu's own control of a running process is one more thread while libraries load, where threads lock each other out.
 """
 
 from __future__ import annotations

@@ -61,9 +61,15 @@ def test_VERIFIED_real_calls_that_fail(root: Path, points: str, fiu: str) -> Non
 
 
 def _begun(command: list[str], root: Path) -> subprocess.Popen[str]:
-    """The process, when it has loaded everything: there libfiu, preloaded, sometimes locks itself out for good."""
-    # Python writes its compiled modules in one call and believes in it.
-    env = {**os.environ, "TMPDIR": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    """The process, when it has loaded everything."""
+    env = {
+        **os.environ,
+        "TMPDIR": str(root),
+        # Python writes its compiled modules in one call and believes in it.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # Arrow's allocator starts a thread while Arrow is loaded, and each waits for the other under a preload.
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    }
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     for _ in range(TRIES):
         process = subprocess.Popen(command, env=env, text=True, **pipes)
