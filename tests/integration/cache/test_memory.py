@@ -19,6 +19,9 @@ from forebay.fsio import Disk
 
 FILLING = Path(__file__).with_name("filling.py")
 LIMIT_BYTES = 500e6
+"""The aim, which `soak` holds a real million to."""
+GUARD_BYTES = 550e6
+"""What is reckoned from few entries spreads: 450 to 500 MB were seen for a fill."""
 # Both more than one row group of a manifest, of which some memory's size is.
 FEW, MANY, MILLION = 36_000, 84_000, 1_000_000
 STEPS = ("fill", "verify", "recover", "evict")
@@ -51,11 +54,11 @@ def most_held_bytes(root: Path, entries: int) -> dict[str, int]:
 
 
 @pytest.mark.timeout(600)
-def test_a_million_entries_would_stay_below_500_MB(memory: Path) -> None:
+def test_a_million_entries_would_stay_below_550_MB(memory: Path) -> None:
     few, many = most_held_bytes(memory / "few", FEW), most_held_bytes(memory / "many", MANY)
     grown = {step: (many[step] - few[step]) / (MANY - FEW) for step in STEPS}
     million = {step: few[step] + grown[step] * (MILLION - FEW) for step in STEPS}
-    assert max(million.values()) < LIMIT_BYTES, f"bytes for an entry: {grown}; for a million: {million}"
+    assert max(million.values()) < GUARD_BYTES, f"bytes for an entry: {grown}; for a million: {million}"
 
 
 @pytest.mark.soak
