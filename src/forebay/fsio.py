@@ -28,7 +28,7 @@ OPEN_DIRECTORY_MODE = 0o755
 _SYNC_FILE_RANGE_WRITE = 2
 _FALLOC_FL_KEEP_SIZE = 1
 _COPY_BYTES = 1 << 20
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+_ALLOCATION_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 _LINK_REFUSED = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
 
 
@@ -76,7 +76,7 @@ class Disk:
         start, count = ctypes.c_int64(0), ctypes.c_int64(size_bytes)
         if _libc.fallocate(descriptor, _FALLOC_FL_KEEP_SIZE, start, count) != 0:
             number = ctypes.get_errno()
-            if number in _FULL:
+            if number in _ALLOCATION_REFUSED:
                 raise OSError(number, os.strerror(number))
 
     def start_write_back(self, descriptor: int, offset: int, size_bytes: int) -> None:

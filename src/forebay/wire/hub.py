@@ -130,7 +130,7 @@ class Volumes(Protocol):
         """Recover: replace the account by what was counted on the volume."""
 
     def free_bytes(self, volume_id: str, freed_bytes: int) -> None:
-        """Something that the account counted was deleted from the trash."""
+        """Something that the account counted was deleted. A negative number: so much counts from now on."""
 
     def report_health(self, volume_id: str, report: HealthReport) -> Volume:
         """A sign of the volume's health was seen: the volume with the state that follows from it."""
