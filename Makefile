@@ -22,7 +22,7 @@ soak: setup ## the long tests: many seeds, many kills, power cuts, NFS
 	@scripts/test_parts.sh
 	@scripts/soak_parts.sh
 	@export FOREBAY_SOAK_SEED=$${FOREBAY_SOAK_SEED:-$$RANDOM}; echo "FOREBAY_SOAK_SEED=$$FOREBAY_SOAK_SEED"; \
-		scripts/pytest.sh -m soak --hypothesis-profile=nightly
+		scripts/pytest.sh -m soak --nightly
 
 bench: setup ## measure forebay beside its peers, some minutes on a calm machine
 	@for claim in startup evict warm read share delta register fill; do $(PY) -m bench.$$claim || exit 1; done

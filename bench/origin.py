@@ -49,9 +49,14 @@ class Work:
         """A hundred objects a folder, as data sets have them."""
         return f"data/part-{index // 100:04}/{index:07}.bin"
 
+    @property
+    def of_many(self) -> bool:
+        """Whether it is the number of its objects that makes it large."""
+        return self.objects >= 100
+
     def scaled(self, scale: float) -> Work:
         """Fewer objects; when there are few already, smaller ones."""
-        if self.objects >= 100:
+        if self.of_many:
             return Work(
                 name=self.name, bucket=self.bucket, objects=int(self.objects * scale), object_bytes=self.object_bytes
             )

@@ -29,6 +29,17 @@ settings.register_profile("nightly", parent=settings.get_profile("ci"), derandom
 settings.load_profile("ci")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--nightly", action="store_true", help="state machines and properties with far more examples, from a new seed"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("nightly"):
+        settings.load_profile("nightly")
+
+
 @contextlib.contextmanager
 def _bring(starting: AbstractContextManager[Server]) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:

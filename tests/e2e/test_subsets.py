@@ -23,6 +23,11 @@ def test_some_files_of_a_version_from_warm_to_evict(forebay: Program, days: Path
     assert (planned["ref"], planned["move_files"], planned["move_bytes"]) == (REF, 2, 3000)
     assert "criteo@v1[day_[01]]: 2 files" in forebay("cache", "warm", "criteo@v1", *SOME, "--dry-run").out
     assert "not ready" in forebay("path", "criteo@v1", *SOME, code=9).err
+    assert "nobody has asked for it" in forebay("cache", "why", "criteo@v1", *SOME).out
+    assert forebay("cache", "pin", "criteo@v1", *SOME, "--json", code=3).error["kind"] == "subset-not-found"
+    assert forebay("cache", "evict", "criteo@v1", *SOME, "--json", code=5).error["kind"] == "not-ready"
+    # Whoever only asks declares nothing.
+    assert forebay("cache", "why", REF, "--json", code=3).error["kind"] == "subset-not-found"
 
     (warmed,) = forebay("cache", "warm", "criteo@v1", *SOME, "--json").json
     assert (warmed["moved_bytes"], warmed["replica"]["subset"]) == (3000, "day_[01]")
@@ -68,6 +73,7 @@ def test_some_columns_and_row_groups(forebay: Program, days: Path) -> None:
     forebay("dataset", "register", "clicks", f"file://{days}/clicks.parquet")
     chosen = ("--columns", "label,day", "--where", "day>=3", "--where", "day!=7")
     planned = forebay("cache", "warm", "clicks", *chosen, "--dry-run", "--json").json[0]
+    assert forebay("cache", "why", planned["ref"], "--json", code=3).error["kind"] == "subset-not-found"
     (warmed,) = forebay("cache", "warm", "clicks", *chosen, "--json").json
     assert planned["move_bytes"] == warmed["moved_bytes"] < 0.1 * whole_bytes
     assert planned["ref"] == "clicks@v1[:day,label;day!=7;day>=3]"

@@ -34,6 +34,7 @@ class Model:
     token: int = 0
     held_until: float = 0.0
     fill_id: str = ""
+    reserved_bytes: int = 0
     pinned: bool = False
     leases: dict[str, tuple[int, float]] = field(default_factory=dict)
     used_bytes: int = 0
@@ -54,6 +55,7 @@ class HubMachine(RuleBasedStateMachine):
         self.versions = [add_version(self.hub, f"d{at}", made, "file:///lake") for at, made in enumerate(manifests)]
         self.models = [Model() for _ in self.versions]
         self.last_token = 0
+        self.left_bytes = 0
 
     def teardown(self) -> None:
         self.hub.close()
@@ -100,7 +102,7 @@ class HubMachine(RuleBasedStateMachine):
         with self.maybe_fenced(model, ReplicaState.FILLING, token):
             done = FillDone(added_bytes=added, moved_bytes=added, present_bytes=0, seconds=1.0, seal_digest="")
             self.hub.fills.finish(model.fill_id, token, done)
-            model.state, model.fill_id = ReplicaState.READY, ""
+            model.state, model.fill_id, model.reserved_bytes = ReplicaState.READY, "", 0
             model.used_bytes += added
 
     @rule(at=numbers, token=tokens | st.none(), kept=st.sampled_from((0, 40)), damaged=st.booleans())
@@ -110,7 +112,26 @@ class HubMachine(RuleBasedStateMachine):
         with self.maybe_fenced(model, ReplicaState.FILLING, token):
             self.hub.fills.fail(model.fill_id, token, "why", kept, damaged=damaged)
             model.state = ReplicaState.DAMAGED if damaged else ReplicaState.ABSENT
-            model.fill_id = model.fill_id if kept else ""
+            model.fill_id, model.reserved_bytes = model.fill_id if kept else "", kept
+
+    @rule(at=numbers)
+    def abandon(self, at: int) -> None:
+        """What a dead fill left stays in the account until somebody has really deleted it."""
+        model = self.models[at]
+        filling = model.state is ReplicaState.FILLING
+        if filling and is_held(model.held_until, self.clock.now(), HOLD_S):
+            with pytest.raises(ConflictError, match="under way"):
+                self.hub.fills.abandon(model.fill_id)
+            return
+        assert self.hub.fills.abandon(model.fill_id or "no-such-fill") == model.reserved_bytes
+        self.left_bytes += model.reserved_bytes
+        model.state = ReplicaState.ABSENT if filling else model.state
+        model.fill_id, model.reserved_bytes = "", 0
+
+    @rule()
+    def free_what_was_left(self) -> None:
+        self.hub.volumes.free_bytes("v", self.left_bytes)
+        self.left_bytes = 0
 
     @rule(at=numbers, need=st.integers(0, 700), free=st.integers(0, 2000))
     def reserve(self, at: int, need: int, free: int) -> None:
@@ -121,6 +142,7 @@ class HubMachine(RuleBasedStateMachine):
                 assert answer.never == (need > LIMIT_BYTES)
             else:
                 assert answer == Reserved(reserved_bytes=need)
+                model.reserved_bytes = need
 
     @rule(at=numbers)
     def take(self, at: int) -> None:
@@ -211,7 +233,7 @@ class HubMachine(RuleBasedStateMachine):
         token = model.token if token is None else token
         with self.maybe_fenced(model, ReplicaState.EVICTING, token):
             self.hub.replicas.finish_evict("v", self.versions[at], token, model.used_bytes)
-            self.models[at] = Model(fill_id=model.fill_id)
+            self.models[at] = Model(fill_id=model.fill_id, reserved_bytes=model.reserved_bytes)
 
     @rule(at=numbers, token=tokens | st.just(0))
     def find_damage(self, at: int, token: int) -> None:
@@ -256,10 +278,10 @@ class HubMachine(RuleBasedStateMachine):
     @invariant()
     def FITS(self) -> None:
         volume = self.hub.volumes.get("v")
-        assert volume.used_bytes == sum(model.used_bytes for model in self.models)
-        fills = self.hub.fills.open_fills("v")
-        assert volume.reserved_bytes == sum(fill.reserved_bytes for fill in fills)
-        assert {fill.fill_id for fill in fills} == {model.fill_id for model in self.models if model.fill_id}
+        assert volume.used_bytes == sum(model.used_bytes for model in self.models) + self.left_bytes
+        fills = {fill.fill_id: fill.reserved_bytes for fill in self.hub.fills.open_fills("v")}
+        assert volume.reserved_bytes == sum(fills.values())
+        assert fills == {model.fill_id: model.reserved_bytes for model in self.models if model.fill_id}
 
 
 class _MaybeFenced:

@@ -1,5 +1,7 @@
 """How many streams a fill keeps open, pure: what a round moved in, the number for the next round out.
 
+And whether a file is worth cutting for one stream more.
+
 Streams double while that brings bytes, then stay; now and then a few more or a few less are tried, and kept where they
 pay: a far lake needs hundreds for its small objects, a near one is full with four and more only cost processor time.
 Invariant: at least one stream, never more than the limit.
@@ -20,6 +22,8 @@ _FALL = 0.7
 _MORE, _LESS = 1.5, 0.75
 _PATIENCE_ROUNDS = 4
 _MOST_PATIENCE_ROUNDS = 64
+_FAST_STREAM_BYTES_S = 100e6
+_ROUNDS_TO_KNOW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,16 @@ def step(pace: Pace, event: RoundMeasured) -> Pace:
             return _tried_less(pace, event.rate)
         case _:
             return _tried_more(pace, event.rate)
+
+
+def may_cut(*, running: int, rounds: int, stream_bytes_s: float) -> bool:
+    """Whether a stream that finds nothing to begin may take half of what another of the `running` still has to do.
+
+    What is cut has to be read and hashed once more, which takes the processor that fast streams need: beyond the first
+    few, only once `rounds` have shown that each brings little, in the best of them `stream_bytes_s`.
+    """
+    slow = rounds >= _ROUNDS_TO_KNOW and stream_bytes_s < _FAST_STREAM_BYTES_S
+    return running > 0 and (running < FIRST_STREAMS or slow)
 
 
 def _tried_more(pace: Pace, rate: float) -> Pace:

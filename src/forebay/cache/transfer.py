@@ -22,7 +22,7 @@ from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
 from forebay.cache.line import Line
 from forebay.cache.meter import Meter
-from forebay.cache.pace import FIRST_STREAMS, begin
+from forebay.cache.pace import begin, may_cut
 from forebay.cache.piece import File, Piece
 from forebay.cache.plan import Missing, Segment, segments
 from forebay.catalog import recipe
@@ -41,7 +41,6 @@ CHECKPOINT_BYTES = 64 << 20
 # The disk works while the lake is read, so that the sync at the end has little left to wait for.
 WRITE_BACK_BYTES = 16 << 20
 PREALLOCATE_BYTES = 8 << 20
-_FAST_BYTES_S, _ROUNDS_TO_KNOW = 100e6, 5
 _DIGEST_TRIES = 3
 _ERRORS_KEPT = 20
 _WISH_SECONDS = 0.25
@@ -211,15 +210,10 @@ class Transfer:
         return piece
 
     def _cut(self) -> Piece | None:
-        """Half of what the stream with the most left still has to do.
-
-        For more than a few streams only where each is known to be slow: what is cut has to be read and hashed once
-        more, which takes the processor that fast ones need.
-        """
-        if not self._cuts or not self._running:
-            return None
-        slow = self._crew.rounds >= _ROUNDS_TO_KNOW and self._crew.stream_bytes_s < _FAST_BYTES_S
-        if len(self._running) >= FIRST_STREAMS and not slow:
+        """Half of what the stream with the most left still has to do, where that pays."""
+        crew = self._crew
+        pays = may_cut(running=len(self._running), rounds=crew.rounds, stream_bytes_s=crew.stream_bytes_s)
+        if not self._cuts or not pays:
             return None
         rest = max(self._running, key=lambda piece: piece.unclaimed_bytes).cut_rest()
         if rest is not None:

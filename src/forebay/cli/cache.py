@@ -27,7 +27,7 @@ from forebay.cli.cache_shown import (
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
 from forebay.cli.options import AnyRefs, Columns, DryRun, Exclude, Force, Include, Name, Ref, Refs, Where, Yes
-from forebay.cli.selected import Chosen, resolved
+from forebay.cli.selected import Chosen, drafts, looked_up, resolved
 from forebay.cli.table import say
 from forebay.cli.words import (
     count,
@@ -86,13 +86,15 @@ def warm(
 
     Or only some of their files, with --include and --exclude, and of Parquet files only some columns and row groups.
     """
-    versions = resolved(call, refs, Chosen(include=include, exclude=exclude, columns=columns, where=where))
+    chosen = Chosen(include=include, exclude=exclude, columns=columns, where=where)
     if dry_run:
         from forebay.client.forecast import forecast
 
-        planned = [forecast(call.session, version) for version in versions]
+        with drafts(call, refs, chosen) as given:
+            planned = [forecast(call.session, draft.version, draft.contents) for draft in given]
         call.show(planned, ids=(item.ref for item in planned), human=lambda out: print_forecasts(out, planned))
         return
+    versions = resolved(call, refs, chosen)
     done: list[Warmed] = []
     with ByteBar(call, sum(version.size_bytes for version in versions)) as bar:
         for version in versions:
@@ -130,9 +132,9 @@ def why(
     """
     from forebay.client.keep import explain
 
-    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
-    found = explain(call.session, version)
-    call.show(found, ids=[found.ref], human=lambda out: print_explanation(out, found, call.now))
+    with drafts(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where)) as (draft,):
+        explained = explain(call.session, draft.version, declared=draft.contents is None)
+    call.show(explained, ids=[explained.ref], human=lambda out: print_explanation(out, explained, call.now))
 
 
 @command(
@@ -157,7 +159,7 @@ def pin(
 ) -> None:
     """Keep a replica, whatever the pressure, until told otherwise."""
     session = call.session
-    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
+    (version,) = looked_up(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     end = parse_until(until, call.now) if until else 0.0
     replica = session.hub.replicas.pin(session.cache.volume_id, version, session.settings.user, reason, end)
     told = f"pinned {replica.ref}" + (f" until {moment(end)}" if end else "")
@@ -194,7 +196,7 @@ def unpin(
 ) -> None:
     """Take a pin away. The replica may go when it is idle."""
     session = call.session
-    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
+    (version,) = looked_up(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     replica = session.hub.replicas.unpin(session.cache.volume_id, version)
     call.show(replica, ids=[replica.ref], human=lambda out: say(out, f"unpinned {replica.ref}"))
 
@@ -221,7 +223,7 @@ def evict(
     """Let replicas go: the named ones, or all that are due. The lake keeps what they hold; that is checked first."""
     from forebay.client.keep import decide, evict_decided
 
-    versions = resolved(call, refs or [], Chosen(include=include, exclude=exclude, columns=columns, where=where))
+    versions = looked_up(call, refs or [], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     decisions = decide(call.session, versions)
     if dry_run:
         from forebay.client.price import with_costs

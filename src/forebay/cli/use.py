@@ -19,11 +19,12 @@ from forebay.cli.call import Call
 from forebay.cli.child import run_child
 from forebay.cli.command import AFTER_DASHES, Command, command
 from forebay.cli.options import Columns, Exclude, Include, Ref, Refs, Where
-from forebay.cli.selected import Chosen, resolved
+from forebay.cli.selected import Chosen, drafts, resolved
 from forebay.errors import ConflictError, InputError
 
 if TYPE_CHECKING:
     from forebay.client.opened import OpenedVersion
+    from forebay.client.subset import Draft
     from forebay.wire.catalog import Version
 
 
@@ -115,17 +116,14 @@ def path(
 ) -> None:
     """Print where a version's files are. Nothing keeps them there but their next use: see `forebay exec`."""
     session = call.session
-    (version,) = resolved(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
+    chosen = Chosen(include=include, exclude=exclude, columns=columns, where=where)
     if fill:
+        (version,) = resolved(call, [ref], chosen)
         with ByteBar(call, version.size_bytes) as bar:
             session.warm(version, "path", bar.fill(version.ref))
-    elif not _is_ready(call, version):
-        named = quote(version.ref)
-        raise ConflictError(
-            "not-ready",
-            f"{version.ref} is not ready on this volume",
-            todo=f"Bring it here: forebay cache warm {named}   (or: forebay path {named} --fill)",
-        )
+    else:
+        with drafts(call, [ref], chosen) as (draft,):
+            version = _ready(call, draft)
     result = PathResult(ref=version.ref, path=session.cache.path(version))
     call.show(result, ids=[str(result.path)], human=lambda out: out.out(str(result.path)))
 
@@ -184,10 +182,18 @@ def _taken() -> list[str]:
     return ["DEBUG", *(name.upper() for name in MEANINGS)]
 
 
-def _is_ready(call: Call, version: Version) -> bool:
+def _ready(call: Call, draft: Draft) -> Version:
+    """The version; ConflictError `not-ready` when it is not here."""
     from forebay.cache.place import is_complete
     from forebay.wire.cache import ReplicaState
 
-    cache = call.session.cache
-    replica = call.session.hub.replicas.get(cache.volume_id, version)
-    return replica is not None and replica.state is ReplicaState.READY and is_complete(cache.path(version))
+    cache, version = call.session.cache, draft.version
+    if draft.contents is None:
+        named = quote(version.ref)
+        todo = f"Bring it here: forebay cache warm {named}   (or: forebay path {named} --fill)"
+        replica = call.session.hub.replicas.get(cache.volume_id, version)
+        if replica is not None and replica.state is ReplicaState.READY and is_complete(cache.path(version)):
+            return version
+    else:
+        todo = "Bring it here: forebay cache warm, or forebay path --fill, with the same options"
+    raise ConflictError("not-ready", f"{version.ref} is not ready on this volume", todo=todo)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from forebay import fsio
 from forebay.cache import salvage
 from forebay.cache.account import reserve
-from forebay.cache.contents import load_contents
+from forebay.cache.contents import Contents, load_contents
 from forebay.cache.listing import Listing
 from forebay.cache.place import most_described_bytes
 from forebay.cache.plan import FillPlan, plan_fill
@@ -44,17 +44,18 @@ class Forecast:
     over_quota_bytes: int
 
 
-def forecast(session: Session, version: Version) -> Forecast:
-    """What warming this version now would do."""
+def forecast(session: Session, version: Version, contents: Contents | None = None) -> Forecast:
+    """What warming this version now would do; with its `contents`, of a subset that nobody has declared."""
     hub, cache = session.hub, session.cache
-    replica = hub.replicas.get(cache.volume_id, version)
+    replica = hub.replicas.get(cache.volume_id, version) if contents is None else None
     state = replica.state if replica is not None else ReplicaState.ABSENT
     if state is ReplicaState.READY:
         return _nothing_to_do(version, state)
-    plan = _plan(session, version)
+    contents = contents or load_contents(hub.catalog, version)
+    plan = _plan(session, version, contents)
     fills = hub.fills.open_fills(cache.volume_id)
     paid, over_quota_bytes = _quota(session, version, fills)
-    evicts, missing_bytes = _room(session, version, plan.need_bytes, fills)
+    evicts, missing_bytes = _room(session, version, contents, plan.need_bytes, fills)
     evicts = tuple({item.candidate.replica.ref: item for item in (*paid, *evicts)}.values())
     rate, price = _bytes_per_second(session, version), session.settings.price
     return Forecast(
@@ -90,9 +91,8 @@ def _nothing_to_do(version: Version, state: ReplicaState) -> Forecast:
     )
 
 
-def _plan(session: Session, version: Version) -> FillPlan:
+def _plan(session: Session, version: Version, contents: Contents) -> FillPlan:
     """The fill's own plan, without what an earlier try left: that is verified only by the fill itself."""
-    contents = load_contents(session.hub.catalog, version)
     cache, layout = session.cache, session.cache.layout
     listing = Listing.of(learn(session.hub, layout, cache.volume_id, version, contents))
     count = len(listing.sizes)
@@ -128,19 +128,18 @@ def _quota(session: Session, version: Version, fills: Sequence[OpenFill]) -> tup
 
 
 def _room(
-    session: Session, version: Version, need_bytes: int, fills: Sequence[OpenFill]
+    session: Session, version: Version, contents: Contents, need_bytes: int, fills: Sequence[OpenFill]
 ) -> tuple[tuple[Decision, ...], int]:
     """What would have to go for it, and how many bytes would be missing all the same."""
     volume = session.cache.volume()
     others = [fill for fill in fills if fill.ref != version.ref]
-    manifest = session.hub.catalog.manifest_path(version.manifest_digest)
     answer = reserve(
         limit_bytes=volume.limit_bytes,
         used_bytes=volume.used_bytes,
         reserved_bytes=sum(fill.reserved_bytes for fill in others),
         unwritten_bytes=sum(max(0, fill.reserved_bytes - fill.progress.moved_bytes) for fill in others),
         free_bytes=fsio.free_bytes(session.cache.layout.root),
-        need_bytes=need_bytes + most_described_bytes(manifest.stat().st_size, version.files),
+        need_bytes=need_bytes + most_described_bytes(contents.file.stat().st_size, version.files),
     )
     if not isinstance(answer, NoRoom):
         return (), 0

@@ -38,10 +38,10 @@ class Explanation:
     last_event: CacheEvent | None
 
 
-def explain(session: Session, version: Version) -> Explanation:
-    """Everything that is known about one version on the volume."""
+def explain(session: Session, version: Version, *, declared: bool = True) -> Explanation:
+    """Everything that is known about one version on the volume, or about a subset that nobody has `declared`."""
     hub, cache = session.hub, session.cache
-    replica = hub.replicas.get(cache.volume_id, version)
+    replica = hub.replicas.get(cache.volume_id, version) if declared else None
     fill = next((item for item in hub.fills.open_fills(cache.volume_id) if item.ref == version.ref), None)
     leases = tuple(item for item in hub.leases.live(cache.volume_id) if item.ref == version.ref)
     events = hub.volumes.events(cache.volume_id, _HISTORY)
@@ -52,7 +52,7 @@ def explain(session: Session, version: Version) -> Explanation:
         state=replica.state if replica is not None else ReplicaState.ABSENT,
         reason=_reason(session, version, replica, last),
         path=cache.path(version),
-        todo=_todo(version, replica, last),
+        todo=_todo(version, replica, last) if declared else "bring it here: forebay cache warm, with the same options",
         replica=replica,
         leases=leases,
         fill=fill,

@@ -1,27 +1,60 @@
-"""Finds the version, or the declared subset of one, that somebody asks for; declares a subset when it is new."""
+"""Finds the version, or the subset of one, that somebody asks for; declares a new subset when it will be used."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from forebay.cache.contents import load_manifest
+from forebay.cache.contents import Contents, load_manifest
 from forebay.cache.selection import Selection, select
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.catalog.recipe import Cut, recipe_digest, write_recipe
+from forebay.catalog.subsets import carried
 from forebay.client.session import Session
 from forebay.errors import InputError, NotFoundError
 from forebay.wire.catalog import NewSubset, Version, ref_of
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What somebody asks for. `contents` are those of a subset that nobody has declared; None: the catalog has them."""
+
+    version: Version
+    contents: Contents | None = None
+
+
 def resolve(session: Session, ref: str, selection: Selection) -> Version:
     """The version that `ref` names, or what is selected of it; the version itself when that is all of it.
 
-    NotFoundError; InputError `nothing-selected`, or `is-subset` when the ref names a subset already.
+    A new subset is declared. NotFoundError; InputError `nothing-selected`, or `is-subset` when the ref names a subset
+    already.
     """
+    with drafted(session, ref, selection) as draft:
+        if draft.contents is None:
+            return draft.version
+        return _declare(session, draft.version, draft.contents)
+
+
+@contextmanager
+def drafted(session: Session, ref: str, selection: Selection) -> Iterator[Draft]:
+    """The same without declaring anything; the files of the contents are there until the end. Errors as `resolve`."""
+    found = _declared(session, ref, selection)
+    if found is not None:
+        yield Draft(version=found)
+        return
+    parsed = parse_ref(ref)
+    number = parsed.number if isinstance(parsed, NumberRef) else session.hub.catalog.resolve(ref).number
+    whole = session.hub.catalog.resolve(ref_of(parsed.dataset, number))
+    with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
+        yield _draft(session, whole, selection, Path(folder))
+
+
+def _declared(session: Session, ref: str, selection: Selection) -> Version | None:
+    """The version, or the subset where somebody has declared it."""
     catalog = session.hub.catalog
     if not selection.text:
         return catalog.resolve(ref)
@@ -34,7 +67,7 @@ def resolve(session: Session, ref: str, selection: Selection) -> Version:
     except NotFoundError as error:
         if error.kind != "subset-not-found":
             raise
-    return _declare(session, catalog.resolve(ref_of(parsed.dataset, number)), selection)
+        return None
 
 
 def require_whole(version: Version) -> Version:
@@ -45,26 +78,48 @@ def require_whole(version: Version) -> Version:
     return version
 
 
-def _declare(session: Session, whole: Version, selection: Selection) -> Version:
+def _draft(session: Session, whole: Version, selection: Selection, folder: Path) -> Draft:
     manifest = load_manifest(session.hub.catalog, whole)
     part = select(manifest, selection, whole.ref)
     cuts = _cuts(session, whole, part, selection) if selection.cuts else {}
     if selection.cuts:
         part = _cut_manifest(part, cuts)
     if len(part) == whole.files and not cuts:
-        return whole
-    digest = _stored(session, part)
-    if selection.cuts:
-        _store_recipe(session, digest, cuts)
-    new = NewSubset(
-        dataset=whole.dataset,
-        number=whole.number,
+        return Draft(version=whole)
+    part = part.with_seal(carried(manifest.table.column, part.table.column, part.manifest_digest))
+    contents = Contents(
+        manifest=part, file=folder / part.file_name, recipe=folder / "recipe.parquet" if selection.cuts else None
+    )
+    part.write(contents.file)
+    if contents.recipe is not None:
+        write_recipe(contents.recipe, part.manifest_digest, cuts)
+    version = replace(
+        whole,
+        manifest_digest=part.manifest_digest,
+        origin=part.origin,
+        files=len(part),
+        size_bytes=part.size_bytes,
+        sealed=part.sealed,
         subset=selection.name,
         selection=selection.text,
+    )
+    return Draft(version=version, contents=contents)
+
+
+def _declare(session: Session, version: Version, contents: Contents) -> Version:
+    catalog = session.hub.catalog
+    digest = catalog.store_manifest(contents.file)
+    if contents.recipe is not None:
+        catalog.store_recipe(digest, contents.recipe)
+    new = NewSubset(
+        dataset=version.dataset,
+        number=version.number,
+        subset=version.subset,
+        selection=version.selection,
         manifest_digest=digest,
         created_by=session.settings.user,
     )
-    return session.hub.catalog.add_subset(new)
+    return catalog.add_subset(new)
 
 
 def _cuts(session: Session, whole: Version, part: Manifest, selection: Selection) -> dict[str, Cut]:
@@ -108,17 +163,3 @@ def _cut_manifest(part: Manifest, cuts: Mapping[str, Cut]) -> Manifest:
         if not is_summary(entry.path)
     )
     return Manifest.registered(entries, recipe_digest=recipe_digest(cuts))
-
-
-def _store_recipe(session: Session, manifest_digest: str, cuts: Mapping[str, Cut]) -> None:
-    with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
-        path = Path(folder) / "recipe.parquet"
-        write_recipe(path, manifest_digest, cuts)
-        session.hub.catalog.store_recipe(manifest_digest, path)
-
-
-def _stored(session: Session, manifest: Manifest) -> str:
-    with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
-        path = Path(folder) / manifest.file_name
-        manifest.write(path)
-        return session.hub.catalog.store_manifest(path)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from forebay.cache.bandwidth import Lately, fade_in
 from forebay.cache.health import Act, require
 from forebay.cache.machine import Facts
+from forebay.catalog import records
 from forebay.catalog import schema as t
 from forebay.errors import NotFoundError
 from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState, VolumeState
@@ -126,11 +127,12 @@ def free_bytes(connection: Connection, volume_id: str, freed_bytes: int) -> None
 
 
 def version_id(connection: Connection, version: Version) -> int:
-    """The row of a version; NotFoundError `version-not-found`."""
+    """The row of a version; NotFoundError `dataset-not-found`, `version-not-found`, `subset-not-found`."""
     given = {"name": version.dataset, "number": version.number, "subset": version.subset}
     found = connection.execute(_VERSION_ID, given).scalar()
     if found is None:
-        raise NotFoundError("version-not-found", f"no version {version.ref}")
+        # In two steps, which can say what is missing.
+        return records.version_id(connection, version.dataset, version.number, version.subset)
     return int(found)
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(420)
 HOSTS = ("node-a", "node-b", "node-c", "node-d")
 ASKERS = 8
 BODIES = {f"part{number:02}": random.Random(number).randbytes(9_000 + number) for number in range(24)}
-FOREVER = 600.0
+FOREVER, PERIOD = 600.0, 5.0
 
 
 @pytest.fixture
@@ -58,13 +58,15 @@ def start(stack: ExitStack, root: Path, task: Task) -> CacheProcess:
     return stack.enter_context(CacheProcess.start(root, task))
 
 
-def crowds(stack: ExitStack, root: Path, database_url: str, version: Version, askers: int) -> list[CacheProcess]:
+def crowds(
+    stack: ExitStack, root: Path, database_url: str, version: Version, askers: int, hold_seconds: float = FOREVER
+) -> list[CacheProcess]:
     """So many processes on every node, ready to ask."""
     tasks = [
         Task(
             do="warm",
             ref=version.ref,
-            hold_seconds=FOREVER,
+            hold_seconds=hold_seconds,
             host=host,
             database_url=database_url,
             crowd=askers,
@@ -137,6 +139,32 @@ def test_the_holder_is_killed_and_another_goes_on_at_once_from_what_verifies(
         assert_whole(Path(path))
     assert not list((root / "volume/incoming").iterdir())
     assert_all(nodes[2].hub, nodes[2].cache())
+
+
+def test_a_holder_whose_machine_is_gone_is_replaced_when_its_last_heartbeat_has_run_out(
+    root: Path, nodes: list[World], database_url: str, version: Version, awkward_origin: AwkwardOrigin
+) -> None:
+    """Nobody who is left can see it: one heartbeat vouches for one period, and after that anybody goes on."""
+    held = Hold(after_bytes=100)
+    awkward_origin.misbehave("/lake/part00", held)
+    with ExitStack() as stack:
+        asking = crowds(stack, root, database_url, version, 2, PERIOD)
+        task = Task(do="warm", ref=version.ref, hold_seconds=PERIOD, host=HOSTS[0], database_url=database_url, far=True)
+        doomed = start(stack, root, task)
+        doomed.until("begin")
+        doomed.say("go")
+        wait_for(lambda: len(awkward_origin.seen()) == len(BODIES) - 1)
+        for crowd in asking:
+            crowd.say("go")
+            crowd.until("waits")
+        doomed.popen.kill()
+        done = results(asking)
+    held.gate.set()
+    assert not [line for line in done if "error" in line]
+    assert sum(line["moved"] for line in done) == len(BODIES["part00"]), "all the rest was there"
+    for path in {line["path"] for line in done}:
+        assert_whole(Path(path))
+    assert_all(nodes[1].hub, nodes[1].cache())
 
 
 def test_BRAKE_each_node_has_its_own_word_on_whether_the_volume_is_away(

@@ -8,7 +8,7 @@ import pytest
 
 from forebay.cache.crew import Crew
 from forebay.cache.meter import Meter
-from forebay.cache.pace import Pace, begin
+from forebay.cache.pace import Pace, Phase, begin
 from forebay.clock import SystemClock
 
 
@@ -118,3 +118,35 @@ def test_threads_come_as_the_pace_finds_that_they_pay() -> None:
 
     Crew(begin(64), work, meter, SystemClock()).run()
     assert most > 8
+
+
+def test_while_there_is_nothing_to_begin_one_thread_a_round_asks_again_and_all_come_back_when_there_is() -> None:
+    meter, lock, together = Meter(), threading.Lock(), threading.Barrier(3)
+    asked, given, until_full = 0, 0, 3
+
+    def work() -> bool:
+        """One task that lasts for some rounds; then three which only three threads at once can do."""
+        nonlocal asked, given
+        with lock:
+            mine = given
+            if mine == 0 or (crew.rounds >= until_full and mine < 4):
+                given += 1
+            else:
+                asked += 1
+                return False
+        if mine:
+            together.wait(timeout=60)
+            return True
+        while crew.rounds < until_full:
+            meter.moved(1_000)
+            meter.wait(0.01)
+        assert asked <= 7 + crew.rounds + 1, "only one of them asks again in a round"
+        while given < 4:
+            meter.moved(1_000)
+            meter.wait(0.01)
+        return True
+
+    crew = Crew(Pace(limit=8, streams=8, phase=Phase.STAY, kept=8), work, meter, SystemClock())
+    crew.run()
+    assert given == 4
+    assert _threads() == []

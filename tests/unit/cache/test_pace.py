@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.cache.pace import FIRST_STREAMS, Pace, RoundMeasured, begin, step
+from forebay.cache.pace import FIRST_STREAMS, Pace, RoundMeasured, begin, may_cut, step
 
 LIMIT = 256
 ROUND_S = 0.2
@@ -120,3 +120,21 @@ def test_whatever_is_measured_the_streams_stay_within_their_bounds(
 def test_a_round_without_a_byte_changes_nothing() -> None:
     pace = begin(LIMIT)
     assert step(pace, RoundMeasured(seconds=1.0, moved_bytes=0, moved_objects=0)) == pace
+
+
+@pytest.mark.parametrize(
+    ("running", "rounds", "stream_bytes_s", "cuts"),
+    [
+        (0, 9, 1e6, False),  # there is nothing to cut
+        (1, 0, 0.0, True),  # the first few streams are always wanted
+        (FIRST_STREAMS - 1, 9, 1e9, True),
+        (FIRST_STREAMS, 9, 1e9, False),  # a near lake: cutting costs the processor that its streams need
+        (FIRST_STREAMS, 4, 1e6, False),  # nobody knows yet
+        (FIRST_STREAMS, 5, 1e6, True),  # a far lake
+        (200, 50, 1e6, True),
+    ],
+)
+def test_files_are_cut_for_more_than_a_few_streams_only_where_each_is_slow(
+    running: int, rounds: int, stream_bytes_s: float, cuts: bool
+) -> None:
+    assert may_cut(running=running, rounds=rounds, stream_bytes_s=stream_bytes_s) is cuts

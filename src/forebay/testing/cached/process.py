@@ -32,8 +32,8 @@ MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 class Task:
     """`kill_at` and `stop_at` are numbers of disk effects: there the process kills or stops itself.
 
-    With a `host` it runs as that node of several. A `crowd` is so many processes more, forked off before they touch
-    anything: each speaks for itself.
+    With a `host` it runs as that node of several; a `far` one can't be seen by the processes of others. A `crowd` is so
+    many processes more, forked off before they touch anything: each speaks for itself.
     """
 
     do: str
@@ -50,6 +50,7 @@ class Task:
     host: str = ""
     database_url: str = ""
     crowd: int = 0
+    far: bool = False
 
 
 @dataclass(slots=True)
@@ -167,7 +168,7 @@ def _do(task: Task, world: World, cache: Cache) -> dict[str, Any]:
                     holders.add(who)
                     _say("waits", who=who)
 
-            warmed = cache.warm(version, holder(task.purpose), look)
+            warmed = cache.warm(version, holder(task.purpose, far=task.far), look)
             return {
                 "moved": warmed.moved_bytes,
                 "present": warmed.present_bytes,

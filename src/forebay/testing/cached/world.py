@@ -172,9 +172,10 @@ def open_lake_of(version: Version) -> LakeStore:
     return LakeStore.open(version.lake_url)
 
 
-def holder(purpose: str = "test") -> Holder:
-    """This process."""
-    return Holder(user="tester", host="here", pid=os.getpid(), purpose=purpose, process=this_process())
+def holder(purpose: str = "test", *, far: bool = False) -> Holder:
+    """This process; `far`: as one of another machine, which nobody here can look at."""
+    process = "" if far else this_process()
+    return Holder(user="tester", host="here", pid=os.getpid(), purpose=purpose, process=process)
 
 
 @functools.cache
