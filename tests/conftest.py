@@ -40,6 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("nightly")
 
 
+def pytest_report_header() -> str:
+    """Here, since only the first conftest of a run is asked."""
+    from tests.faults.stage import SEED, STAGE
+
+    return f"faults: seed {SEED} (FOREBAY_FAULTS_SEED), on {STAGE} (FOREBAY_FAULTS_ROOT)"
+
+
 @contextlib.contextmanager
 def _bring(starting: AbstractContextManager[Server]) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:

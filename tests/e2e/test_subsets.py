@@ -25,7 +25,7 @@ def test_some_files_of_a_version_from_warm_to_evict(forebay: Program, days: Path
     assert "not ready" in forebay("path", "criteo@v1", *SOME, code=9).err
     assert "nobody has asked for it" in forebay("cache", "why", "criteo@v1", *SOME).out
     assert forebay("cache", "pin", "criteo@v1", *SOME, "--json", code=3).error["kind"] == "subset-not-found"
-    assert forebay("cache", "evict", "criteo@v1", *SOME, "--json", code=5).error["kind"] == "not-ready"
+    assert forebay("cache", "evict", "criteo@v1", *SOME, "--json", code=9).error["kind"] == "not-ready"
     # Whoever only asks declares nothing.
     assert forebay("cache", "why", REF, "--json", code=3).error["kind"] == "subset-not-found"
 

@@ -1,4 +1,4 @@
-"""Where the faults happen: a fresh folder in memory, or below FOREBAY_FAULTS_ROOT; and the seed, printed.
+"""Where the faults happen: a fresh folder in memory, or below FOREBAY_FAULTS_ROOT.
 
 The same suite runs on any file system: mount it, and name a folder of it in FOREBAY_FAULTS_ROOT.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from forebay.fsio import Disk
-from tests.faults.stage import SEED, STAGE
+from tests.faults.stage import STAGE
 
 
 @pytest.fixture
@@ -21,7 +21,3 @@ def root() -> Iterator[Path]:
     yield folder
     # On NFS: what somebody who died within this very process has open still keeps such a name until the process ends.
     assert all(path.name.startswith(".nfs") for path in Disk().remove_tree(folder))
-
-
-def pytest_report_header() -> str:
-    return f"faults: seed {SEED} (FOREBAY_FAULTS_SEED), on {STAGE} (FOREBAY_FAULTS_ROOT)"

@@ -18,24 +18,20 @@ from forebay.errors import CapacityError, UnavailableError
 from forebay.testing.cached import FakeClock
 from tests.faults.stage import ACTIONS, Scene, Snapshot, judge
 
-STEPS = [3, pytest.param(1, marks=pytest.mark.soak)]
-"""Every N with two errors and two actions is too many for every commit; each kind of call is met all the same."""
-
 
 def once(number: int, code: int) -> Callable[[str, int], int]:
     return lambda _name, count: code if count == number else 0
 
 
-@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
 @pytest.mark.parametrize("name", ["fill", "repair", "evict"])
-def test_VERIFIED_one_refused_effect(root: Path, name: str, code: int, step: int) -> None:
+def test_VERIFIED_one_refused_effect(root: Path, name: str, code: int) -> None:
     before, action = ACTIONS[name]
     scene = Scene(root, before)
     snapshot = Snapshot(scene.world, scene.clock)
-    number = int(code == errno.EIO)
+    number = 0
     while True:
-        number += step
+        number += 1
         snapshot.restore()
         error, effects = scene.refuse(action, once(number, code))
         if effects < number:
@@ -47,11 +43,8 @@ def test_VERIFIED_one_refused_effect(root: Path, name: str, code: int, step: int
     assert number > 20
 
 
-@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("name", ["fill", "repair"])
-def test_VERIFIED_a_short_write_goes_on_or_fails(
-    root: Path, name: str, step: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_VERIFIED_a_short_write_goes_on_or_fails(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system writes half of what it was asked for: the rest follows, or the disk is full by then."""
     before, action = ACTIONS[name]
     scene = Scene(root, before)
@@ -67,10 +60,10 @@ def test_VERIFIED_a_short_write_goes_on_or_fails(
                 patched.setattr(os, "pwrite", short.pwrite)
                 error, _ = scene.refuse(action, lambda _name, _count: 0)
             assert (error is not None) == (full and short.cut)
-            assert error is None or error.kind == "disk-full"
+            assert error is None or error.kind in ("disk-full", "catalog-full")
             writes = max(writes, short.count)
             _judge(scene, f"{name}: write {number} of {writes} short, full {full}", recover=number % 2 == 0)
-            number += step
+            number += 1
     assert writes >= 5
 
 

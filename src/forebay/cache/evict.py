@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from forebay.cache import stuck
+from forebay.cache import quarantine, stuck
 from forebay.cache.bandwidth import bandwidth
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
@@ -23,6 +23,7 @@ from forebay.cache.policy import Candidate, Decision, Decisions, Policy, TeamQuo
 from forebay.cache.shares import Shares
 from forebay.cache.stuck import FREES
 from forebay.cache.volume import VolumeLayout, tree_name
+from forebay.cache.vouch import seen_alive
 from forebay.clock import Clock
 from forebay.errors import ConflictError, ForebayError, UnavailableError
 from forebay.fsio import Disk, freed_bytes_below
@@ -191,8 +192,18 @@ class Evictor:
 
     def sweep(self) -> list[Evicted]:
         """Evict everything that is due: stale, damaged, over a quota, or above the high mark."""
+        self.clear_quarantine()
         self.clear_stuck()
         return [self.evict(item.candidate.replica, item.reason) for item in self.decisions().going]
+
+    def clear_quarantine(self) -> int:
+        """Delete what has rested in quarantine for its week; the bytes that came free."""
+        if not (going := quarantine.rested(self._layout, self._clock.now())):
+            return 0
+        freed_bytes, _ = stuck.try_again(self._layout, going, (), self._attempt(), self._disk)
+        if freed_bytes:
+            self._hub.volumes.free_bytes(self._volume_id, freed_bytes)
+        return freed_bytes
 
     def clear_stuck(self) -> list[Path]:
         """Try what earlier evictions could not remove; what is stuck still."""
@@ -204,23 +215,34 @@ class Evictor:
         busy = {_trash_name(item) for item in replicas if item.state is ReplicaState.EVICTING}
         left = [path for path in left if path.name.partition(FREES)[0] not in busy]
         free = self._unlisted(blobs, replicas)
-        name = f"{self._clock.now():.6f}-{threading.get_ident()}"
-        freed_bytes, still = stuck.try_again(self._layout, left, free, name, self._disk)
+        freed_bytes, still = stuck.try_again(self._layout, left, free, self._attempt(), self._disk)
         if freed_bytes:
             self._hub.volumes.free_bytes(self._volume_id, freed_bytes)
         if still:
             _log.warning("stuck", files=len(still), first=str(still[0]))
         return still
 
+    def _attempt(self) -> str:
+        """A name that no other attempt to delete something has."""
+        return f"{self._clock.now():.6f}-{threading.get_ident()}"
+
     def evict(self, replica: Replica, reason: str) -> Evicted:
         """Remove one replica; an error is returned, not raised, so that one that will not go holds up no other."""
         try:
             version = self._hub.catalog.resolve(replica.ref)
+            self._refuse_used(replica)
             self._confirm(version, replica)
             return self._evict(version, reason)
         except ForebayError as error:
             _log.warning("eviction-failed", ref=replica.ref, kind=error.kind)
             return Evicted(ref=replica.ref, reason=reason, freed_bytes=0, error=error)
+
+    def _refuse_used(self, replica: Replica) -> None:
+        """IN-USE: a lease that has run out proves nothing, as the clock may have jumped: a live holder renews it."""
+        for lease in self._hub.leases.lapsed(self._volume_id):
+            if (lease.ref, lease.token) == (replica.ref, replica.token) and seen_alive(lease.holder.process):
+                why = f"{replica.ref} is in use by {lease.holder}, which has not renewed its lease lately"
+                raise ConflictError("in-use", why, todo="It goes when that process has closed it or ended.")
 
     def _confirm(self, version: Version, replica: Replica) -> None:
         """See that the lake has all of it. An eviction that was begun and has moved nothing is taken back if not."""

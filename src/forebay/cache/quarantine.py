@@ -1,4 +1,4 @@
-"""Takes files out of use without deleting them: they rest in the trash until recover finds them old enough."""
+"""Takes files out of use without deleting them: they rest in the trash for a week, until a sweep or recover."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from forebay.cache.place import discard
 from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, VolumeLayout
 from forebay.fsio import SEALED_DIRECTORY_MODE, Disk
 
+QUARANTINE_SECONDS = 7 * 86400.0
 _NAME = re.compile(r"quarantine-(\d+)-")
 
 
@@ -40,6 +41,14 @@ def quarantined_at(name: str) -> float | None:
     """When what has this name in the trash was put there; None for what is no quarantine."""
     named = _NAME.match(name)
     return float(named[1]) if named else None
+
+
+def rested(layout: VolumeLayout, now: float) -> list[Path]:
+    """What has been in quarantine for so long that nobody will look at it any more."""
+    if not layout.trash.is_dir():
+        return []
+    since = {path: quarantined_at(path.name) for path in layout.trash.iterdir()}
+    return sorted(path for path, at in since.items() if at is not None and now - at >= QUARANTINE_SECONDS)
 
 
 def _name(now: float, what: str) -> str:

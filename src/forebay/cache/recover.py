@@ -18,7 +18,7 @@ from forebay.cache.incoming import held_bytes, placed_bytes
 from forebay.cache.look import Look, account_bytes, names_in
 from forebay.cache.machine import Terms
 from forebay.cache.place import discard
-from forebay.cache.quarantine import quarantine_blob, quarantine_tree, quarantined_at, unmark
+from forebay.cache.quarantine import QUARANTINE_SECONDS, quarantine_blob, quarantine_tree, quarantined_at, unmark
 from forebay.cache.repair import Repairs, TreeFound, plan_repairs
 from forebay.cache.volume import MANIFEST, RECIPE, RESERVED, SEAL, Completed, VolumeLayout, tree_name
 from forebay.clock import Clock
@@ -32,8 +32,6 @@ from forebay.wire.hub import Hub
 _log = get_logger("recover")
 
 P = ParamSpec("P")
-
-QUARANTINE_SECONDS = 7 * 86400.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -60,6 +60,8 @@ class Room:
 
     def _free(self, missing_bytes: int) -> int:
         freed_bytes = self._drop_leftovers(missing_bytes)
+        if freed_bytes < missing_bytes:
+            freed_bytes += self._evictor.clear_quarantine()
         if freed_bytes < missing_bytes and self._evicts:
             freed_bytes += self._evictor.make_room(missing_bytes - freed_bytes)
         return freed_bytes

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from forebay.cache.health import Act
 from forebay.cache.verify import Verified, brake, still_there
 from forebay.clock import Clock
-from forebay.errors import ForebayError
+from forebay.errors import ForebayError, UnavailableError
 from forebay.log import get_logger
 from forebay.wire.cache import Holder, Replica, ReplicaState
 
@@ -37,10 +37,14 @@ class Scrubbed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScrubSettings:
-    """`rate_bytes_s` None reads as fast as the disk gives; `refill` fetches anew what was found damaged."""
+    """`rate_bytes_s` None reads as fast as the disk gives; `refill` fetches anew what was found damaged.
+
+    `force`: somebody has looked, and the files are really damaged, however many there are.
+    """
 
     rate_bytes_s: float | None = None
     refill: bool = True
+    force: bool = False
 
 
 class Scrubber:
@@ -83,11 +87,20 @@ class Scrubber:
             if found.bad and not still_there([found], self._cache.replicas()):
                 continue
             results.append(found)
-            brake(results, files)
+            if found.bad:
+                self._refuse_away()
+            if not self._settings.force:
+                brake(results, files)
             for ref in self._take_out(found):
                 damaged.append(ref)
                 self._refill(ref, refilled, failed)
         return Scrubbed(verified=tuple(results), damaged=tuple(damaged), refilled=tuple(refilled), failed=tuple(failed))
+
+    def _refuse_away(self) -> None:
+        """What has gone with its mount is not damaged."""
+        layout = self._cache.layout
+        if not layout.mark.exists():
+            raise UnavailableError("volume-away", f"the volume {layout.root} is away", todo="Is it mounted?")
 
     def _take_out(self, found: Verified) -> list[str]:
         if not found.bad:

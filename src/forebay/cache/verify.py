@@ -1,7 +1,8 @@
 """Hashes the files of a replica against its manifest (VERIFIED), and takes damaged ones out of use.
 
-BRAKE: when more than 5 % of the files of one pass would be called damaged, nothing is done and somebody is asked; an
-empty mount or a broken disk is not evidence against the data.
+BRAKE: when more than 5 % of the volume's files would be called damaged in one pass, nothing is done and somebody is
+asked; an empty mount or a broken disk is not evidence against the data. One single file never brakes: a volume of few
+files could not mend itself otherwise.
 """
 
 from __future__ import annotations
@@ -104,9 +105,9 @@ def still_there(results: Sequence[Verified], replicas: Iterable[Replica]) -> lis
 
 
 def brake(results: Sequence[Verified], files_on_volume: int) -> None:
-    """DamagedError `brake` when more than 5 % of the volume's files would be called damaged in one pass."""
+    """DamagedError `brake` when more than 5 % of the volume's files, and more than one, would be called damaged."""
     bad = sum(len(result.bad) for result in results)
-    if bad > BRAKE_SHARE * files_on_volume:
+    if bad > max(1, BRAKE_SHARE * files_on_volume):
         first = next(result for result in results if result.bad)
         raise DamagedError(
             "brake",

@@ -1,7 +1,7 @@
-"""Tells one process from every other that a machine ever ran, and whether it is dead.
+"""Tells one process from every other that a machine ever ran, and whether it is dead or alive.
 
 Only what is certain is said: a process that ran on another machine, in another container, or that can't be looked at,
-is never called dead. A number alone would not do: numbers are used again.
+is called neither. A number alone would not do: numbers are used again.
 """
 
 from __future__ import annotations
@@ -33,6 +33,13 @@ def seen_dead(process: str) -> bool:
         pass
     now = _identity(int(number))
     return now is not None and (now != process or _is_zombie(int(number)))
+
+
+def seen_alive(process: str) -> bool:
+    """Whether the process with this identity certainly still runs, on this machine."""
+    here, _, rest = process.rpartition("/")
+    number, _, _started = rest.partition("-")
+    return number.isdigit() and here == _here() and _identity(int(number)) == process and not _is_zombie(int(number))
 
 
 def _identity(number: int) -> str | None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from forebay.cache.engine import Warmed
     from forebay.cache.policy import Decision
-    from forebay.cache.scrub import Scrubbed
+    from forebay.cache.scrub import Scrubbed, Scrubber
     from forebay.cache.verify import Verified
     from forebay.wire.cache import Replica
     from forebay.wire.catalog import Version
@@ -313,30 +313,28 @@ def scrub(
         str, typer.Option(metavar="TIME", help="Begin again so long after each pass: 1d.", show_default=False)
     ] = "",
     refill: Annotated[bool, typer.Option(help="Fetch anew what is damaged.")] = True,
+    force: Force = False,
 ) -> None:
     """Verify all replicas and fetch damaged files anew.
 
     The longest unverified comes first. A file that has not changed since it was hashed in the last 30 days is not
-    hashed again. A damaged file rests in quarantine; all others stay readable. With --every it goes on for ever.
+    hashed again. A damaged file rests in quarantine; all others stay readable. When more than 5 % of the files seem
+    damaged it stops and asks: see --force. With --every it goes on for ever, whatever a pass meets, and with --json
+    each pass is a line.
     """
     from forebay.settings import parse_duration, parse_rate
 
     rate_bytes_s = parse_option("--rate", rate, parse_rate)
     pause_s = parse_option("--every", every, parse_duration) if every else None
-    scrubber = call.session.scrubber(rate_bytes_s, refill=refill, wait=time.sleep)
-    passes: list[Scrubbed] = []
-    while True:
-        with ByteBar(call, sum(item.size_bytes for item in call.session.cache.replicas())) as bar:
-            passes.append(scrubber.run(lambda size_bytes: bar.add("scrubbing", size_bytes)))
-        if not pause_s:
-            break
-        _tell_pass(call, passes.pop())
+    scrubber = call.session.scrubber(rate_bytes_s, refill=refill, force=force, wait=time.sleep)
+    while pause_s:
+        try:
+            _tell_pass(call, _scrub(call, scrubber), one_of_many=True)
+        except ForebayError as error:
+            # The volume is away or shaky, or the hub is: that may be over by the next pass.
+            call.report(error)
         time.sleep(pause_s)
-    failed = [error for one in passes for _, error in one.failed]
-    damaged = (ref for one in passes for ref in one.damaged)
-    call.show(passes, ids=damaged, human=lambda out: print_scrubbed(out, passes[-1]))
-    for error in failed:
-        call.report(error)
+    _tell_pass(call, _scrub(call, scrubber))
 
 
 @command(app, "health", example="forebay cache health", gives="forebay.wire.cache:Volume")
@@ -419,9 +417,14 @@ def events(call: Call, limit: Annotated[int, typer.Option(min=1, help="At most s
     call.show(found, ids=refs, human=lambda out: print_events(out, found))
 
 
-def _tell_pass(call: Call, done: Scrubbed) -> None:
-    """One of many passes, told at once; with --json a line for each."""
-    call.show([done], ids=done.damaged, human=lambda out: print_scrubbed(out, done))
+def _scrub(call: Call, scrubber: Scrubber) -> Scrubbed:
+    with ByteBar(call, sum(item.size_bytes for item in call.session.cache.replicas())) as bar:
+        return scrubber.run(lambda size_bytes: bar.add("scrubbing", size_bytes))
+
+
+def _tell_pass(call: Call, done: Scrubbed, *, one_of_many: bool = False) -> None:
+    """One pass, told at once."""
+    call.show([done], ids=done.damaged, human=lambda out: print_scrubbed(out, done), one_of_many=one_of_many)
     for _, error in done.failed:
         call.report(error)
 

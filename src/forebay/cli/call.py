@@ -73,9 +73,13 @@ class Call:
         if self._session is not None:
             self._session.close()
 
-    def show(self, value: Any, *, ids: Iterable[str] = (), human: Callable[[Console], object]) -> None:
-        """The command's result: as JSON, as ids, or in words."""
-        if self.json:
+    def show(
+        self, value: Any, *, ids: Iterable[str] = (), human: Callable[[Console], object], one_of_many: bool = False
+    ) -> None:
+        """The command's result: as JSON, as ids, or in words. `one_of_many` results: each is a line of JSON."""
+        if self.json and one_of_many:
+            write(sys.stdout, json.dumps(jsonable(value), ensure_ascii=False))
+        elif self.json:
             self._show_json(value)
         elif self.quiet:
             for item in ids:

@@ -130,11 +130,13 @@ class Session:
         self.tidy(leased.warmed)
         return leased
 
-    def scrubber(self, rate_bytes_s: float | None, *, refill: bool, wait: Callable[[float], object]) -> Scrubber:
+    def scrubber(
+        self, rate_bytes_s: float | None, *, refill: bool, force: bool, wait: Callable[[float], object]
+    ) -> Scrubber:
         """Verifies the volume's replicas; `wait` sleeps between two reads."""
         from forebay.cache.scrub import Scrubber, ScrubSettings
 
-        settings = ScrubSettings(rate_bytes_s=rate_bytes_s, refill=refill)
+        settings = ScrubSettings(rate_bytes_s=rate_bytes_s, refill=refill, force=force)
         holder = self.holder("cache scrub")
         return Scrubber(self.cache, self.memo_folder, settings, holder=holder, clock=self.clock, wait=wait)
 

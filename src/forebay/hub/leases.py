@@ -23,7 +23,7 @@ from forebay.hub.ledger import Subject, write_use
 from forebay.wire.cache import Holder, Lease, ReplicaState
 from forebay.wire.catalog import Version
 
-_KEEP_EXPIRED_SECONDS = 3600.0
+_KEEP_EXPIRED_SECONDS = 7 * 86400.0
 
 _INSERT = sa.insert(t.lease)
 _LEASE = sa.select(t.lease).where(t.lease.c.lease_id == sa.bindparam("lease_id"))
@@ -119,9 +119,15 @@ class LeaseStore:
                 rows.touch(connection, row["volume_id"], row["version_id"], now)
 
     def live(self, volume_id: str) -> list[Lease]:
-        query = _leases().where(t.lease.c.volume_id == volume_id, t.lease.c.expires_at > self._clock.now())
+        return self._of(volume_id, t.lease.c.expires_at > self._clock.now())
+
+    def lapsed(self, volume_id: str) -> list[Lease]:
+        return self._of(volume_id, t.lease.c.expires_at <= self._clock.now())
+
+    def _of(self, volume_id: str, which: sa.ColumnElement[bool]) -> list[Lease]:
+        query = _leases().where(t.lease.c.volume_id == volume_id, which).order_by(t.lease.c.granted_at)
         with reading(self._engine) as connection:
-            return [rows.lease(row) for row in connection.execute(query.order_by(t.lease.c.granted_at)).mappings()]
+            return [rows.lease(row) for row in connection.execute(query).mappings()]
 
 
 def _leases() -> sa.Select[Any]:

@@ -226,6 +226,9 @@ class Leases(Protocol):
     def live(self, volume_id: str) -> list[Lease]:
         """Leases that have not expired."""
 
+    def lapsed(self, volume_id: str) -> list[Lease]:
+        """Leases that ran out within the last week and were never given back; their holders may still renew them."""
+
 
 class Replicas(Protocol):
     """Versions on volumes: what is there, what is kept, what goes."""

@@ -44,6 +44,24 @@ def test_IN_USE_a_leased_replica_is_not_evicted_until_its_lease_ends(
     assert lost.value.kind == "lease-lost"
 
 
+def test_a_lease_that_ran_out_is_known_until_it_is_given_back_or_forgotten_after_a_week(
+    hub: LocalHub, ready: Version, clock: FakeClock
+) -> None:
+    kept, given_back = (hub.leases.take(VOLUME, ready, holder()) for _ in range(2))
+    assert hub.leases.lapsed(VOLUME) == []
+    clock.pass_by(101)
+    assert {lease.lease_id for lease in hub.leases.lapsed(VOLUME)} == {kept.lease_id, given_back.lease_id}
+    hub.leases.release(given_back.lease_id)
+    assert [(lease.lease_id, lease.ref, lease.token) for lease in hub.leases.lapsed(VOLUME)] == [
+        (kept.lease_id, ready.ref, kept.token)
+    ]
+    hub.leases.renew(kept.lease_id)
+    assert hub.leases.lapsed(VOLUME) == []
+    clock.pass_by(8 * 86400)
+    hub.leases.take(VOLUME, ready, holder())
+    assert hub.leases.lapsed(VOLUME) == []
+
+
 def test_a_holder_that_slept_renews_while_its_replica_is_the_same(
     hub: LocalHub, ready: Version, clock: FakeClock
 ) -> None:

@@ -46,6 +46,61 @@ def flip_a_bit(cache: Cache, version: Version, name: str) -> None:
     path.chmod(0o444)
 
 
+def test_VERIFIED_one_bad_file_of_a_few_is_fetched_anew(stage: Stage) -> None:
+    """A volume of less than twenty files can mend itself, too; two bad ones of four are a matter for somebody."""
+    session = stage.session()
+    few = {f"part-{number}": bytes([number]) * 50_000 for number in range(4)}
+    version = stage.add("clicks", few)
+    session.cache.warm(version, session.holder("test"))
+    flip_a_bit(session.cache, version, "part-1")
+    assert scrubber(stage, session.cache, ScrubSettings()).run().refilled == (version.ref,)
+    assert contents(session.cache.path(version)) == few
+    for name in ("part-0", "part-2"):
+        flip_a_bit(session.cache, version, name)
+    with pytest.raises(DamagedError, match="2 of 4 files"):
+        scrubber(stage, session.cache, ScrubSettings()).run()
+    assert scrubber(stage, session.cache, ScrubSettings(force=True)).run().refilled == (version.ref,)
+    assert contents(session.cache.path(version)) == few
+
+
+def test_BRAKE_a_volume_that_goes_away_during_a_pass_is_not_called_damaged(stage: Stage) -> None:
+    session = stage.session()
+    for name in ("clicks", "views"):
+        session.cache.warm(stage.add(name, {name: name.encode() * 1000}), session.holder("test"))
+    root = session.cache.layout.root
+    away = root.with_name("away")
+
+    def go(_size_bytes: int) -> None:
+        root.rename(away)
+        root.mkdir()
+
+    with pytest.raises(UnavailableError) as told:
+        scrubber(stage, session.cache, ScrubSettings()).run(go)
+    assert told.value.kind == "volume-away"
+    root.rmdir()
+    away.rename(root)
+    assert scrubber(stage, session.cache, ScrubSettings()).run().damaged == ()
+
+
+def test_what_rested_in_quarantine_for_a_week_goes_with_a_sweep(stage: Stage) -> None:
+    session = stage.session()
+    version = stage.add("clicks", FILES)
+    cache = session.cache
+    cache.warm(version, session.holder("test"))
+    flip_a_bit(cache, version, "part-07")
+    scrubber(stage, cache, ScrubSettings()).run()
+    (resting,) = (path for path in cache.layout.trash.iterdir() if path.name.startswith("quarantine-"))
+    cache.sweep()
+    assert resting.exists(), "somebody may want to look at it"
+    before = cache.volume().used_bytes
+    _, made, rest = resting.name.split("-", 2)
+    resting.rename(resting.with_name(f"quarantine-{int(made) - 7 * 86400 - 1}-{rest}"))
+    cache.sweep()
+    assert not [path for path in cache.layout.trash.iterdir() if path.name.startswith("quarantine-")]
+    assert before - cache.volume().used_bytes == len(FILES["part-07"])
+    assert_all(session.hub, cache)
+
+
 def test_VERIFIED_a_flipped_bit_is_found_quarantined_and_fetched_anew_while_others_stay(stage: Stage) -> None:
     session = stage.session()
     version, other = stage.add("clicks", FILES), stage.add("views", {"a": b"a" * 1000})

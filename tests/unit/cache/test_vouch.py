@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from forebay.cache.vouch import seen_dead, this_process
+from forebay.cache.vouch import seen_alive, seen_dead, this_process
 
 TELL = "import sys; from forebay.cache.vouch import this_process; print(this_process(), flush=True); sys.stdin.read()"
 
@@ -24,25 +24,31 @@ def test_a_process_is_dead_once_it_was_killed_and_not_while_it_is_stopped(other:
         assert other.stdout is not None
         process = other.stdout.readline().strip()
         assert not seen_dead(process)
+        assert seen_alive(process)
         other.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, other.pid, os.WSTOPPED | os.WNOWAIT)
         assert not seen_dead(process), "it may wake"
+        assert seen_alive(process)
         other.kill()
         os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
         assert seen_dead(process), "a zombie does nothing any more"
+        assert not seen_alive(process)
         other.wait()
         assert seen_dead(process)
+        assert not seen_alive(process)
 
 
 def test_the_same_number_started_at_another_time_is_another_process() -> None:
     here, _, started = this_process().rpartition("-")
     assert not seen_dead(this_process())
     assert seen_dead(f"{here}-{int(started) - 1}")
+    assert not seen_alive(f"{here}-{int(started) - 1}")
 
 
 @pytest.mark.parametrize("process", ["", "nonsense", "/", f"elsewhere/1/2/{2**22}-5", f"/{2**22}-5"])
 def test_nothing_is_known_of_a_process_elsewhere(process: str) -> None:
     assert not seen_dead(process)
+    assert not seen_alive(process)
 
 
 def test_the_identity_fits_its_column() -> None:
