@@ -128,8 +128,9 @@ def test_a_damaged_file_is_found_and_fetched_again(forebay: Program, days: Path)
     tree = Path(forebay("cache", "warm", "criteo", "-q").out.strip())
     assert forebay("cache", "verify", "--json").json["verified"][0]["hashed_files"] == 3
     assert forebay("cache", "verify", "--json").json["verified"][0]["hashed_files"] == 0
-    (tree / "day_1").chmod(0o644)
-    (tree / "day_1").write_bytes(b"x" * 2000)
+    for name, size in (("day_1", 2000), ("day_2", 3000)):
+        (tree / name).chmod(0o644)
+        (tree / name).write_bytes(b"x" * size)
     braked = forebay("cache", "verify", "--json", code=8).error
     assert braked["kind"] == "brake"
     found = forebay("cache", "verify", "--force", code=8)
@@ -137,7 +138,7 @@ def test_a_damaged_file_is_found_and_fetched_again(forebay: Program, days: Path)
     assert "forebay cache warm criteo@v1" in found.err
     assert forebay("path", "criteo@v1", "--json", code=9).error["kind"] == "not-ready"
     (warmed,) = forebay("cache", "warm", "criteo", "--json").json
-    assert warmed["moved_bytes"] == 2000
+    assert warmed["moved_bytes"] == 5000
     assert (tree / "day_1").read_bytes() == (days / "day_1").read_bytes()
 
 
