@@ -25,9 +25,11 @@ MARK = "forebay-volume.json"
 RESERVED = ".forebay"
 COMPLETE = "complete.json"
 DAMAGED = "damaged.json"
-MANIFEST = "manifest.parquet"
-SEAL = "seal.parquet"
-RECIPE = "recipe.parquet"
+# Parquet files, but not by their names: whoever reads `**/*.parquet` of a tree means the dataset's own files.
+MANIFEST = "manifest.forebay"
+SEAL = "seal.forebay"
+RECIPE = "recipe.forebay"
+_SUFFIX_BEFORE = ".parquet"
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -223,6 +225,13 @@ def _ours(name: str) -> bool:
 def write_completed(tree: Path, completed: Completed, disk: Disk) -> None:
     """Write the marker, last of all: its presence is the replica's readiness."""
     disk.write_json(tree / RESERVED / COMPLETE, {"layout": LAYOUT, **asdict(completed)})
+
+
+def record_path(tree: Path, name: str) -> Path:
+    """Where a tree has its `MANIFEST`, `SEAL` or `RECIPE`, if it has one; older trees have them as `*.parquet`."""
+    path = tree / RESERVED / name
+    before = path.with_suffix(_SUFFIX_BEFORE)
+    return before if not path.exists() and before.exists() else path
 
 
 def read_completed(tree: Path, name: str = COMPLETE) -> Completed | None:
