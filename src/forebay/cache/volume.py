@@ -16,7 +16,7 @@ from typing import Any
 
 from forebay.cache.disk_errors import disk_error
 from forebay.digest import digest_bytes
-from forebay.errors import ConflictError, DamagedError, NotAllowedError, UnavailableError
+from forebay.errors import ConflictError, DamagedError, InputError, NotAllowedError, UnavailableError
 from forebay.fsio import Disk, links_refused
 from forebay.wire.catalog import Version, ref_of
 
@@ -131,8 +131,8 @@ def open_volume(
     """The layout and volume id of `root`; an empty or absent folder becomes a volume owned by `owner`.
 
     `volume_id` is the id that a new volume gets (one of its own where it is None).
-    ConflictError `volume-foreign`, `volume-newer`, `volume-not-empty`; NotAllowedError `volume-read-only`;
-    DamagedError `volume-mark`; UnavailableError `volume-away`.
+    ConflictError `volume-foreign`, `volume-newer`, `volume-not-empty`; InputError `volume-is-file`; NotAllowedError
+    `volume-read-only`; DamagedError `volume-mark`; UnavailableError `volume-away`.
     """
     layout = VolumeLayout(root.absolute())
     if not layout.mark.exists():
@@ -176,6 +176,7 @@ def take_over(root: Path, owner: str, disk: Disk) -> None:
 
 def _initialise(layout: VolumeLayout, disk: Disk, mark: dict[str, Any]) -> None:
     try:
+        _refuse_file(layout.root)
         disk.make_directories(layout.root)
         foreign = [name for name in os.listdir(layout.root) if not _ours(name)]
         if foreign:
@@ -195,6 +196,17 @@ def _initialise(layout: VolumeLayout, disk: Disk, mark: dict[str, Any]) -> None:
             f"cannot create a volume in {layout.root}: {error.strerror}",
             todo="Give write permission there, or name another folder with --volume.",
         ) from error
+
+
+def _refuse_file(root: Path) -> None:
+    """A file where the volume should be, or a folder above it."""
+    file = next((path for path in (root, *root.parents) if path.is_file()), None)
+    if file is not None:
+        raise InputError(
+            "volume-is-file",
+            f"{root} cannot be a volume: {'it' if file == root else file} is a file, and a volume is a folder",
+            todo="Name an empty folder, or one that does not exist yet, with --volume.",
+        )
 
 
 def _write_mark_once(layout: VolumeLayout, disk: Disk, mark: dict[str, Any]) -> None:
