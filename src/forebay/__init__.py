@@ -13,15 +13,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["ForebayError", "OpenedVersion", "__version__", "open"]
+__all__ = ["ForebayError", "OpenedVersion", "Savings", "__version__", "open", "savings"]
 
 if TYPE_CHECKING:
+    from forebay.client.ledger import savings
     from forebay.client.opened import OpenedVersion, open  # noqa: A004
     from forebay.errors import ForebayError
+    from forebay.wire.cache import Savings
 
 _LAZY = {
     "open": "forebay.client.opened",
     "OpenedVersion": "forebay.client.opened",
+    "savings": "forebay.client.ledger",
+    "Savings": "forebay.wire.cache",
     "ForebayError": "forebay.errors",
 }
 

@@ -220,7 +220,20 @@ def load(flags: Mapping[str, Any] | None = None, *, folder: Path | None = None) 
             raise InputError(
                 "bad-setting", f"{name} (from {origins[name]}): {error}", todo="See: forebay config show --origin"
             ) from None
-    return Loaded(settings=Settings(**values), origins=origins)
+    settings = Settings(**values)
+    _check_marks(settings, origins)
+    return Loaded(settings=settings, origins=origins)
+
+
+def _check_marks(settings: Settings, origins: Mapping[str, str]) -> None:
+    """Between two marks in the wrong order, nothing would ever go."""
+    if settings.low_mark > settings.high_mark:
+        low, high = (f"{name} {getattr(settings, name)} (from {origins[name]})" for name in ("low_mark", "high_mark"))
+        raise InputError(
+            "bad-setting",
+            f"{low} is above {high}: eviction starts above the high mark and stops below the low one",
+            todo="Give both, the low one at most as high as the high one.",
+        )
 
 
 def user_file() -> Path:

@@ -89,6 +89,10 @@ def test_a_bad_setting_names_its_source(tmp_path: Path) -> None:
 
 def test_a_volume_that_is_no_volume(forebay: Program, days: Path) -> None:
     assert forebay("status", "--volume", days, "--json", code=5).error["kind"] == "volume-not-empty"
+    for path in (days / "day_0", days / "day_0" / "below"):
+        assert forebay("status", "--volume", path, "--json", code=2).error["kind"] == "volume-is-file"
+    told = forebay("status", "--volume", days / "day_0", code=2).err
+    assert "it is a file, and a volume is a folder" in " ".join(told.split())
 
 
 def test_a_version_that_never_fits(tmp_path: Path, days: Path) -> None:

@@ -97,6 +97,7 @@ def test_advice_replays_what_was_used(forebay: Program, ads: Program) -> None:
     assert "as it is" in ads("cache", "advise").out
     assert len(ads("cache", "advise", "--since", "1h", "-q").ids) == 7
     ads("cache", "advise", "--size", "much", code=2)
+    assert ads("cache", "advise", "--since", "default", "--json", code=2).error["kind"] == "bad-age"
 
 
 def test_advice_needs_something_to_go_by(forebay: Program) -> None:

@@ -136,6 +136,7 @@ def test_a_damaged_file_is_found_and_fetched_again(forebay: Program, days: Path)
     found = forebay("cache", "verify", "--force", code=8)
     assert "day_1" in found.out
     assert "forebay cache warm criteo@v1" in found.err
+    assert forebay("cache", "why", "criteo@v1").out.startswith("criteo@v1 is damaged: day_1")
     assert forebay("path", "criteo@v1", "--json", code=9).error["kind"] == "not-ready"
     (warmed,) = forebay("cache", "warm", "criteo", "--json").json
     assert warmed["moved_bytes"] == 5000

@@ -97,6 +97,9 @@ def test_a_pattern_that_selects_nothing_and_options_without_a_version(forebay: P
     error = forebay("cache", "warm", "criteo", "--include", "day_9", "--json", code=2).error
     assert error["kind"] == "nothing-selected"
     assert "Did you mean day_" in error["todo"]
+    for nothing, kind in (("--include", "bad-pattern"), ("--exclude", "bad-pattern"), ("--columns", "bad-columns")):
+        assert forebay("cache", "warm", "criteo", nothing, "", "--json", code=2).error["kind"] == kind
+        assert forebay("path", "criteo", nothing, "", "--json", code=2).error["kind"] == kind
     assert forebay("cache", "evict", *SOME, "--json", code=2).error["kind"] == "usage"
     assert forebay("cache", "ls", "-q").ids == []
 

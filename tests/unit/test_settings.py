@@ -46,10 +46,10 @@ def test_a_flag_goes_before_a_variable_before_the_project_before_the_user(
 
 
 def test_texts_become_what_a_setting_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"VOLUME": "/v", "STREAMS": " 8 ", "HIGH_MARK": "0.5", "STALE_AFTER": "never"}.items():
+    for name, value in {"VOLUME": "/v", "STREAMS": " 8 ", "HIGH_MARK": "0.8", "STALE_AFTER": "never"}.items():
         monkeypatch.setenv(f"FOREBAY_{name}", value)
     found = load(folder=tmp_path).settings
-    assert (found.volume, found.streams, found.high_mark, found.stale_after) == (Path("/v"), 8, 0.5, "never")
+    assert (found.volume, found.streams, found.high_mark, found.stale_after) == (Path("/v"), 8, 0.8, "never")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,17 @@ def test_texts_become_what_a_setting_is(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_what_cannot_be_is_refused_by_name_and_source(tmp_path: Path, name: str, value: object) -> None:
     assert _refused(tmp_path, **{name: value}).startswith(f"{name} (from --{name.replace('_', '-')}): ")
+
+
+def test_a_low_mark_above_the_high_one_is_refused_wherever_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOREBAY_HIGH_MARK", "0.7")
+    told = _refused(tmp_path)
+    assert told.startswith("low_mark 0.8 (from default) is above high_mark 0.7 (from FOREBAY_HIGH_MARK)")
+    (tmp_path / "forebay.toml").write_text("low_mark = 0.7\n")
+    marks = load(folder=tmp_path).settings
+    assert (marks.low_mark, marks.high_mark) == (0.7, 0.7)
 
 
 def test_an_unknown_setting_is_told_with_the_nearest_known_one(tmp_path: Path) -> None:

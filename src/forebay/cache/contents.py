@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forebay.cache.selection import Selection
-from forebay.cache.volume import MANIFEST, RESERVED, SEAL
+from forebay.cache.volume import MANIFEST, SEAL, record_path
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.parquet import damaged
 from forebay.catalog.recipe import Cut, read_recipe, recipe_digest
@@ -74,8 +74,8 @@ def read_manifest(manifest: Path, seal: Path | None) -> Manifest:
 
 def tree_manifest(tree: Path, manifest_digest: str) -> Manifest:
     """What a tree's own records say it holds; DamagedError when they can't be read or are another manifest's."""
-    seal = tree / RESERVED / SEAL
-    found = read_manifest(tree / RESERVED / MANIFEST, seal if seal.exists() else None)
+    seal = record_path(tree, SEAL)
+    found = read_manifest(record_path(tree, MANIFEST), seal if seal.exists() else None)
     if found.manifest_digest != manifest_digest:
         raise DamagedError("manifest-damaged", f"{tree} holds the manifest {found.manifest_digest}")
     return found

@@ -29,7 +29,7 @@ from forebay.cache.room import Room
 from forebay.cache.shared import Overlap, learn
 from forebay.cache.source import LocalSource
 from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
-from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, VolumeLayout, read_completed
+from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, VolumeLayout, read_completed, record_path
 from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
@@ -369,7 +369,7 @@ class _Fill:
 
     def _report_placed(self, completed: Completed) -> Filled:
         """A tree that was completed before the hub was told (or that the hub forgot): nothing to do but tell it."""
-        seal, catalog = self._tree / RESERVED / SEAL, self._hub.catalog
+        seal, catalog = record_path(self._tree, SEAL), self._hub.catalog
         if completed.seal_digest and seal.exists():
             catalog.seal(completed.manifest_digest, catalog.store_seal(seal))
         if completed.token > self._granted.token:

@@ -9,7 +9,16 @@ from pathlib import Path
 from forebay.cache.contents import distinct_digests, read_manifest, replica_manifest
 from forebay.cache.incoming import held_bytes, placed_bytes
 from forebay.cache.repair import BlobsFound, TreeFound
-from forebay.cache.volume import DAMAGED, MANIFEST, RESERVED, SEAL, Completed, VolumeLayout, read_completed, tree_name
+from forebay.cache.volume import (
+    DAMAGED,
+    MANIFEST,
+    SEAL,
+    Completed,
+    VolumeLayout,
+    read_completed,
+    record_path,
+    tree_name,
+)
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.errors import ForebayError
@@ -75,9 +84,9 @@ class Look:
         return next(named, f"?{path.name}")
 
     def _fault(self, group: str, path: Path, marker: Completed | None) -> tuple[str, tuple[str, ...]]:
-        seal = path / RESERVED / SEAL
+        seal = record_path(path, SEAL)
         try:
-            manifest = read_manifest(path / RESERVED / MANIFEST, seal if seal.exists() else None)
+            manifest = read_manifest(record_path(path, MANIFEST), seal if seal.exists() else None)
         except ForebayError as error:
             return f"its manifest: {error.message}", ()
         self._list(group, manifest)

@@ -403,7 +403,7 @@ def _reason(replica: Replica, rule: Rule, policy: Policy, now: float) -> str:
         case Rule.BUSY:
             return f"it is {replica.state}: {replica.reason}"
         case Rule.IN_USE:
-            return f"it is in use by {replica.leases}"
+            return f"it is in use: {replica.leases} {'lease' if replica.leases == 1 else 'leases'}"
         case Rule.PINNED:
             until = "" if replica.pin_until == 0 else f" for another {_days(replica.pin_until - now)}"
             return f"pinned by {replica.pinned_by}{until}: {replica.pin_reason or 'no reason given'}"

@@ -20,7 +20,7 @@ from forebay.cache.machine import Terms
 from forebay.cache.place import discard
 from forebay.cache.quarantine import QUARANTINE_SECONDS, quarantine_blob, quarantine_tree, quarantined_at, unmark
 from forebay.cache.repair import Repairs, TreeFound, plan_repairs
-from forebay.cache.volume import MANIFEST, RECIPE, RESERVED, SEAL, Completed, VolumeLayout, tree_name
+from forebay.cache.volume import MANIFEST, RECIPE, SEAL, Completed, VolumeLayout, record_path, tree_name
 from forebay.clock import Clock
 from forebay.errors import ConflictError, DamagedError, ForebayError, NotFoundError
 from forebay.fsio import Disk, freed_bytes_below
@@ -161,7 +161,7 @@ class _Repair:
             _log.warning("tree-of-another-history", ref=tree.ref, path=str(tree.path))
             self._quarantine_tree(tree.path)
             return
-        seal = tree.path / RESERVED / SEAL
+        seal = record_path(tree.path, SEAL)
         if seal.exists():
             self._hub.catalog.seal(completed.manifest_digest, self._hub.catalog.store_seal(seal))
         self._hub.replicas.adopt(self._volume_id, version, completed.token, completed.fill_seconds)
@@ -170,8 +170,8 @@ class _Repair:
         """The version in the catalog; put back from the tree when the catalog has lost it."""
         with suppress(NotFoundError):
             return self._hub.catalog.resolve(completed.ref)
-        self._hub.catalog.store_manifest(tree.path / RESERVED / MANIFEST)
-        if (recipe := tree.path / RESERVED / RECIPE).exists():
+        self._hub.catalog.store_manifest(record_path(tree.path, MANIFEST))
+        if (recipe := record_path(tree.path, RECIPE)).exists():
             self._hub.catalog.store_recipe(completed.manifest_digest, recipe)
         new = NewVersion(
             dataset=completed.dataset,

@@ -14,7 +14,7 @@ from forebay.cache.contents import tree_manifest
 from forebay.cache.incoming import Leftover
 from forebay.cache.plan import Range
 from forebay.cache.selection import Selection
-from forebay.cache.volume import RECIPE, RESERVED, VolumeLayout
+from forebay.cache.volume import RECIPE, VolumeLayout, record_path
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.catalog.recipe import Cut, Piece, read_recipe
 from forebay.digest import digest_file
@@ -84,7 +84,7 @@ def sources(
     tree = layout.tree(replica.group, replica.dataset, replica.number, replica.subset)
     try:
         manifest = tree_manifest(tree, replica.manifest_digest)
-        recipe = tree / RESERVED / RECIPE
+        recipe = record_path(tree, RECIPE)
         theirs = read_recipe(recipe, replica.manifest_digest) if recipe.exists() else {}
     except (ForebayError, OSError):
         return {}

@@ -59,11 +59,14 @@ class Selection:
         columns: Patterns = None,
         where: Where = None,
     ) -> Selection:
-        """A selection in its one form; InputError `bad-pattern`, `bad-where`."""
+        """A selection in its one form. Only None means all: a list of nothing to include, or of no columns, is wrong.
+
+        InputError `bad-pattern`, `bad-columns`, `bad-where`.
+        """
         return cls(
-            include=_patterns(include, "include"),
+            include=_included(include),
             exclude=_patterns(exclude, "exclude"),
-            columns=tuple(sorted({columns} if isinstance(columns, str) else set(columns or ()))),
+            columns=_columns(columns),
             where=tuple(sorted({_term(term) for term in where or ()}, key=repr)),
         )
 
@@ -184,13 +187,40 @@ def _matches(paths: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
     return pc.match_substring_regex(paths, f"{regex.removesuffix('$')}(?:/.*)?$")
 
 
+def _included(given: Patterns) -> tuple[str, ...]:
+    patterns = _patterns(given, "include")
+    if given is not None and not patterns:
+        raise InputError(
+            "bad-pattern",
+            "There is no pattern in what to include: that selects no file.",
+            todo="Give a pattern, as 'day_0*'; for all files, leave include out.",
+        )
+    return patterns
+
+
+def _columns(given: Patterns) -> tuple[str, ...]:
+    columns = _once(given)
+    empty = isinstance(given, str) and not given
+    if given is not None and (empty or not columns):
+        raise InputError(
+            "bad-columns",
+            "There is no name in the columns to keep.",
+            todo="Name one, as 'label'; for all columns, leave them out.",
+        )
+    return columns
+
+
+def _once(given: Patterns) -> tuple[str, ...]:
+    return tuple(sorted({given} if isinstance(given, str) else set(() if given is None else given)))
+
+
 def _patterns(given: Patterns, option: str) -> tuple[str, ...]:
-    patterns = sorted({given} if isinstance(given, str) else set(given or ()))
+    patterns = _once(given)
     for pattern in patterns:
         if not pattern.strip("/") or not pattern.isprintable():
             raise InputError("bad-pattern", f"{pattern!r} is no pattern of paths to {option}.", todo="Try: 'day_0*'")
         pattern_regex(pattern)
-    return tuple(patterns)
+    return patterns
 
 
 def _nothing(ref: str, why: str, pattern: str, paths: pa.ChunkedArray) -> InputError:

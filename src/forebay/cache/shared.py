@@ -21,7 +21,7 @@ from forebay.cache.listing import Listing
 from forebay.cache.meter import Meter
 from forebay.cache.overlap import Split, Turn, awaited, gap_bytes, learned, mask_bytes, shared_rows, turns_before
 from forebay.cache.place import Placer
-from forebay.cache.volume import MANIFEST, RESERVED, VolumeLayout
+from forebay.cache.volume import MANIFEST, VolumeLayout, record_path
 from forebay.cache.vouch import seen_dead
 from forebay.catalog.manifest import Manifest
 from forebay.errors import ForebayError, UnavailableError
@@ -210,7 +210,7 @@ def _same_lake(one: Version, other: Version) -> bool:
 def _may_share(tree: Path, manifest: Manifest) -> bool:
     """A quick look at one column of the tree's own manifest, unchecked: most versions have nothing in common."""
     try:
-        with Manifest.opened(tree / RESERVED / MANIFEST) as file:
+        with Manifest.opened(record_path(tree, MANIFEST)) as file:
             unknown = manifest.table.filter(pc.is_null(manifest.table["digest"]))
             return bool(pc.any(pc.is_in(unknown["key"], value_set=file.column("key"))).as_py())
     except (ForebayError, OSError):

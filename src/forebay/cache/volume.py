@@ -16,7 +16,7 @@ from typing import Any
 
 from forebay.cache.disk_errors import disk_error
 from forebay.digest import digest_bytes
-from forebay.errors import ConflictError, DamagedError, NotAllowedError, UnavailableError
+from forebay.errors import ConflictError, DamagedError, InputError, NotAllowedError, UnavailableError
 from forebay.fsio import Disk, links_refused
 from forebay.wire.catalog import Version, ref_of
 
@@ -25,9 +25,11 @@ MARK = "forebay-volume.json"
 RESERVED = ".forebay"
 COMPLETE = "complete.json"
 DAMAGED = "damaged.json"
-MANIFEST = "manifest.parquet"
-SEAL = "seal.parquet"
-RECIPE = "recipe.parquet"
+# Parquet files, but not by their names: whoever reads `**/*.parquet` of a tree means the dataset's own files.
+MANIFEST = "manifest.forebay"
+SEAL = "seal.forebay"
+RECIPE = "recipe.forebay"
+_SUFFIX_BEFORE = ".parquet"
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -129,8 +131,8 @@ def open_volume(
     """The layout and volume id of `root`; an empty or absent folder becomes a volume owned by `owner`.
 
     `volume_id` is the id that a new volume gets (one of its own where it is None).
-    ConflictError `volume-foreign`, `volume-newer`, `volume-not-empty`; NotAllowedError `volume-read-only`;
-    DamagedError `volume-mark`; UnavailableError `volume-away`.
+    ConflictError `volume-foreign`, `volume-newer`, `volume-not-empty`; InputError `volume-is-file`; NotAllowedError
+    `volume-read-only`; DamagedError `volume-mark`; UnavailableError `volume-away`.
     """
     layout = VolumeLayout(root.absolute())
     if not layout.mark.exists():
@@ -174,6 +176,7 @@ def take_over(root: Path, owner: str, disk: Disk) -> None:
 
 def _initialise(layout: VolumeLayout, disk: Disk, mark: dict[str, Any]) -> None:
     try:
+        _refuse_file(layout.root)
         disk.make_directories(layout.root)
         foreign = [name for name in os.listdir(layout.root) if not _ours(name)]
         if foreign:
@@ -193,6 +196,17 @@ def _initialise(layout: VolumeLayout, disk: Disk, mark: dict[str, Any]) -> None:
             f"cannot create a volume in {layout.root}: {error.strerror}",
             todo="Give write permission there, or name another folder with --volume.",
         ) from error
+
+
+def _refuse_file(root: Path) -> None:
+    """A file where the volume should be, or a folder above it."""
+    file = next((path for path in (root, *root.parents) if path.is_file()), None)
+    if file is not None:
+        raise InputError(
+            "volume-is-file",
+            f"{root} cannot be a volume: {'it' if file == root else file} is a file, and a volume is a folder",
+            todo="Name an empty folder, or one that does not exist yet, with --volume.",
+        )
 
 
 def _write_mark_once(layout: VolumeLayout, disk: Disk, mark: dict[str, Any]) -> None:
@@ -223,6 +237,13 @@ def _ours(name: str) -> bool:
 def write_completed(tree: Path, completed: Completed, disk: Disk) -> None:
     """Write the marker, last of all: its presence is the replica's readiness."""
     disk.write_json(tree / RESERVED / COMPLETE, {"layout": LAYOUT, **asdict(completed)})
+
+
+def record_path(tree: Path, name: str) -> Path:
+    """Where a tree has its `MANIFEST`, `SEAL` or `RECIPE`, if it has one; older trees have them as `*.parquet`."""
+    path = tree / RESERVED / name
+    before = path.with_suffix(_SUFFIX_BEFORE)
+    return before if not path.exists() and before.exists() else path
 
 
 def read_completed(tree: Path, name: str = COMPLETE) -> Completed | None:

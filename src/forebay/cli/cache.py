@@ -35,6 +35,7 @@ from forebay.cli.words import (
     moment,
     parse_age,
     parse_option,
+    parse_since,
     parse_size,
     parse_until,
     size,
@@ -400,8 +401,8 @@ def advise(
     from forebay.client.advice import advise as use
 
     session = call.session
-    age_s = parse_age(since) if since else None
-    found = use(session, [parse_size(text) for text in sizes or ()], call.now - age_s if age_s else 0.0)
+    began = parse_since(since, call.now) if since else 0.0
+    found = use(session, [parse_size(text) for text in sizes or ()], began)
     limit_bytes = session.cache.volume().limit_bytes
     call.show(
         found, ids=(str(item.limit_bytes) for item in found), human=lambda out: print_advice(out, found, limit_bytes)

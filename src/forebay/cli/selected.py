@@ -20,7 +20,7 @@ Given = Sequence[str] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The options as they were given."""
+    """The options as they were given; one that was not is None, or nothing."""
 
     include: Given = None
     exclude: Given = None
@@ -35,10 +35,11 @@ class Chosen:
     def selection(self) -> Selection:
         from forebay.cache.selection import Selection, parse_term
 
+        columns = [name.strip() for item in self.columns or () for name in item.split(",") if name.strip()]
         return Selection.of(
-            include=self.include,
+            include=self.include or None,
             exclude=self.exclude,
-            columns=[name.strip() for item in self.columns or () for name in item.split(",") if name.strip()],
+            columns=columns if self.columns else None,
             where=[parse_term(text) for text in self.where or ()],
         )
 

@@ -11,7 +11,6 @@ from forebay.cli.call import Call
 from forebay.cli.command import command
 from forebay.cli.table import keep, number, print_facts, print_table, say
 from forebay.cli.words import count, duration, moment, size
-from forebay.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,15 +101,9 @@ def _until(at: float) -> str:
 
 
 def _show_ledger(call: Call, by: str) -> None:
-    from forebay.wire.cache import LedgerKey
+    from forebay.client.ledger import savings_in
 
-    keys = [key.value for key in LedgerKey]
-    if by not in keys:
-        raise InputError(
-            "bad-ledger-key", f"the ledger is not kept by {by!r}", todo=f"Choose one of {', '.join(keys)}."
-        )
-    session = call.session
-    found = session.hub.volumes.savings(session.cache.volume_id, LedgerKey(by))
+    found = savings_in(call.session, by)
     call.show(found, ids=(item.key for item in found), human=lambda out: _print_ledger(out, by, found))
 
 

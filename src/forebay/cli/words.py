@@ -122,6 +122,21 @@ def parse_age(text: str) -> float | None:
     return found or 0.0
 
 
+def parse_since(text: str, now: float) -> float:
+    """The moment that lies `30d` back; InputError `bad-age`, also for `never` and `default`."""
+    from forebay.settings import parse_duration
+
+    try:
+        age_s = parse_duration(text)
+    except ValueError:
+        age_s = None
+    if not age_s:
+        raise InputError(
+            "bad-age", f"--since {text!r} is no age", todo="Write 12h or 30d; for all there is, leave it out."
+        )
+    return now - age_s
+
+
 def goes_after(seconds: float | None) -> str:
     """What `parse_age` reads, said of replicas."""
     if seconds is None:

@@ -102,7 +102,10 @@ def _reason(session: Session, version: Version, replica: Replica | None, last: C
     if replica.state is ReplicaState.FILLING:
         return replica.reason
     decision = session.cache.decisions().of(version.ref)
-    return replica.reason if decision is None else decision.reason
+    # Of these two a decision repeats the state, which stands beside the reason.
+    if decision is None or decision.rule in (Rule.DAMAGED, Rule.BUSY):
+        return replica.reason
+    return decision.reason
 
 
 def _why_absent(last: CacheEvent | None) -> str:

@@ -57,7 +57,7 @@ def opened(
     include: str | None = None,
     ref: str = "clicks@v1",
 ) -> OpenedVersion:
-    chosen = Selection.of(include=include, columns=columns, where=where)
+    chosen = Selection.of(include=include, columns=columns or None, where=where)
     return open_version(session, ref, lambda progress, who: None, chosen)
 
 

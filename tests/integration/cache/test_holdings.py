@@ -60,7 +60,7 @@ def test_nothing_shared_goes_while_a_manifest_cannot_be_read(stage: Stage, monke
     )
     for version in (clicks, views):
         cache.warm(version, holder())
-    records = cache.path(views) / ".forebay" / "manifest.parquet"
+    records = cache.path(views) / ".forebay" / "manifest.forebay"
     kept = records.read_bytes()
     catalog = Path(world.hub.catalog.manifest_path(views.manifest_digest))
     for path in (records, catalog):

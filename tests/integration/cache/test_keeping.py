@@ -84,7 +84,7 @@ def test_IN_USE_nothing_takes_what_another_process_has_open(stage: Stage, limit_
             session.warm(views, "test")
         assert "clicks" not in {item.ref.split("@")[0] for item in session.cache.sweep()}
         assert contents(session.cache.path(clicks)) == FILES
-        assert explain(session, clicks).reason == "it is in use by 1"
+        assert explain(session, clicks).reason == "it is in use: 1 lease"
         user.communicate("")
 
     with open_version(session, views.ref, lambda progress, who: None) as opened:

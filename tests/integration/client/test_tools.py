@@ -1,4 +1,4 @@
-"""pandas, Dask and pyarrow on `forebay://`, as their users write it, on a version that nobody has filled yet."""
+"""Tools as their users call them: on `forebay://` with a version that nobody has filled yet, and on the plain path."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.metadata
 import io
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dask.dataframe as dd
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from distributed import Client
 
+import forebay
 from forebay.client.filesystem import ForebayFileSystem
 from forebay.ctr.cluster import local_client
 from tests.integration.cache.stage import Stage
@@ -84,6 +86,39 @@ def test_pyarrow(clicks: Stage) -> None:
     assert pq.read_table("clicks@v1/days", filesystem=fsspec.filesystem("forebay")).num_rows == len(ALL)
     with pytest.raises(pa.ArrowInvalid, match="Unrecognized filesystem"):
         pq.read_table("forebay://clicks@v1/days/day_0.parquet")
+
+
+@pytest.fixture
+def path(clicks: Stage) -> Iterator[Path]:
+    """The folder of the version's Parquet files, one folder above them."""
+    with forebay.open("clicks@v1", include="days") as here:
+        yield here.path
+
+
+def test_the_plain_path_in_pandas_and_pyarrow(path: Path) -> None:
+    assert len(pd.read_parquet(path)) == len(ALL)
+    assert pq.read_table(path).num_rows == len(ALL)
+    assert ds.dataset(path).count_rows() == len(ALL)
+    assert sorted(found.name for found in path.rglob("*.parquet")) == [f"day_{day}.parquet" for day in range(4)]
+
+
+def test_the_plain_path_in_dask(path: Path) -> None:
+    for given in (path, str(path), f"{path}/**/*.parquet", f"{path}/days", f"{path}/days/*.parquet"):
+        assert len(dd.read_parquet(given)) == len(ALL), given
+
+
+def test_the_plain_path_in_polars(path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    for given in (path / "**/*.parquet", path / "days/*.parquet", path / "days"):
+        assert polars.scan_parquet(given).collect().height == len(ALL), given
+    with pytest.raises(polars.exceptions.InvalidOperationError, match="different file extensions"):
+        polars.scan_parquet(path).collect()
+
+
+def test_the_plain_path_in_duckdb(path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    for given in (f"{path}/**/*.parquet", f"{path}/days/*.parquet"):
+        assert duckdb.sql(f"SELECT count(*) FROM '{given}'").fetchall() == [(len(ALL),)], given
 
 
 @pytest.fixture

@@ -144,6 +144,12 @@ def test_the_worth_of_keeping_falls_with_idleness_and_rises_with_the_cost_of_a_r
     assert score(idle, policy, NOW) < score(one, policy, NOW) < score(dear, policy, NOW)
 
 
+def test_how_many_use_it_is_said_with_what_is_counted() -> None:
+    for leases, told in ((1, "it is in use: 1 lease"), (2, "it is in use: 2 leases")):
+        (decision,) = decided([Candidate(replica=replace(REPLICA, leases=leases), alone_bytes=1)], Policy())
+        assert (decision.rule, decision.reason) == (Rule.IN_USE, told)
+
+
 def test_an_interrupted_eviction_is_taken_up_again() -> None:
     begun = replace(REPLICA, state=ReplicaState.EVICTING, since=NOW - 11, reason="full")
     (decision,) = decided([Candidate(replica=begun, alone_bytes=1)], Policy())

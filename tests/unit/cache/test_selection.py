@@ -71,12 +71,26 @@ def test_what_is_no_pattern(pattern: str) -> None:
     assert refused.value.kind == "bad-pattern"
 
 
-@given(include=st.lists(patterns), exclude=st.lists(patterns))
+@pytest.mark.parametrize("nothing", ["", [], (), set(), iter(())])
+def test_nothing_is_not_everything(nothing: Any) -> None:
+    """Whoever's list came out empty would otherwise move, and read, the whole version."""
+    with pytest.raises(InputError) as refused:
+        Selection.of(include=nothing)
+    assert refused.value.kind == "bad-pattern"
+    with pytest.raises(InputError, match="no name in the columns") as refused:
+        Selection.of(columns=nothing)
+    assert refused.value.kind == "bad-columns"
+    assert "leave them out" in refused.value.todo
+    assert Selection.of(include=None, exclude=[], columns=None, where=[]) == EVERYTHING == Selection.parse("")
+
+
+@given(include=st.none() | st.lists(patterns, min_size=1), exclude=st.lists(patterns))
 def test_one_selection_has_one_text_and_one_name_that_a_reference_can_hold(
-    include: list[str], exclude: list[str]
+    include: list[str] | None, exclude: list[str]
 ) -> None:
     chosen = Selection.of(include=include, exclude=exclude)
-    assert Selection.of(include=[*reversed(include), *include], exclude=set(exclude)) == chosen
+    again = include and [*reversed(include), *include]
+    assert Selection.of(include=again, exclude=set(exclude)) == chosen
     assert Selection.parse(chosen.text) == chosen
     assert len(chosen.name) <= SUBSET_LENGTH
     assert (chosen.name == "") == (chosen == EVERYTHING)
@@ -86,7 +100,7 @@ def test_one_selection_has_one_text_and_one_name_that_a_reference_can_hold(
 
 @given(one=st.lists(patterns, max_size=3), other=st.lists(patterns, max_size=3))
 def test_different_selections_have_different_names_and_places(one: list[str], other: list[str]) -> None:
-    here = [Selection.of(include=one, exclude=other), Selection.of(include=other, exclude=one)]
+    here = [Selection.of(include=one or None, exclude=other), Selection.of(include=other or None, exclude=one)]
     assert (here[0] == here[1]) == (here[0].name == here[1].name)
     assert (here[0] == here[1]) == (tree_name(1, here[0].name) == tree_name(1, here[1].name))
 
@@ -108,12 +122,17 @@ terms = st.tuples(names, st.sampled_from(["==", "=", "!=", "<", "<=", ">", ">="]
 )
 
 
-@given(columns=st.lists(names, max_size=3), where=st.lists(terms, max_size=3), other=st.lists(terms, max_size=2))
+@given(
+    columns=st.none() | st.lists(names, min_size=1, max_size=3),
+    where=st.lists(terms, max_size=3),
+    other=st.lists(terms, max_size=2),
+)
 def test_columns_and_conditions_have_one_text_and_one_name(
-    columns: list[str], where: list[tuple[str, str, Any]], other: list[tuple[str, str, Any]]
+    columns: list[str] | None, where: list[tuple[str, str, Any]], other: list[tuple[str, str, Any]]
 ) -> None:
     chosen = Selection.of(columns=columns, where=where)
-    assert Selection.of(columns=[*reversed(columns), *columns], where=[*where, *reversed(where)]) == chosen
+    again = columns and [*reversed(columns), *columns]
+    assert Selection.of(columns=again, where=[*where, *reversed(where)]) == chosen
     assert Selection.parse(chosen.text).text == chosen.text
     assert chosen.cuts == bool(columns or where)
     assert len(chosen.name) <= SUBSET_LENGTH

@@ -12,7 +12,7 @@ from threading import Barrier
 import pytest
 
 from forebay.cache.volume import LAYOUT, MARK, VolumeLayout, open_volume, take_over
-from forebay.errors import ConflictError, DamagedError, ForebayError, UnavailableError
+from forebay.errors import ConflictError, DamagedError, ForebayError, InputError, UnavailableError
 from forebay.fsio import Disk
 from forebay.testing.cached import CopyingDisk, FailingDisk, World
 
@@ -46,6 +46,16 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path: Path) -> 
         opened(tmp_path)
     assert refused.value.kind == "volume-not-empty"
     assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("below", ["", "volume"])
+def test_a_file_is_no_volume_and_stays(tmp_path: Path, below: str) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(InputError, match="is a file") as refused:
+        opened(tmp_path / "thesis.tex" / below)
+    assert refused.value.kind == "volume-is-file"
+    assert "--volume" in refused.value.todo
+    assert (tmp_path / "thesis.tex").read_text() == "x"
 
 
 def test_another_forebays_volume_is_refused_until_it_is_taken_over(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from forebay.cli.words import ago, clean, count, duration, parse_until, size
+from forebay.cli.words import ago, clean, count, duration, parse_since, parse_until, size
 from forebay.errors import InputError
 
 
@@ -53,6 +53,18 @@ def test_what_is_no_moment_to_come_is_refused(text: str) -> None:
     with pytest.raises(InputError) as refused:
         parse_until(text, 1.8e9)
     assert refused.value.kind == "bad-until"
+
+
+def test_an_age_is_counted_back_from_now() -> None:
+    assert parse_since("30d", 1.8e9) == 1.8e9 - 30 * 86400
+
+
+@pytest.mark.parametrize("text", ["default", "never", "yesterday", "", "0s"])
+def test_what_is_no_age_is_not_taken_for_all(text: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_since(text, 1.8e9)
+    assert refused.value.kind == "bad-age"
+    assert "leave it out" in refused.value.todo
 
 
 def test_clean_text_cannot_steer_a_terminal() -> None:
