@@ -6,6 +6,7 @@ import importlib.metadata
 import io
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def test_the_plain_path_in_dask(path: Path) -> None:
 
 
 def test_the_plain_path_in_polars(path: Path) -> None:
-    polars = pytest.importorskip("polars")
+    polars = import_module("polars")
     for given in (path / "**/*.parquet", path / "days/*.parquet", path / "days"):
         assert polars.scan_parquet(given).collect().height == len(ALL), given
     with pytest.raises(polars.exceptions.InvalidOperationError, match="different file extensions"):
@@ -116,7 +117,7 @@ def test_the_plain_path_in_polars(path: Path) -> None:
 
 
 def test_the_plain_path_in_duckdb(path: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
+    duckdb = import_module("duckdb")
     for given in (f"{path}/**/*.parquet", f"{path}/days/*.parquet"):
         assert duckdb.sql(f"SELECT count(*) FROM '{given}'").fetchall() == [(len(ALL),)], given
 
