@@ -1,4 +1,4 @@
-"""The core of the suite on XFS with reflinks and on ext4, each in a loop file of its own.
+"""The core of the suite on XFS with reflinks and on ext4, each in a loop file of its own; in `make soak` all of it.
 
 Where this process may mount (root, with loop devices) it must be possible; elsewhere it is skipped, loudly.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,3 +70,18 @@ def test_CRASH_kills_on_another_file_system(mounted: Path, name: str) -> None:
             forks.run(scene.world.root, Task(do=do, ref=scene.version.ref, kill_at=number, kill_after=True))
             scene.clock.pass_by(3600.0)
             judge(scene.world, [scene.version, scene.other], recover=random.random() < 0.5)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_the_whole_suite_on_another_file_system(mounted: Path) -> None:
+    """Everything beside this file, in a run of its own."""
+    here = Path(__file__)
+    files = sorted(str(path) for path in here.parent.glob("test_*.py") if path != here)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-q", "--numprocesses=0", "-p", "no:cacheprovider", *files]
+    environment = {**kept, "FOREBAY_FAULTS_ROOT": str(mounted)}
+    done = subprocess.run(
+        command, env=environment, cwd=here.parents[2], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
