@@ -1,7 +1,8 @@
 """Reading what is cached: a full scan through `forebay.open`'s path and through `forebay://`, beside the bare files.
 
-The bare files are the lake's own, in a folder of the same file system. Every byte is read into one buffer of a MiB:
-from the page cache, where any cost of ours would show most, and from the disk. Opening and the lease are in the times.
+The bare files are the same ones under names of their own (hard links in another folder): the very same pages and blocks
+are read. The lake's own files, a copy elsewhere on the disk, stand beside them. Every byte is read into one buffer of a
+MiB: from the page cache, where any cost of ours would show most, and from the disk. Opening and the lease are in the times.
 Run: python -m bench.read [--rounds N] [--scale X]
 """
 
@@ -32,7 +33,7 @@ from forebay.client.session import shared_session
 FILES, FILE_BYTES = 8, 512 << 20
 PARQUET_ROWS = 4_000_000
 BUFFER_BYTES = 1 << 20
-BARE, PATH, SCHEME = "bare files", "forebay.open, the path", "forebay://"
+BARE, COPY, PATH, SCHEME = "bare files", "a copy elsewhere", "forebay.open, the path", "forebay://"
 AIMS = {PATH: 0.98, SCHEME: 0.95}
 
 Entrant = Callable[[], AbstractContextManager[Iterator[BufferedReader]]]
@@ -61,9 +62,15 @@ def main() -> None:
         _write_parquet(folder / "table", options.scale)
         for dataset, place in (("days", lake), ("rows", folder / "table")):
             register(shared_session(), dataset, [f"{place.as_uri()}/"])
-            forebay.open(dataset, on_progress=lambda progress, holder: None).close()
+            with forebay.open(dataset, on_progress=lambda progress, holder: None) as opened:
+                _link(opened.path, folder / "bare" / dataset)
         os.sync()
-        entrants: dict[str, Entrant] = {BARE: partial(_bare, lake), PATH: _path, SCHEME: _scheme}
+        entrants: dict[str, Entrant] = {
+            BARE: partial(_bare, folder / "bare" / "days"),
+            COPY: partial(_bare, lake),
+            PATH: _path,
+            SCHEME: _scheme,
+        }
         # As reading fills it, from the disk: how a file's pages lie in memory depends on how they came there.
         _let_go(folder)
         for entrant in entrants.values():
@@ -73,7 +80,7 @@ def main() -> None:
             "disk": _scan_all(entrants, rounds, size_bytes, prepare=partial(_let_go, folder)),
         }
         readers: dict[str, Callable[[], float]] = {
-            BARE: partial(_rows_bare, folder / "table"),
+            BARE: partial(_rows_bare, folder / "bare" / "rows"),
             PATH: _rows_path,
             SCHEME: _rows_scheme,
         }
@@ -83,6 +90,14 @@ def main() -> None:
     print(_parquet_table(parquet_s))
     facts |= {"rounds": rounds, "scale": options.scale, "bytes": size_bytes, "forebay": forebay.__version__}
     conclude("read", [*_cases(scans), *_parquet_cases(parquet_s)], facts)
+
+
+def _link(tree: Path, bare: Path) -> None:
+    """The files of a tree under names that forebay knows nothing of."""
+    bare.mkdir(parents=True)
+    for path in tree.iterdir():
+        if path.is_file():
+            (bare / path.name).hardlink_to(path)
 
 
 def _write_files(lake: Path, scale: float) -> int:
