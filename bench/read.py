@@ -2,7 +2,8 @@
 
 The bare files are the same ones under names of their own (hard links in another folder): the very same pages and blocks
 are read. The lake's own files, a copy elsewhere on the disk, stand beside them. Every byte is read into one buffer of a
-MiB: from the page cache, where any cost of ours would show most, and from the disk. Opening and the lease are in the times.
+MiB: from the page cache, where any cost of ours would show most, and from the disk. The times have opening and lease in
+them.
 Run: python -m bench.read [--rounds N] [--scale X]
 """
 

@@ -18,6 +18,7 @@ import pytest
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.process import Task
 from tests.conftest import IN_CI, MISSING_PART
+from tests.faults.failing import NOTHING_FAILS
 from tests.faults.stage import ACTIONS, Scene, Snapshot, judge
 
 LOAD_SECONDS, TRIES = 20, 6
@@ -56,6 +57,7 @@ def test_VERIFIED_real_calls_that_fail(root: Path, points: str, fiu: str) -> Non
                 # It tries on and on; a person would end it, and so it must not matter.
                 filling.kill()
                 filling.communicate()
+        assert filling.returncode != NOTHING_FAILS, f"libfiu refuses nothing of {points}"
         scene.clock.pass_by(3600.0)
         judge(scene.world, [scene.version, scene.other], recover=probability > 0.1)
 
