@@ -9,13 +9,12 @@ wrong estimates of others can't put it off any more; one that no volume has room
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from forebay.runs.eligible import Filter
 from forebay.runs.outlook import Outlook
-from forebay.runs.placement import Placement, Row, judge, rank
+from forebay.runs.placement import Fetch, Placement, Row, judge, rank
 from forebay.runs.world import Request, Weights, World
-from forebay.sites.site import Site
 
 EAGERNESS = 2.0
 """How many times its own length a run may be overtaken in: it lets those that are over soon go first."""
@@ -79,12 +78,12 @@ class Waiting:
     start_s: float | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """What is to be done, in that order, and who waits."""
 
-    effects: list[Effect] = field(default_factory=list)
-    waiting: list[Waiting] = field(default_factory=list)
+    effects: tuple[Effect, ...]
+    waiting: tuple[Waiting, ...]
 
 
 def turn(request: Request) -> float:
@@ -93,13 +92,15 @@ def turn(request: Request) -> float:
 
 
 def step(queue: Iterable[Queued], world: World, weights: Weights, now: float, *, rethink: bool = False) -> Step:
-    """One pass. With `rethink`, a placed run moves to another site that starts it clearly sooner."""
-    outlook = Outlook(world, now)
-    sites = {site.name: site for site in world.sites}
-    done = Step()
+    """One pass. With `rethink`, a placed run moves to another site that starts it clearly sooner.
+
+    A hub may ask about some sites alone, with those of the queue that are placed there: those who come first, and those
+    whose fills were not asked for yet.
+    """
+    doing = _Pass(Outlook(world, now), weights, rethink)
     for queued in in_turn(queue):
-        _serve(queued, sites, outlook, weights, rethink, done)
-    return done
+        doing.serve(queued)
+    return Step(effects=tuple(doing.effects), waiting=tuple(doing.waiting))
 
 
 def in_turn(queue: Iterable[Queued]) -> Sequence[Queued]:
@@ -107,61 +108,66 @@ def in_turn(queue: Iterable[Queued]) -> Sequence[Queued]:
     return sorted(queue, key=lambda queued: (turn(queued.request), queued.request.run_id))
 
 
-def _serve(
-    queued: Queued, sites: dict[str, Site], outlook: Outlook, weights: Weights, rethink: bool, done: Step
-) -> None:
-    request = queued.request
-    row = _own_row(queued, sites, outlook, weights)
-    if row is None or (rethink and row.start_s > 0):
-        placement = rank(request, outlook, weights, without_room=_is_late(request, outlook.now))
-        best = placement.choice
-        if best is None:
-            done.waiting.append(_unplaced(placement))
-            return
-        if row is None or _gains(best, row):
-            done.effects.append(PlaceRun(run_id=request.run_id, site=best.site, placement=placement))
-            row = best
-    _advance(request, sites[row.site], row, outlook, done)
+class _Pass:
+    """The work of one `step`: who is served first changes what the others see."""
 
+    def __init__(self, outlook: Outlook, weights: Weights, rethink: bool) -> None:
+        self.effects: list[Effect] = []
+        self.waiting: list[Waiting] = []
+        self._sites = {site.name: site for site in outlook.world.sites}
+        self._outlook = outlook
+        self._weights = weights
+        self._rethink = rethink
 
-def _own_row(queued: Queued, sites: dict[str, Site], outlook: Outlook, weights: Weights) -> Row | None:
-    """At the site where it is placed; None when it is not, or may not be there any more."""
-    site = sites.get(queued.site or "")
-    if site is None:
-        return None
-    row = judge(queued.request, site, outlook, weights)
-    return row if row.eligible else None
+    def serve(self, queued: Queued) -> None:
+        """Place it where that is due; then it fills, starts or waits."""
+        request = queued.request
+        row = self._own_row(queued)
+        if row is None or (self._rethink and row.start_s > 0):
+            placement = rank(request, self._outlook, self._weights, without_room=self._is_late(request))
+            best = placement.choice
+            if best is None:
+                self.waiting.append(_unplaced(placement))
+                return
+            if row is None or _gains(best, row):
+                self.effects.append(PlaceRun(run_id=request.run_id, site=best.site, placement=placement))
+                row = best
+        self._advance(request, row)
+
+    def _own_row(self, queued: Queued) -> Row | None:
+        """At the site where it is placed; None when it is not, or may not be there any more."""
+        site = self._sites.get(queued.site or "")
+        if site is None:
+            return None
+        row = judge(queued.request, site, self._outlook, self._weights, without_room=self._is_late(queued.request))
+        return row if row.eligible else None
+
+    def _advance(self, request: Request, row: Row) -> None:
+        """Fill what is missing and reserve the hole, or start."""
+        for fetch in row.fetches:
+            if not fetch.under_way:
+                self._fill(request.run_id, row.site, fetch)
+        if row.start_s <= 0 and not row.fetches:
+            self.effects.append(StartRun(run_id=request.run_id, site=row.site))
+        else:
+            self.waiting.append(_placed(request, row))
+        begin = 0.0 if self._is_late(request) and not row.fetches else row.start_s
+        self._outlook.reserve(self._sites[row.site], request, begin, row.start_s - begin + request.estimate_s)
+
+    def _fill(self, run_id: str, site: str, fetch: Fetch) -> None:
+        self._outlook.fill(site, fetch.ref, fetch.source, fetch.missing_bytes, fetch.seconds)
+        wanted = FillVersion(
+            run_id=run_id, site=site, ref=fetch.ref, source=fetch.source, missing_bytes=fetch.missing_bytes
+        )
+        self.effects.append(wanted)
+
+    def _is_late(self, request: Request) -> bool:
+        return self._outlook.now - turn(request) >= PATIENCE_S
 
 
 def _gains(best: Row, row: Row) -> bool:
     """Whether moving is worth it: nobody moves to and fro for what the estimates can't tell apart."""
     return best.site != row.site and best.score + max(_LEAST_GAIN_S, _LEAST_GAIN * row.score) < row.score
-
-
-def _advance(request: Request, site: Site, row: Row, outlook: Outlook, done: Step) -> None:
-    """Fill what is missing and reserve the hole, or start."""
-    for fetch in row.fetches:
-        if not fetch.under_way:
-            outlook.fill(site.name, fetch.ref, fetch.source, fetch.missing_bytes, fetch.seconds)
-            done.effects.append(
-                FillVersion(
-                    run_id=request.run_id,
-                    site=site.name,
-                    ref=fetch.ref,
-                    source=fetch.source,
-                    missing_bytes=fetch.missing_bytes,
-                )
-            )
-    if row.start_s <= 0 and not row.fetches:
-        done.effects.append(StartRun(run_id=request.run_id, site=site.name))
-    else:
-        done.waiting.append(_placed(request, row))
-    begin = 0.0 if _is_late(request, outlook.now) and not row.fetches else row.start_s
-    outlook.reserve(site, request, begin, row.start_s - begin + request.estimate_s)
-
-
-def _is_late(request: Request, now: float) -> bool:
-    return now - turn(request) >= PATIENCE_S
 
 
 def _placed(request: Request, row: Row) -> Waiting:

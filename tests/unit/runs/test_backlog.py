@@ -109,7 +109,7 @@ def test_a_waiting_run_moves_only_when_asked_to_rethink_and_for_a_clear_gain() -
     assert _started(_step(queue, here)) == []
     assert _started(_step(queue, here, rethink=True)) == ["run"]
     alike = world(site("a", working=(_busy(4, 5.0),)), site("b", working=(_busy(4, 4.5),)), present=("a", "b"))
-    assert _step(queue, alike, rethink=True).effects == []
+    assert _step(queue, alike, rethink=True).effects == ()
 
 
 def test_who_can_go_nowhere_is_told_what_is_nearest() -> None:
