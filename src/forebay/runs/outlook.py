@@ -24,29 +24,30 @@ class Outlook:
         for (source, target), link in world.links.items():
             if target in self._links_to:
                 self._links_to[target][source] = link
-        self._presence = dict(world.presence)
-        self._holders: dict[str, set[str]] = {}
-        down = {site.name for site in world.sites if site.state is SiteState.DOWN}
-        for (name, ref), presence in world.presence.items():
-            if not presence.missing_bytes and name not in down:
-                self._holders.setdefault(ref, set()).add(name)
+        self._begun: dict[tuple[str, str], Presence] = {}
+        self._down = {site.name for site in world.sites if site.state is SiteState.DOWN}
         self._taken_bytes: dict[str, int] = {}
         self._profiles: dict[str, Profile] = {}
         self._reserved: dict[str, int] = {}
         self._behind_s: dict[str, float] = {}
 
     def presence_of(self, site: str, wanted: Wanted) -> Presence:
-        return self._presence.get((site, wanted.ref)) or Presence(missing_bytes=wanted.size_bytes)
+        key = site, wanted.ref
+        known = self._begun.get(key) or self.world.presence.get(key)
+        return known or Presence(missing_bytes=wanted.size_bytes)
 
     def links_for(self, site: str, wanted: Wanted) -> list[Link]:
         """From its lake and from every other site that has all of it."""
-        links = self._links_to[site]
-        sources = (wanted.lake, *self._holders.get(wanted.ref, ()))
-        return [links[source] for source in sources if source in links]
+        links = self._links_to[site].values()
+        return [link for link in links if link.source == wanted.lake or self._serves(link.source, wanted.ref)]
+
+    def _serves(self, site: str, ref: str) -> bool:
+        presence = self.world.presence.get((site, ref))
+        return presence is not None and not presence.missing_bytes and site not in self._down
 
     def fill(self, site: str, ref: str, source: str, moving_bytes: int, seconds: float) -> None:
         """A fill has been asked for: others count on it, and share its link."""
-        self._presence[site, ref] = Presence(
+        self._begun[site, ref] = Presence(
             missing_bytes=moving_bytes, filling=True, fill_bytes_s=moving_bytes / max(seconds, 1e-9)
         )
         self._taken_bytes[site] = self._taken_bytes.get(site, 0) + moving_bytes

@@ -68,30 +68,32 @@ class Estimate:
 
     def faded(self, now: float) -> Estimate:
         """As it is at a later moment; an earlier one changes nothing but the date."""
-        left = math.exp(-max(0.0, now - self.at) / self.time_constant_s)
-        return replace(self._times(left), at=now)
+        return replace(self._times(self._left(now)), at=now)
 
     def value(self, now: float, *, sigmas: float = 0.0) -> float:
         """The expected value, `sigmas` standard deviations of the next measurement above it."""
-        known = self.faded(now)
-        mean, spread = known._mean_and_spread()
+        mean, spread = self._mean_and_spread(self._left(now))
         return self.prior.value * math.exp(mean + sigmas * spread)
 
     def spread(self, now: float) -> float:
         """The standard deviation of the logarithm of the next measurement."""
-        return self.faded(now)._mean_and_spread()[1]
+        return self._mean_and_spread(self._left(now))[1]
 
-    def _mean_and_spread(self) -> tuple[float, float]:
-        noise = self._noise_variance()
-        precision = 1 / self.prior.spread**2 + self.weight / noise
-        return self.log_sum / noise / precision, math.sqrt(1 / precision + noise)
+    def _left(self, now: float) -> float:
+        """The share of the measurements' weight that is left."""
+        return math.exp(-max(0.0, now - self.at) / self.time_constant_s)
 
-    def _noise_variance(self) -> float:
+    def _mean_and_spread(self, left: float) -> tuple[float, float]:
+        noise = self._noise_variance(left)
+        precision = 1 / self.prior.spread**2 + left * self.weight / noise
+        return left * self.log_sum / noise / precision, math.sqrt(1 / precision + noise)
+
+    def _noise_variance(self, left: float) -> float:
         """That of the measurements around their own mean, as far as they are many."""
-        if self.weight <= 0:
+        if left * self.weight <= 0:
             return NOISE**2
         around = max(0.0, self.square_sum - self.log_sum**2 / self.weight)
-        return (_NOISE_WEIGHT * NOISE**2 + around) / (_NOISE_WEIGHT + self.weight)
+        return (_NOISE_WEIGHT * NOISE**2 + left * around) / (_NOISE_WEIGHT + left * self.weight)
 
     def _times(self, factor: float) -> Estimate:
         return replace(
