@@ -1,0 +1,191 @@
+"""The whole queue, pure: who is placed where, which fills begin, who starts now, and what each of the others waits for.
+
+Nobody waits for ever. Shorter runs go first, but a run's turn is fixed by when it came and how long it takes, so only
+runs that came at most `EAGERNESS x LONGEST_S` after it can go before it. In that order each reserves its hole, so none
+behind delays it. `PATIENCE_S` after its turn a run whose data are there gets whatever comes free at its site, so that
+wrong estimates of others can't put it off any more; one that no volume has room for gets the next room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from forebay.runs.eligible import Filter
+from forebay.runs.outlook import Outlook
+from forebay.runs.placement import Fetch, Placement, Row, judge, rank
+from forebay.runs.world import Request, Weights, World
+
+EAGERNESS = 2.0
+"""How many times its own length a run may be overtaken in: it lets those that are over soon go first."""
+
+LONGEST_S = 12 * 3600.0
+"""Longer ones are not put back further."""
+
+PATIENCE_S = 2 * 3600.0
+"""So long after its turn, nothing behind a run takes what it waits for."""
+
+_LEAST_GAIN_S = 60.0
+_LEAST_GAIN = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """A run that has not started; `site` None: not placed yet."""
+
+    request: Request
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceRun:
+    """It goes there (from another site, when it was placed already). The placement tells why."""
+
+    run_id: str
+    site: str
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillVersion:
+    """A version must come to a site from that source; no fill of it is under way there."""
+
+    run_id: str
+    site: str
+    ref: str
+    source: str
+    missing_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRun:
+    """Its data are there and its compute is free."""
+
+    run_id: str
+    site: str
+
+
+Effect = PlaceRun | FillVersion | StartRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A run that does not start now: why, and in how many seconds it will as far as is known (None: not known)."""
+
+    run_id: str
+    site: str | None
+    reason: str
+    start_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What is to be done, in that order, and who waits."""
+
+    effects: tuple[Effect, ...]
+    waiting: tuple[Waiting, ...]
+
+
+def turn(request: Request) -> float:
+    """Whose is earlier goes first (Unix seconds). It never changes while the run waits."""
+    return request.submitted_at + EAGERNESS * min(request.estimate_s, LONGEST_S)
+
+
+def step(queue: Iterable[Queued], world: World, weights: Weights, now: float, *, rethink: bool = False) -> Step:
+    """One pass. With `rethink`, a placed run moves to another site that starts it clearly sooner.
+
+    A hub may ask about some sites alone, with those of the queue that are placed there: those who come first, and those
+    whose fills were not asked for yet.
+    """
+    doing = _Pass(Outlook(world, now), weights, rethink)
+    for queued in in_turn(queue):
+        doing.serve(queued)
+    return Step(effects=tuple(doing.effects), waiting=tuple(doing.waiting))
+
+
+def in_turn(queue: Iterable[Queued]) -> Sequence[Queued]:
+    """The order in which runs are served; the order in which they are given does not matter."""
+    return sorted(queue, key=lambda queued: (turn(queued.request), queued.request.run_id))
+
+
+class _Pass:
+    """The work of one `step`: who is served first changes what the others see."""
+
+    def __init__(self, outlook: Outlook, weights: Weights, rethink: bool) -> None:
+        self.effects: list[Effect] = []
+        self.waiting: list[Waiting] = []
+        self._sites = {site.name: site for site in outlook.world.sites}
+        self._outlook = outlook
+        self._weights = weights
+        self._rethink = rethink
+
+    def serve(self, queued: Queued) -> None:
+        """Place it where that is due; then it fills, starts or waits."""
+        request = queued.request
+        row = self._own_row(queued)
+        if row is None or (self._rethink and row.start_s > 0):
+            placement = rank(request, self._outlook, self._weights, without_room=self._is_late(request))
+            best = placement.choice
+            if best is None:
+                self.waiting.append(_unplaced(placement))
+                return
+            if row is None or _gains(best, row):
+                self.effects.append(PlaceRun(run_id=request.run_id, site=best.site, placement=placement))
+                row = best
+        self._advance(request, row)
+
+    def _own_row(self, queued: Queued) -> Row | None:
+        """At the site where it is placed; None when it is not, or may not be there any more."""
+        site = self._sites.get(queued.site or "")
+        if site is None:
+            return None
+        row = judge(queued.request, site, self._outlook, self._weights, without_room=self._is_late(queued.request))
+        return row if row.eligible else None
+
+    def _advance(self, request: Request, row: Row) -> None:
+        """Fill what is missing and reserve the hole, or start."""
+        for fetch in row.fetches:
+            if not fetch.under_way:
+                self._fill(request.run_id, row.site, fetch)
+        if row.start_s <= 0 and not row.fetches:
+            self.effects.append(StartRun(run_id=request.run_id, site=row.site))
+        else:
+            self.waiting.append(_placed(request, row))
+        begin = 0.0 if self._is_late(request) and not row.fetches else row.start_s
+        self._outlook.reserve(self._sites[row.site], request, begin, row.start_s - begin + request.estimate_s)
+
+    def _fill(self, run_id: str, site: str, fetch: Fetch) -> None:
+        self._outlook.fill(site, fetch.ref, fetch.source, fetch.missing_bytes, fetch.seconds)
+        wanted = FillVersion(
+            run_id=run_id, site=site, ref=fetch.ref, source=fetch.source, missing_bytes=fetch.missing_bytes
+        )
+        self.effects.append(wanted)
+
+    def _is_late(self, request: Request) -> bool:
+        return self._outlook.now - turn(request) >= PATIENCE_S
+
+
+def _gains(best: Row, row: Row) -> bool:
+    """Whether moving is worth it: nobody moves to and fro for what the estimates can't tell apart."""
+    return best.site != row.site and best.score + max(_LEAST_GAIN_S, _LEAST_GAIN * row.score) < row.score
+
+
+def _placed(request: Request, row: Row) -> Waiting:
+    what = "its data" if row.data_s > row.queue_s else "compute"
+    return Waiting(
+        run_id=request.run_id, site=row.site, reason=f"it waits for {what} at {row.site}", start_s=row.start_s
+    )
+
+
+def _unplaced(placement: Placement) -> Waiting:
+    """The site that is nearest to taking it says what it waits for: with least in the way, and best what passes."""
+    if not placement.rows:
+        return Waiting(run_id=placement.run_id, site=None, reason="there is no site")
+    passing = (Filter.ROOM, Filter.STATE, Filter.SOURCE)
+
+    def distance(row: Row) -> tuple[int, int, str]:
+        return sum(item.filter not in passing for item in row.refusals), len(row.refusals), row.site
+
+    row = min(placement.rows, key=distance)
+    reasons = "; ".join(item.reason for item in row.refusals)
+    return Waiting(run_id=placement.run_id, site=None, reason=f"no site will do; nearest is {row.site}: {reasons}")

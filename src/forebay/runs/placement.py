@@ -1,0 +1,153 @@
+"""Where a run should go, pure: a row for every site, with the reason for each that will not do, and the choice.
+
+A run fills before it claims compute, so waiting for data and for compute overlap: it starts in the first hole for it
+that begins when its data are there or later, which is never before the later of the two. What the overlap hides still
+keeps links and volumes busy: that is the burden, and it is why a run goes to where most of its bytes are. Bytes that
+push others out of a volume count twice, for those come again.
+
+score = time to start + burden x seconds of new transfers + wait_s_per_money x (egress + compute); the least is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from forebay.cache.bandwidth import seconds_for
+from forebay.runs.eligible import Need, Refusal, refusals
+from forebay.runs.outlook import Outlook
+from forebay.runs.world import Request, Wanted, Weights, World
+from forebay.sites.links import Link, nearest
+from forebay.sites.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """A version that must come to a site, and from where; `under_way`: a fill is bringing it already."""
+
+    ref: str
+    source: str
+    missing_bytes: int
+    seconds: float
+    money: float = 0.0
+    under_way: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A site, for one run. Seconds from now: `data_s` until its data are there, `queue_s` until compute alone is free.
+
+    Of a site that is refused, only `refusals` and `missing_bytes` say something.
+    """
+
+    site: str
+    missing_bytes: int
+    refusals: tuple[Refusal, ...] = ()
+    fetches: tuple[Fetch, ...] = ()
+    data_s: float = 0.0
+    queue_s: float = 0.0
+    start_s: float = 0.0
+    egress_money: float = 0.0
+    compute_money: float = 0.0
+    score: float = 0.0
+
+    @property
+    def eligible(self) -> bool:
+        return not self.refusals
+
+    @property
+    def money(self) -> float:
+        return self.egress_money + self.compute_money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Every site, the best first, those that will not do last; the choice is the first, if it will do."""
+
+    run_id: str
+    rows: tuple[Row, ...]
+
+    @property
+    def choice(self) -> Row | None:
+        return self.rows[0] if self.rows and self.rows[0].eligible else None
+
+
+def place(request: Request, world: World, weights: Weights, now: float) -> Placement:
+    """Where it would go with nobody waiting before it (`backlog.step` looks at the whole queue)."""
+    return rank(request, Outlook(world, now), weights)
+
+
+def rank(request: Request, outlook: Outlook, weights: Weights, *, without_room: bool = False) -> Placement:
+    """The table, with what those before it in this pass have taken. The order of the sites does not matter."""
+    rows = [judge(request, site, outlook, weights, without_room=without_room) for site in outlook.world.sites]
+    return Placement(run_id=request.run_id, rows=tuple(sorted(rows, key=_worth)))
+
+
+def judge(request: Request, site: Site, outlook: Outlook, weights: Weights, *, without_room: bool = False) -> Row:
+    """One site's row. `without_room`: also where its data would wait for room; who comes after it gets none then."""
+    fetches, sourceless = _fetches(request.data, site.name, outlook, weights)
+    missing_bytes = sum(fetch.missing_bytes for fetch in fetches)
+    new = [fetch for fetch in fetches if not fetch.under_way]
+    new_bytes = sum(fetch.missing_bytes for fetch in new)
+    room_bytes = None if without_room else outlook.room_bytes(site)
+    need = Need(new_bytes=new_bytes, room_bytes=room_bytes, sourceless=sourceless)
+    refused = refusals(request, site, outlook.world, need)
+    if refused:
+        return Row(site=site.name, missing_bytes=missing_bytes, refusals=refused)
+    data_s = max((fetch.seconds for fetch in fetches), default=0.0)
+    queue_s = outlook.start_s(site, request, after=0.0)
+    start_s = outlook.start_s(site, request, after=data_s) if data_s else queue_s
+    egress = sum(fetch.money for fetch in new)
+    compute = site.price_of(request.resources, request.estimate_s)
+    displaced = outlook.displaced_bytes(site, new_bytes) / new_bytes if new_bytes else 0.0
+    burden_s = (1 + displaced) * sum({fetch.source: fetch.seconds for fetch in new}.values())
+    return Row(
+        site=site.name,
+        missing_bytes=missing_bytes,
+        fetches=fetches,
+        data_s=data_s,
+        queue_s=queue_s,
+        start_s=start_s,
+        egress_money=egress,
+        compute_money=compute,
+        score=start_s + weights.burden * burden_s + weights.wait_s_per_money * (egress + compute),
+    )
+
+
+def _worth(row: Row) -> tuple[bool, float, int, str]:
+    return bool(row.refusals), row.score, row.missing_bytes, row.site
+
+
+def _fetches(data: Iterable[Wanted], site: str, outlook: Outlook, weights: Weights) -> tuple[tuple[Fetch, ...], str]:
+    """What must come, and a version that can't. Versions on one link come one beside the other, each when all are."""
+    found: list[Fetch] = []
+    by_source: dict[str, tuple[Link, list[tuple[str, int]]]] = {}
+    sourceless = ""
+    for wanted in data:
+        presence = outlook.presence_of(site, wanted)
+        if not presence.missing_bytes:
+            continue
+        link = nearest(outlook.links_for(site, wanted), outlook.now, wait_s_per_money=weights.wait_s_per_money)
+        if presence.filling:
+            found.append(_rest(wanted.ref, presence.missing_bytes, presence.fill_bytes_s, link, outlook.now))
+        elif link is None:
+            sourceless = wanted.ref
+            found.append(Fetch(ref=wanted.ref, source="", missing_bytes=presence.missing_bytes, seconds=0.0))
+        else:
+            by_source.setdefault(link.source, (link, []))[1].append((wanted.ref, presence.missing_bytes))
+    for source, (link, parts) in by_source.items():
+        seconds = link.seconds_for(sum(missing for _, missing in parts), outlook.now)
+        found.extend(
+            Fetch(ref=ref, source=source, missing_bytes=missing, seconds=seconds, money=missing * link.price_byte)
+            for ref, missing in parts
+        )
+    return tuple(found), sourceless
+
+
+def _rest(ref: str, missing_bytes: int, fill_bytes_s: float, link: Link | None, now: float) -> Fetch:
+    """What a fill under way still has to bring costs only its time."""
+    bytes_s = fill_bytes_s or (link.bandwidth_bytes_s(now) if link else 0.0)
+    seconds = seconds_for(missing_bytes, bytes_s)
+    return Fetch(
+        ref=ref, source=link.source if link else "", missing_bytes=missing_bytes, seconds=seconds, under_way=True
+    )

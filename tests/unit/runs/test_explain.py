@@ -1,0 +1,46 @@
+"""The table of `--explain`: every site with its numbers or its reasons."""
+
+from __future__ import annotations
+
+from forebay.runs.explain import HEAD, explain
+from forebay.runs.placement import place
+from forebay.runs.world import Presence, Weights, World
+from forebay.sites.site import Resources, SiteState, Working
+from tests.unit.runs.worlds import DATA, GB, HOUR_S, NOW, link, request, site, world
+
+
+def _world() -> World:
+    busy = (Working(resources=Resources(gpus=4), estimate_s=60 * HOUR_S),)
+    sites = (
+        site("far", gpu_hour_price=2.0),
+        site("near", working=busy),
+        site("soon"),
+        site("small", gpus=0),
+        site("away", state=SiteState.DOWN, state_reason="no heartbeat"),
+    )
+    filling = Presence(missing_bytes=3 * GB, filling=True, fill_bytes_s=1e8)
+    return world(
+        *sites,
+        links=(link("lake", "far", 1000.0, 0.09), link("lake", "soon"), link("near", "soon")),
+        presence={("near", DATA.ref): Presence(missing_bytes=0), ("soon", DATA.ref): filling},
+    )
+
+
+def test_the_table() -> None:
+    shown = explain(place(request(), _world(), Weights(), NOW), currency="USD")
+    assert shown.head == HEAD
+    assert shown.choice == "soon"
+    assert all(len(row) == len(HEAD) for row in shown.rows)
+    assert [row[:7] for row in shown.rows] == [
+        ("soon", "2.8 GiB", "a fill under way", "30 s", "now", "30 s", "0.00 USD"),
+        ("far", "93.1 GiB", "lake", "3 min", "now", "3 min", "11.00 USD"),
+        ("near", "-", "-", "now", "2 d 12 h", "2 d 12 h", "0.00 USD"),
+        ("away", "93.1 GiB", "", "", "", "", ""),
+        ("small", "93.1 GiB", "", "", "", "", ""),
+    ]
+    assert shown.rows[4][-1].startswith("it has 0 gpus, asked for 1")
+    assert "away: the site is down: no heartbeat; the site comes up again" in shown.unblock
+
+
+def test_no_site_will_do() -> None:
+    assert explain(place(request(), world(site("a", gpus=0)), Weights(), NOW)).choice is None
