@@ -63,8 +63,7 @@ def two_sides(folder: Path, new_database: Callable[[str], str]) -> Iterator[tupl
             with mock.patch.object(uuid, "uuid4", side_effect=_ids()):
                 sides.append(_filled(hub, folder / name, hidden=name == "hidden"))
         hidden, missing = sides
-        gone = {"secret": hidden.secret, "fill_id": hidden.fill_id, "lease_id": hidden.lease_id}
-        yield hidden, replace(missing, **gone)
+        yield hidden, replace(missing, secret=hidden.secret, fill_id=hidden.fill_id, lease_id=hidden.lease_id)
 
 
 def outcome(call: Callable[[], Any]) -> Any:

@@ -1,7 +1,7 @@
 """PRIVATE, from the outside: to whoever may not read a dataset, it is as if it were not there.
 
 Two hubs that differ in that dataset alone are asked the same, by every method of every protocol: the answers must be
-the same, errors with all their words included. The methods are found by introspection, so that one without a case fails.
+the same, errors with all their words included. The methods are found by introspection: one without a case fails.
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ CASES: dict[str, Case] = {
     "catalog.seal_path": lambda hub, side, volume: hub.catalog.seal_path(side.secret.manifest_digest),
     "catalog.seal": lambda hub, side, volume: hub.catalog.seal(side.secret.manifest_digest, "0" * 64),
     "catalog.recipe_path": lambda hub, side, volume: hub.catalog.recipe_path(side.secret.manifest_digest),
-    "catalog.add_version of its child": lambda hub, side, volume: hub.catalog.add_version(
-        _new("clicks", side, HIDDEN)
-    ),
+    "catalog.add_version of its child": lambda hub, side, volume: hub.catalog.add_version(_new("clicks", side, HIDDEN)),
     "catalog.set_team": lambda hub, side, volume: hub.catalog.set_team(HIDDEN, "maps"),
     "catalog.set_stale_after": lambda hub, side, volume: hub.catalog.set_stale_after(HIDDEN, 1.0),
     "catalog.add_subset": lambda hub, side, volume: hub.catalog.add_subset(_subset(side)),

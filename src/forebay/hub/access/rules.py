@@ -163,14 +163,11 @@ def decide(principal: Principal, action: Action, subject: Subject) -> Verdict:
     """The one decision."""
     if isinstance(principal, Agent):
         return _decide_for_agent(principal, action, subject)
-    match subject:
-        case Data():
-            return _decide_for_person(principal, action, subject)
-        case Place():
-            # What holds for a whole volume, as the teams' quotas do, nobody owns.
-            least = Role.ADMIN if action is Action.GOVERN else least_role(action, subject)
-        case Whole():
-            least = least_role(action, None)
+    if isinstance(subject, Data):
+        return _decide_for_person(principal, action, subject)
+    least = least_role(action, subject if isinstance(subject, Place) else None)
+    if action is Action.GOVERN:
+        least = Role.ADMIN  # what holds for a whole volume, as the teams' quotas do, nobody owns
     return _not_for_some(principal, action) or _role_is_enough(principal, action, least) or ALLOWED
 
 
@@ -226,11 +223,9 @@ def _has(person: Person, right: Right, data: Data) -> bool:
             return False
         case Right.READ:
             return is_open(policy) or not person.teams.isdisjoint((*policy.read, *policy.write, *policy.run))
-        case Right.WRITE:
-            teams = policy.write
-        case Right.RUN:
-            teams = policy.run
-    return not teams or not person.teams.isdisjoint(teams)
+        case Right.WRITE | Right.RUN:
+            teams = policy.write if right is Right.WRITE else policy.run
+            return not teams or not person.teams.isdisjoint(teams)
 
 
 def _not_for_some(person: Person, action: Action) -> Verdict | None:
