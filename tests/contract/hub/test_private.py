@@ -177,7 +177,7 @@ def fresh_sides(tmp_path: Path) -> Iterator[tuple[Side, Side]]:
 
 
 def test_every_method_of_every_protocol_has_a_case() -> None:
-    methods = {f"{face}.{name}" for face, kind in FACES.items() for name in _methods(kind)}
+    methods = {f"{face}.{name}" for face, kind in FACES.items() for name in methods_of(kind)}
     cased = {name.replace(",", " ").split()[0] for name in CASES}
     assert cased | set(ABOUT_NO_DATASET) | TELLS_OF_A_NAME == methods
     assert {name for name in vars(wire.Hub) if not name.startswith("_")} == {*FACES, "owner", "close"} - {"access"}
@@ -272,5 +272,5 @@ def test_an_agent_has_no_business_at_another_site_s_volume(fresh_sides: tuple[Si
     assert [line.call for line in reversed(refused)] == list(calls)
 
 
-def _methods(kind: type) -> list[str]:
+def methods_of(kind: type) -> list[str]:
     return [name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")]

@@ -207,7 +207,8 @@ def _decide_for_agent(agent: Agent, action: Action, subject: Subject) -> Verdict
     if isinstance(subject, Data) and not (_may_be_at(subject.policy, agent.site) or subject.here):
         return HIDDEN
     place = subject.at if isinstance(subject, Data) else subject
-    if isinstance(place, Place) and place.site != agent.site:
+    # One of no site yet may be looked at: it becomes the site's whose agent adds it first.
+    if isinstance(place, Place) and place.site != agent.site and (place.site or action is not Action.READ):
         return Verdict(allowed=False, reason=f"the token is for the agent of the site {agent.site!r} alone")
     if action not in AGENT_MAY or (isinstance(subject, Whole) and action is not Action.WARM):
         return Verdict(allowed=False, reason=f"a site's agent may not {action}")
