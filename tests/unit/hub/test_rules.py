@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,8 @@ from forebay.hub.access.rules import (
     AGENT_MAY,
     BRINGS_BYTES,
     HIDDEN,
+    LEAST_ROLE,
+    NEEDS,
     OF_ALL,
     Action,
     Agent,
@@ -20,6 +24,7 @@ from forebay.hub.access.rules import (
     Person,
     Place,
     Principal,
+    Right,
     Subject,
     Whole,
     decide,
@@ -147,6 +152,16 @@ def test_a_token_for_some_datasets_knows_no_others() -> None:
 def test_nobody_owns_what_has_no_owner() -> None:
     person = Person(user="", role=Role.ENGINEER)
     assert decide(person, Action.READ, Data(name="clicks", owner="", policy=TEAM_POLICY)) == HIDDEN
+
+
+def test_the_page_has_the_table() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "access.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w*) *\|", page, re.MULTILINE)
+    of_the_hub = (Action.MANAGE, Action.AUDIT)
+    assert rows == [
+        (action.value, LEAST_ROLE[action].value, "" if action in of_the_hub else NEEDS.get(action, Right.READ).value)
+        for action in Action
+    ]
 
 
 NAMES = ("a", "b", "c")
