@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +131,25 @@ def test_a_stolen_token_is_of_no_use_at_another_site(guard: Guard, clicks: Versi
     assert guard.refusals() == [("agent:aks", "volumes.get")]
     assert guard.access.subjects.place(cache.volume_id).site == "dgx"
     assert guard.hub(STRANGER).volumes.at(str(guard.world.volume)) is None
+
+
+def test_an_agent_puts_back_only_what_the_hub_once_counted(guard: Guard, clicks: Version) -> None:
+    hub = guard.hub(AGENT)
+    new = NewVersion(
+        dataset="clicks",
+        manifest_digest=clicks.manifest_digest,
+        origin="registered",
+        lake_url=clicks.lake_url,
+        created_by="ada",
+    )
+    assert hub.catalog.restore_version(new, 1) == clicks
+    for unknown in (lambda: hub.catalog.restore_version(new, 2), lambda: hub.catalog.add_version(new)):
+        with pytest.raises(NotAllowedError):
+            unknown()
+    with pytest.raises(NotAllowedError, match="an engineer recovers"):
+        hub.catalog.restore_version(replace(new, dataset="views"), 1)
+    put_back = guard.hub(ENGINEER).catalog.restore_version(new, 2)
+    assert (put_back.number, put_back.created_by) == (2, "ed")
 
 
 def test_residency_bytes_never_come_where_they_may_not_be(guard: Guard, clicks: Version) -> None:

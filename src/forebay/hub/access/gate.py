@@ -7,7 +7,6 @@ before it is done, so nothing is done that the audit does not have.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import NoReturn
 
 from forebay.catalog.names import check_dataset_name
@@ -61,11 +60,9 @@ class Gate:
         `missing` makes the error for one that is not there or may not be seen; by default that of the dataset's name.
         """
         deed = Deed(action=action.value, call=call, dataset=name, ref=ref, detail=detail)
-        at = self.access.subjects.place(volume_id) if volume_id else None
-        found = self.access.subjects.data(name, self.principal)
-        if found is None or found.removed:
+        subject = self.access.subjects.data(name, self.principal, volume_id)
+        if subject is None or subject.removed:
             self.refuse(deed, UNKNOWN, missing or (lambda: self.no_dataset(name)))
-        subject = replace(found, at=at)
         verdict = decide(self.principal, action, subject)
         if not verdict.allowed:
             self.refuse(deed, verdict, missing or (lambda: self.no_dataset(name)))

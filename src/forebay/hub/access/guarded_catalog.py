@@ -9,7 +9,7 @@ from pathlib import Path
 from forebay.catalog.names import check_dataset_name, parse_ref
 from forebay.errors import ConflictError, ForebayError, NotFoundError
 from forebay.hub.access.gate import Gate
-from forebay.hub.access.rules import HIDDEN, UNKNOWN, Action, Data, Person, Verdict
+from forebay.hub.access.rules import HIDDEN, UNKNOWN, Action, Agent, Data, Person, Verdict
 from forebay.hub.access.trail import Deed
 from forebay.wire.access import DatasetPolicy, Role
 from forebay.wire.catalog import (
@@ -127,7 +127,15 @@ class GuardedCatalog:
         return self._catalog.tag_history(dataset, tag)
 
     def restore_version(self, new: NewVersion, number: int) -> Version:
-        """Recover: an agent puts back what it found as it was; what a person puts back has that one's name."""
+        """Recover: an agent puts back what it found as it was; what a person puts back has that one's name.
+
+        An agent puts back only what the hub once counted, else its token could make a dataset's latest version.
+        """
+        if isinstance(self._gate.principal, Agent) and not self._counted(new.dataset, number):
+            deed = Deed(action=Action.TEND.value, call="catalog.restore_version", dataset=new.dataset)
+            self._gate.refuse(
+                deed, Verdict(allowed=False, reason="the hub knows no such version: an engineer recovers")
+            )
         self._may_add("catalog.restore_version", Action.TEND, new)
         if isinstance(self._gate.principal, Person):
             new = replace(new, created_by=self._gate.principal.user)
@@ -141,6 +149,9 @@ class GuardedCatalog:
         edges = (*found.upstream, *found.downstream)
         visible = self._gate.visible_of(_dataset(ref) for edge in edges for ref in (edge.parent, edge.child))
         return pruned(found, visible)
+
+    def _counted(self, dataset: str, number: int) -> bool:
+        return bool(self._gate.visible_of([dataset])) and number <= self._catalog.dataset(dataset).latest
 
     def _shown(self, versions: list[Version]) -> list[Version]:
         """Versions without the parents that are hidden."""

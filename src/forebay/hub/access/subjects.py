@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Engine
+from sqlalchemy import ColumnElement, Connection, Engine
 
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
@@ -35,6 +35,39 @@ _DATA = sa.select(
 ).outerjoin(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
 
 
+def _is_here() -> sa.Label[bool]:
+    """Whether a volume of `site` has a replica of the dataset, or a fill."""
+
+    def on(table: sa.Table) -> sa.Exists:
+        return (
+            sa.select(table.c.version_id)
+            .join(t.version, t.version.c.version_id == table.c.version_id)
+            .join(t.volume_site, t.volume_site.c.volume_id == table.c.volume_id)
+            .where(t.version.c.dataset_id == t.dataset.c.dataset_id)
+            .where(t.volume_site.c.site == sa.bindparam("site"))
+            .correlate(t.dataset)
+            .exists()
+        )
+
+    return sa.or_(on(t.replica), on(t.fill)).label("here")
+
+
+def _held(table: sa.Table, here: sa.Column[str]) -> sa.Select[Any]:
+    return (
+        sa.select(table.c.volume_id, table.c.holder_user, t.dataset.c.name, t.version.c.number, t.version.c.subset)
+        .join(t.version, t.version.c.version_id == table.c.version_id)
+        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+        .where(here == sa.bindparam("held_id"))
+    )
+
+
+# Every request asks some of these: they are made once, which takes longer than running them.
+_ONE = _DATA.where(t.dataset.c.name == sa.bindparam("name"))
+_DATA_OF_AGENT, _ONE_OF_AGENT = (query.add_columns(_is_here()) for query in (_DATA, _ONE))
+_FILL, _LEASE = _held(t.fill, t.fill.c.fill_id), _held(t.lease, t.lease.c.lease_id)
+_SITE = sa.select(t.volume_site.c.site).where(t.volume_site.c.volume_id == sa.bindparam("volume_id"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """A fill or a lease: of what, where, and who claimed it."""
@@ -51,9 +84,13 @@ class Subjects:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def data(self, name: str, asker: Principal) -> Data | None:
-        """A dataset that is there, or was."""
-        return next(iter(self._data(asker, t.dataset.c.name == name)), None)
+    def data(self, name: str, asker: Principal, volume_id: str = "") -> Data | None:
+        """A dataset that is there, or was; at a volume where one is named."""
+        query, given = (_ONE_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (_ONE, {})
+        with reading(self._engine) as connection:
+            row = connection.execute(query, {"name": name, **given}).mappings().first()
+            at = Place(site=_site(connection, volume_id)) if volume_id else None
+        return None if row is None else _data_of(row, at)
 
     def named(self, names: Collection[str], asker: Principal) -> list[Data]:
         """Those of some names that are there."""
@@ -70,17 +107,16 @@ class Subjects:
 
     def fill(self, fill_id: str) -> Held | None:
         """Whose fill that is."""
-        return self._held(t.fill, t.fill.c.fill_id == fill_id)
+        return self._held(_FILL, fill_id)
 
     def lease(self, lease_id: str) -> Held | None:
         """Whose lease that is."""
-        return self._held(t.lease, t.lease.c.lease_id == lease_id)
+        return self._held(_LEASE, lease_id)
 
     def place(self, volume_id: str) -> Place:
         """The site of a volume; of no site where none is known."""
-        query = sa.select(t.volume_site.c.site).where(t.volume_site.c.volume_id == volume_id)
         with reading(self._engine) as connection:
-            return Place(site=connection.execute(query).scalar() or "")
+            return Place(site=_site(connection, volume_id))
 
     def settle(self, volume_id: str, site: str) -> Place:
         """The site whose agent keeps the volume: this one, unless another one does already."""
@@ -94,49 +130,31 @@ class Subjects:
             return ledger.savings(connection, volume_id, by, t.use.c.dataset.in_(sorted(datasets)))
 
     def _data(self, asker: Principal, *where: ColumnElement[bool]) -> list[Data]:
-        query = _DATA.where(*where).order_by(t.dataset.c.name)
-        if isinstance(asker, Agent):
-            query = query.add_columns(_is_here(asker.site))
+        query, given = (_DATA_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (_DATA, {})
         with reading(self._engine) as connection:
-            return [_data_of(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(query.where(*where).order_by(t.dataset.c.name), given)
+            return [_data_of(row) for row in rows.mappings()]
 
-    def _held(self, table: sa.Table, here: ColumnElement[bool]) -> Held | None:
-        query = (
-            sa.select(table.c.volume_id, table.c.holder_user, t.dataset.c.name, t.version.c.number, t.version.c.subset)
-            .join(t.version, t.version.c.version_id == table.c.version_id)
-            .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-            .where(here)
-        )
+    def _held(self, query: sa.Select[Any], held_id: str) -> Held | None:
         with reading(self._engine) as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(query, {"held_id": held_id}).first()
         if row is None:
             return None
         ref = ref_of(row.name, row.number, row.subset)
         return Held(volume_id=row.volume_id, dataset=row.name, ref=ref, holder=row.holder_user)
 
 
-def _is_here(site: str) -> sa.Label[bool]:
-    """Whether a volume of this site has a replica of the dataset, or a fill."""
-
-    def on(table: sa.Table) -> sa.Exists:
-        return (
-            sa.select(table.c.version_id)
-            .join(t.version, t.version.c.version_id == table.c.version_id)
-            .join(t.volume_site, t.volume_site.c.volume_id == table.c.volume_id)
-            .where(t.version.c.dataset_id == t.dataset.c.dataset_id, t.volume_site.c.site == site)
-            .correlate(t.dataset)
-            .exists()
-        )
-
-    return sa.or_(on(t.replica), on(t.fill)).label("here")
+def _site(connection: Connection, volume_id: str) -> str:
+    return connection.execute(_SITE, {"volume_id": volume_id}).scalar() or ""
 
 
-def _data_of(row: Any) -> Data:
+def _data_of(row: Any, at: Place | None = None) -> Data:
     return Data(
         name=row["name"],
         owner=row["owner"],
         policy=policy_of(row, row["name"]),
         group=row["access_group"],
         removed=bool(row["removed_at"]),
+        at=at,
         here=bool(row.get("here", False)),
     )
