@@ -177,6 +177,19 @@ def test_whatever_is_wrong_with_a_token_looks_the_same(access: AccessStore, ada:
     assert answers.pop()[0] == "not-signed-in"
 
 
+def test_who_still_uses_a_token_that_has_ended_is_in_the_audit(access: AccessStore, ada: str, clock: FakeClock) -> None:
+    made = access.make_token(_new(ada))
+    access.principal_of(made.secret)
+    access.revoke_token(made.token.token_id)
+    clock.pass_by(LAST_USED_SECONDS)
+    for _ in range(3):
+        with pytest.raises(NotAllowedError):
+            access.principal_of(made.secret, Request(source="10.0.0.7"))
+    (line,) = access.audit(AuditQuery()).records
+    assert (line.user, line.token_id, line.source) == ("ada", made.token.token_id, "10.0.0.7")
+    assert (line.action, line.outcome, line.reason) == ("sign-in", Outcome.REFUSED, "it was revoked")
+
+
 def test_revoking_is_for_ever_and_idempotent(access: AccessStore, ada: str, clock: FakeClock) -> None:
     made = access.make_token(_new(ada))
     first = access.revoke_token(made.token.token_id)

@@ -7,12 +7,14 @@ the same, errors with all their words included. The methods are found by introsp
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.errors import NotAllowedError
@@ -191,6 +193,33 @@ def test_PRIVATE_hidden_is_answered_like_missing(sides: tuple[Side, Side], who: 
         before = outcome(lambda case=case: case(missing, sides[1], volume))  # type: ignore[misc]
         after = outcome(lambda case=case: case(hidden, sides[0], volume))  # type: ignore[misc]
         assert after == before, name
+
+
+BY_AN_ID = {"fills.reserve", "fills.renew", "fills.finish", "fills.fail", "fills.wishes", "fills.abandon"}
+BY_AN_ID |= {"leases.renew", "leases.release"}
+"""Of what is hidden, nobody is told ids that they could try these with."""
+
+
+@pytest.mark.parametrize("who", ["scientist", "agent of another site"])
+def test_PRIVATE_hidden_and_missing_take_the_same_steps(sides: tuple[Side, Side], who: str) -> None:
+    """The same statements in the same order: what tells time apart is no more than what they find."""
+    principal, volume = OUTSIDERS[who]
+    for name in sorted(set(CASES) - BY_AN_ID - {"volumes.events, as many as asked for"}):
+        steps = [_steps(side, lambda side=side: CASES[name](side.as_(principal), side, volume)) for side in sides]  # type: ignore[misc] # noqa: B023
+        assert steps[0] == steps[1], name
+
+
+def _steps(side: Side, call: Callable[[], Any]) -> list[str]:
+    found: list[str] = []
+
+    def noted(*given: Any) -> None:
+        statement = re.sub(r"%\(\w+\)s::VARCHAR", "?", given[2])
+        found.append(re.sub(r"IN \([^)]*\)", "IN ()", statement))
+
+    sa.event.listen(side.hub.engine, "before_cursor_execute", noted)
+    outcome(call)
+    sa.event.remove(side.hub.engine, "before_cursor_execute", noted)
+    return found
 
 
 def test_the_two_hubs_do_differ_for_who_may_see_it(fresh_sides: tuple[Side, Side]) -> None:

@@ -155,10 +155,9 @@ class GuardedCatalog:
 
     def _shown(self, versions: list[Version]) -> list[Version]:
         """Versions without the parents that are hidden."""
-        parents = {parent.dataset for version in versions for parent in version.parents}
-        if not parents or self._gate.sees_all:
+        if self._gate.sees_all:
             return versions
-        visible = self._gate.visible_of(parents)
+        visible = self._gate.visible_of(parent.dataset for version in versions for parent in version.parents)
         return [
             replace(version, parents=tuple(parent for parent in version.parents if parent.dataset in visible))
             for version in versions

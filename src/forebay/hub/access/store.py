@@ -23,6 +23,7 @@ from forebay.wire.access import (
     DatasetPolicy,
     MadeToken,
     NewToken,
+    Outcome,
     Role,
     Team,
     Token,
@@ -106,15 +107,22 @@ class AccessStore:
         with writing(self._engine) as connection:
             trail.write(connection, line, self._clock.now())
 
-    def principal_of(self, token: str | None) -> Principal:
-        """Whom a token's secret speaks for; NotAllowedError `not-signed-in`, the same whatever is wrong with it."""
+    def principal_of(self, token: str | None, request: trail.Request | None = None) -> Principal:
+        """Whom a token's secret speaks for; NotAllowedError `not-signed-in`, the same whatever is wrong with it.
+
+        Who still uses a token that has ended is in the audit, though not with every single request.
+        """
         now = self._clock.now()
         with reading(self._engine) as connection:
-            found, stale = tokens.principal(connection, token, now)
-        if stale:
+            found = tokens.look_up(connection, token, now)
+        if found is not None and found.stale:
             with writing(self._engine) as connection:
-                tokens.note_use(connection, found.token_id, now)
-        return found
+                tokens.note_use(connection, found.principal.token_id, now)
+                if found.ended:
+                    trail.write(connection, _still_used(found, request or trail.Request()), now)
+        if found is None or found.ended:
+            raise tokens.not_signed_in()
+        return found.principal
 
     def bootstrap(self, name: str = "admin") -> MadeToken | None:
         """The first admin with a token, once in the life of a hub; None for all that come later or lose the race."""
@@ -128,3 +136,14 @@ class AccessStore:
             admins = people.list_users(connection, t.hub_user.c.role == Role.ADMIN.value)
             admin = admins[0] if admins else people.add_user(connection, name, Role.ADMIN, now)
             return tokens.make(connection, NewToken(user=admin.name, role=Role.ADMIN, note="the first token"), now)
+
+
+def _still_used(found: tokens.Found, request: trail.Request) -> trail.Line:
+    return trail.Line(
+        user=found.principal.name,
+        token_id=found.principal.token_id,
+        deed=trail.Deed(action="sign-in", call="access.principal_of"),
+        request=request,
+        outcome=Outcome.REFUSED,
+        reason=found.ended,
+    )

@@ -7,6 +7,7 @@ looks the same from outside.
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +31,18 @@ _BY_HASH = (
     .where(t.token.c.secret_sha256 == sa.bindparam("secret_sha256"))
 )
 _TEAMS = sa.select(t.membership.c.team).where(t.membership.c.user_id == sa.bindparam("user_id"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A token that is or was: whom it speaks for, why it does so no more ("" while it does).
+
+    `stale`: its last use is to be noted again.
+    """
+
+    principal: Principal
+    ended: str
+    stale: bool
 
 
 def not_signed_in() -> NotAllowedError:
@@ -88,30 +101,19 @@ def revoke(connection: Connection, token_id: str, now: float) -> Token:
     return one(connection, token_id)
 
 
-def principal(connection: Connection, secret: str | None, now: float) -> tuple[Principal, bool]:
-    """Whom a secret speaks for, and whether its use is to be noted; NotAllowedError `not-signed-in`.
+def look_up(connection: Connection, secret: str | None, now: float) -> Found | None:
+    """What is known of a secret; None for one that never was.
 
     The database is asked for the hash of what was given, so no comparison of secrets takes longer the nearer they are.
     """
     if secret is None or not is_secret(secret):
-        raise not_signed_in()
+        return None
     asked = hash_of(secret)
     row = connection.execute(_BY_HASH, {"secret_sha256": asked}).mappings().first()
-    if row is None or not hmac.compare_digest(row["secret_sha256"], asked) or not _holds(row, now):
-        raise not_signed_in()
+    if row is None or not hmac.compare_digest(row["secret_sha256"], asked):
+        return None
     stale = abs(now - row["last_used_at"]) >= LAST_USED_SECONDS
-    if row["site"]:
-        return Agent(site=row["site"], user=row["name"], token_id=row["token_id"]), stale
-    given, own = Role(row["role"]), Role(row["user_role"])
-    person = Person(
-        user=row["name"],
-        role=given if own.covers(given) else own,
-        teams=frozenset(connection.execute(_TEAMS, {"user_id": row["user_id"]}).scalars()),
-        only=frozenset(row["datasets"].split()),
-        until=row["expires_at"],
-        token_id=row["token_id"],
-    )
-    return person, stale
+    return Found(principal=_principal(connection, row), ended=_ended(row, now), stale=stale)
 
 
 def note_use(connection: Connection, token_id: str, now: float) -> None:
@@ -140,8 +142,26 @@ def _check(connection: Connection, new: NewToken, own: Role, now: float) -> None
         dataset_id(connection, name)
 
 
-def _holds(row: Any, now: float) -> bool:
-    return not row["revoked_at"] and not row["removed_at"] and not 0 < row["expires_at"] <= now
+def _principal(connection: Connection, row: Any) -> Principal:
+    if row["site"]:
+        return Agent(site=row["site"], user=row["name"], token_id=row["token_id"])
+    given, own = Role(row["role"]), Role(row["user_role"])
+    return Person(
+        user=row["name"],
+        role=given if own.covers(given) else own,
+        teams=frozenset(connection.execute(_TEAMS, {"user_id": row["user_id"]}).scalars()),
+        only=frozenset(row["datasets"].split()),
+        until=row["expires_at"],
+        token_id=row["token_id"],
+    )
+
+
+def _ended(row: Any, now: float) -> str:
+    if row["removed_at"]:
+        return "its user was removed"
+    if row["revoked_at"]:
+        return "it was revoked"
+    return "it has expired" if 0 < row["expires_at"] <= now else ""
 
 
 def _token(row: Any) -> Token:
