@@ -120,7 +120,9 @@ def test_a_site_s_agent_keeps_its_volume_and_people_open_what_is_there(guard: Gu
     guard.hub(SCIENTIST).volumes.report_health(cache.volume_id, HealthReport(sign=Sign.BAD, reason="so they say"))
     assert guard.world.hub.volumes.get(cache.volume_id).state is VolumeState.NORMAL
     assert guard.cache(ENGINEER).evictor.evict(replica, "asked").error is None
-    assert guard.deeds("agent:dgx") == ["volumes.add", "fills.claim", "fills.finish"]
+    assert guard.deeds("agent:dgx") == ["volumes.add", "volumes.add", "fills.claim", "fills.finish"]
+    first = guard.access.audit(AuditQuery(user="agent:dgx")).records[-1]
+    assert first.detail == f"volume {cache.volume_id} becomes the site's"
 
 
 def test_a_stolen_token_is_of_no_use_at_another_site(guard: Guard, clicks: Version) -> None:

@@ -146,7 +146,8 @@ def test_a_token_for_some_datasets_knows_no_others() -> None:
     for action in Action:
         assert decide(admin, action, other) == HIDDEN
         assert decide(admin, action, mine).allowed == (action not in OF_ALL)
-        assert decide(admin, action, Whole()).allowed == (action not in OF_ALL)
+        assert decide(admin, action, Whole()).allowed == (action not in {*OF_ALL, Action.GOVERN})
+        assert decide(admin, action, Place(site="")).allowed == (action not in {*OF_ALL, Action.GOVERN})
 
 
 def test_nobody_owns_what_has_no_owner() -> None:

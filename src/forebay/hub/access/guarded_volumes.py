@@ -8,6 +8,7 @@ from __future__ import annotations
 from forebay.errors import NotFoundError
 from forebay.hub.access.gate import Gate
 from forebay.hub.access.rules import Action, Agent, Place
+from forebay.hub.access.trail import Deed
 from forebay.wire.cache import CacheEvent, HealthReport, LedgerKey, Quota, Savings, Use, Volume
 from forebay.wire.hub import Volumes
 
@@ -27,7 +28,9 @@ class GuardedVolumes:
         Who does not tend it may tell where it is on a host of theirs, and not how large it is.
         """
         who, known = self._gate.principal, self._known(volume_id)
-        if isinstance(who, Agent):
+        if isinstance(who, Agent) and not self._place(volume_id).site:
+            told = f"volume {volume_id} becomes the site's"
+            self._gate.record(Deed(action=Action.TEND.value, call="volumes.add", detail=told))
             self._gate.access.subjects.settle(volume_id, who.site)
         if known is not None and not self._gate.may(Action.TEND, self._place(volume_id)):
             self._gate.on_volume("volumes.add", Action.READ, volume_id)

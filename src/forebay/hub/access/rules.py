@@ -168,7 +168,7 @@ def decide(principal: Principal, action: Action, subject: Subject) -> Verdict:
     least = least_role(action, subject if isinstance(subject, Place) else None)
     if action is Action.GOVERN:
         least = Role.ADMIN  # what holds for a whole volume, as the teams' quotas do, nobody owns
-    return _not_for_some(principal, action) or _role_is_enough(principal, action, least) or ALLOWED
+    return _not_for_some(principal, action, subject) or _role_is_enough(principal, action, least) or ALLOWED
 
 
 def least_role(action: Action, at: Place | None) -> Role:
@@ -196,7 +196,7 @@ def _decide_for_person(person: Person, action: Action, data: Data) -> Verdict:
         only = "its owner or an admin" if right is Right.OWN else f"the teams {', '.join(getattr(data.policy, right))}"
         return Verdict(allowed=False, reason=f"only {only} may {action} it")
     return (
-        _not_for_some(person, action)
+        _not_for_some(person, action, data)
         or _role_is_enough(person, action, least_role(action, data.at))
         or _resides(action, data)
         or ALLOWED
@@ -229,8 +229,9 @@ def _has(person: Person, right: Right, data: Data) -> bool:
             return not teams or not person.teams.isdisjoint(teams)
 
 
-def _not_for_some(person: Person, action: Action) -> Verdict | None:
-    if person.only and action in OF_ALL:
+def _not_for_some(person: Person, action: Action, subject: Subject) -> Verdict | None:
+    of_all = action in OF_ALL or (action is Action.GOVERN and not isinstance(subject, Data))
+    if person.only and of_all:
         return Verdict(allowed=False, reason=f"a token for some datasets may not {action}")
     return None
 
