@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="What programs and agents sign in with.")
 
-OfUser = Annotated[str, typer.Option("--user", metavar="USER", help="Whose; default: yours.", show_default=False)]
-
 
 @command(
     app,
@@ -34,7 +32,7 @@ forebay token make --site dgx --expires never --note 'the agent beside the DGX'"
 )
 def make(
     call: Call,
-    user: OfUser = "",
+    user: Annotated[str, typer.Option(metavar="USER", help="Whose; default: yours.", show_default=False)] = "",
     role: Annotated[str, typer.Option(metavar="ROLE", help="The most that it may do; never more than its user.")] = (
         "scientist"
     ),
@@ -70,7 +68,9 @@ forebay token ls
 forebay token ls --user ada -q""",
     gives="[forebay.wire.access:Token]",
 )
-def ls(call: Call, user: OfUser = "") -> None:
+def ls(
+    call: Call, user: Annotated[str, typer.Option(metavar="USER", help="Only this one's.", show_default=False)] = ""
+) -> None:
     """List the tokens, newest first; never their secrets."""
     found = call.session.access.tokens(user)
     now = call.now
