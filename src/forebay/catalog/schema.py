@@ -305,7 +305,7 @@ token = Table(
     "token",
     metadata,
     Column("token_id", String(16), primary_key=True),
-    Column("secret_sha256", String(64), nullable=False, unique=True),
+    Column("sha256", String(64), nullable=False, unique=True),
     Column("user_id", ForeignKey("hub_user.user_id"), nullable=False),
     Column("role", String(16), nullable=False),
     Column("datasets", Text, nullable=False),  # names with a blank between; "" for all

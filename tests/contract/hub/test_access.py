@@ -119,7 +119,7 @@ def test_a_secret_is_known_by_its_hash_alone(access: AccessStore, hub: LocalHub,
     assert made.secret not in repr(made)
     with reading(hub.engine) as connection:
         (row,) = connection.execute(sa.select(t.token)).mappings().all()
-    assert row["secret_sha256"] == hash_of(made.secret)
+    assert row["sha256"] == hash_of(made.secret)
     assert made.secret not in str(dict(row))
     assert access.tokens() == access.tokens(ada) == [made.token]
     with pytest.raises(NotFoundError):

@@ -28,7 +28,7 @@ LAST_USED_SECONDS = 600.0
 _BY_HASH = (
     sa.select(t.token, t.hub_user.c.name, t.hub_user.c.role.label("user_role"), t.hub_user.c.removed_at)
     .join(t.hub_user, t.hub_user.c.user_id == t.token.c.user_id)
-    .where(t.token.c.secret_sha256 == sa.bindparam("secret_sha256"))
+    .where(t.token.c.sha256 == sa.bindparam("sha256"))
 )
 _TEAMS = sa.select(t.membership.c.team).where(t.membership.c.user_id == sa.bindparam("user_id"))
 
@@ -62,7 +62,7 @@ def make(connection: Connection, new: NewToken, now: float) -> MadeToken:
     token_id = new_token_id()
     values = {
         "token_id": token_id,
-        "secret_sha256": hash_of(secret),
+        "sha256": hash_of(secret),
         "user_id": people.user_id(connection, new.user),
         "role": new.role.value,
         "datasets": " ".join(sorted(set(new.datasets))),
@@ -109,8 +109,8 @@ def look_up(connection: Connection, secret: str | None, now: float) -> Found | N
     if secret is None or not is_secret(secret):
         return None
     asked = hash_of(secret)
-    row = connection.execute(_BY_HASH, {"secret_sha256": asked}).mappings().first()
-    if row is None or not hmac.compare_digest(row["secret_sha256"], asked):
+    row = connection.execute(_BY_HASH, {"sha256": asked}).mappings().first()
+    if row is None or not hmac.compare_digest(row["sha256"], asked):
         return None
     stale = abs(now - row["last_used_at"]) >= LAST_USED_SECONDS
     return Found(principal=_principal(connection, row), ended=_ended(row, now), stale=stale)

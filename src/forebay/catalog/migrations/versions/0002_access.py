@@ -39,7 +39,7 @@ def upgrade() -> None:
     op.create_table(
         "token",
         sa.Column("token_id", sa.String(length=16), nullable=False),
-        sa.Column("secret_sha256", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("datasets", sa.Text(), nullable=False),
@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("last_used_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["hub_user.user_id"], name=op.f("fk_token_user_id")),
         sa.PrimaryKeyConstraint("token_id", name=op.f("pk_token")),
-        sa.UniqueConstraint("secret_sha256", name=op.f("uq_token_secret_sha256")),
+        sa.UniqueConstraint("sha256", name=op.f("uq_token_sha256")),
     )
     op.create_index(op.f("ix_token_user_id"), "token", ["user_id"], unique=False)
     op.create_table(
