@@ -104,13 +104,14 @@ def dataset_id(connection: Connection, name: str, *, lock: bool = False) -> int:
     check_dataset_name(name)
     found = connection.execute(_DATASET_ID.with_for_update() if lock else _DATASET_ID, {"name": name}).scalar()
     if found is None:
-        known = connection.execute(sa.select(t.dataset.c.name).where(_EXISTS)).scalars()
-        raise NotFoundError(
-            "dataset-not-found",
-            f"There is no dataset {name!r}.",
-            todo=did_you_mean(name, known, otherwise="forebay dataset ls shows all of them."),
-        )
+        raise no_dataset(name, connection.execute(sa.select(t.dataset.c.name).where(_EXISTS)).scalars())
     return int(found)
+
+
+def no_dataset(name: str, known: Iterable[str]) -> NotFoundError:
+    """The error of a dataset that is not there, or that the asker, who knows of these, may not see."""
+    todo = did_you_mean(name, known, otherwise="forebay dataset ls shows all of them.")
+    return NotFoundError("dataset-not-found", f"There is no dataset {name!r}.", todo=todo)
 
 
 def version_id(connection: Connection, dataset: str, number: int, subset: str = "") -> int:

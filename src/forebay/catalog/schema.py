@@ -278,3 +278,91 @@ use = Table(
     Column("seconds_saved", Float, nullable=False),  # below 0 for what a fill took
     Index(None, "volume_id"),
 )
+
+hub_user = Table(
+    "hub_user",
+    metadata,
+    Column("user_id", Integer, primary_key=True),
+    Column("name", String(NAME_LENGTH), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("removed_at", Float, nullable=False),  # 0 while there; the row stays, so that the audit's names stay one's
+)
+
+team = Table("team", metadata, Column("name", String(NAME_LENGTH), primary_key=True))
+
+membership = Table(
+    "membership",
+    metadata,
+    Column("team", ForeignKey("team.name"), nullable=False),
+    Column("user_id", ForeignKey("hub_user.user_id"), nullable=False),
+    PrimaryKeyConstraint("team", "user_id"),
+    Index(None, "user_id"),
+)
+
+# What a program signs in with: never the secret, only its SHA-256.
+token = Table(
+    "token",
+    metadata,
+    Column("token_id", String(16), primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("user_id", ForeignKey("hub_user.user_id"), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("datasets", Text, nullable=False),  # names with a blank between; "" for all
+    Column("site", String(NAME_LENGTH), nullable=False),  # "" unless it is that site's agent's
+    Column("note", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),  # 0 for never
+    Column("revoked_at", Float, nullable=False),  # 0 while it holds
+    Column("last_used_at", Float, nullable=False),
+    Index(None, "user_id"),
+)
+
+# Only where one was set; names of teams and sites with a blank between, "" limits nothing.
+dataset_policy = Table(
+    "dataset_policy",
+    metadata,
+    Column("dataset_id", ForeignKey("dataset.dataset_id"), primary_key=True),
+    Column("read_teams", Text, nullable=False),
+    Column("write_teams", Text, nullable=False),
+    Column("run_teams", Text, nullable=False),
+    Column("sites", Text, nullable=False),
+    Column("set_by", String(NAME_LENGTH), nullable=False),
+    Column("set_at", Float, nullable=False),
+)
+
+# Which site's agent keeps a volume: the first one that says so.
+volume_site = Table(
+    "volume_site",
+    metadata,
+    Column("volume_id", String(64), primary_key=True),
+    Column("site", String(NAME_LENGTH), nullable=False),
+)
+
+# One row, once the hub has its first admin.
+first_admin = Table(
+    "first_admin",
+    metadata,
+    Column("first_admin_id", Integer, primary_key=True),
+    Column("made_at", Float, nullable=False),
+)
+
+# Append-only: triggers refuse every change. Names what it is about as that was called then, and points at nothing.
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("user_name", String(NAME_LENGTH), nullable=False),
+    Column("token_id", String(16), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("call", String(64), nullable=False),
+    Column("dataset", String(NAME_LENGTH), nullable=False),
+    Column("ref", String(160), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("source", String(255), nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index(None, "dataset", "audit_id"),
+)

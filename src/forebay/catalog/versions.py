@@ -96,7 +96,6 @@ def remove_dataset(connection: Connection, name: str, *, now: float) -> None:
 def _open_dataset(connection: Connection, new: NewVersion, *, group: str, now: float) -> tuple[int, int]:
     """The locked row of the version's dataset, made or brought back where needed; and its last number."""
     facts = {
-        "access_group": group,
         "owner": storable(new.created_by, t.NAME_LENGTH),
         "description": "",
         "team": "",
@@ -104,9 +103,10 @@ def _open_dataset(connection: Connection, new: NewVersion, *, group: str, now: f
         "created_at": now,
         "removed_at": 0.0,
     }
-    insert_if_absent(connection, t.dataset, {"name": check_dataset_name(new.dataset), "last_number": 0, **facts})
+    name = check_dataset_name(new.dataset)
+    insert_if_absent(connection, t.dataset, {"name": name, "access_group": group, "last_number": 0, **facts})
     row = connection.execute(sa.select(t.dataset).where(t.dataset.c.name == new.dataset).with_for_update()).one()
-    if row.removed_at:
+    if row.removed_at:  # its policy is still there, and the access group that goes with that
         connection.execute(sa.update(t.dataset).where(t.dataset.c.dataset_id == row.dataset_id).values(**facts))
     return row.dataset_id, row.last_number
 
@@ -179,7 +179,7 @@ def _refuse_while_held(connection: Connection, what: str, where: ColumnElement[b
             f"{what} is what {_some([child.ref for child in children])} was made from.",
             todo="Its lineage would be lost; remove those versions first.",
         )
-    volumes = _volumes_with(connection, chosen)
+    volumes = volumes_with(connection, chosen)
     if volumes:
         raise ConflictError(
             "has-replicas",
@@ -188,7 +188,8 @@ def _refuse_while_held(connection: Connection, what: str, where: ColumnElement[b
         )
 
 
-def _volumes_with(connection: Connection, chosen: sa.Select[tuple[int]]) -> list[str]:
+def volumes_with(connection: Connection, chosen: sa.Select[tuple[int]]) -> list[str]:
+    """The volumes that hold something of these versions, or on which somebody is about to."""
     present = sa.select(t.replica.c.volume_id).where(t.replica.c.version_id.in_(chosen), t.replica.c.state != "absent")
     filling = sa.select(t.fill.c.volume_id).where(t.fill.c.version_id.in_(chosen))
     leased = sa.select(t.lease.c.volume_id).where(t.lease.c.version_id.in_(chosen))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forebay.cli import tag
+from forebay.cli import dataset_policy, tag
 from forebay.cli.bars import counter
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
@@ -326,6 +326,7 @@ def diff(
 
 
 tag.add_to(app)
+app.add_typer(dataset_policy.app, name="policy")
 
 
 @command(

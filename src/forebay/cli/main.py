@@ -11,18 +11,33 @@ from typing import Annotated, Any
 import typer
 
 from forebay import __version__
-from forebay.cli import cache, completion, config, ctr, dataset, exits, status, use
+from forebay.cli import audit, cache, completion, config, ctr, dataset, exits, status, team, token, use, user
 from forebay.cli.call import Call, reader_gone, show_error, write
 from forebay.cli.command import Group, command
 from forebay.cli.stopping import stops_in_order
 from forebay.cli.table import say
 from forebay.errors import InputError
 
-_ORDER = ("quickstart", "dataset", "cache", "exec", "path", "status", "ctr", "config", "completion", "version")
+_ORDER = (
+    "quickstart",
+    "dataset",
+    "cache",
+    "exec",
+    "path",
+    "status",
+    "ctr",
+    "user",
+    "team",
+    "token",
+    "audit",
+    "config",
+    "completion",
+    "version",
+)
 
 
 # Commands that only move and keep bytes: they never need numpy.
-_LEAN = ("dataset", "cache", "exec", "path", "status")
+_LEAN = ("dataset", "cache", "exec", "path", "status", "user", "team", "token", "audit")
 
 
 class _InOrder(Group):
@@ -46,6 +61,8 @@ app.add_typer(cache.app, name="cache")
 use.add_to(app)
 status.add_to(app)
 app.add_typer(ctr.app, name="ctr")
+for noun in (user, team, token, audit):
+    app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 app.add_typer(config.app, name="config")
 completion.add_to(app)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from forebay.errors import InputError
+
+if TYPE_CHECKING:
+    from forebay.wire.access import Role
 
 _DAY_SECONDS = 86400.0
 
@@ -78,7 +81,19 @@ def parse_option(name: str, text: str, parse: Callable[[str], T]) -> T:
         raise InputError("bad-option", f"{name}: {error}") from None
 
 
-def parse_until(text: str, now: float) -> float:
+def parse_role(text: str) -> Role:
+    """The role of that name; InputError `bad-role`."""
+    from forebay.catalog.names import did_you_mean
+    from forebay.wire.access import Role
+
+    try:
+        return Role(text)
+    except ValueError:
+        todo = did_you_mean(text, list(Role), otherwise=f"Write {', '.join(list(Role)[:-1])} or {list(Role)[-1]}.")
+        raise InputError("bad-role", f"{text!r} is no role", todo=todo) from None
+
+
+def parse_until(text: str, now: float, *, option: str = "--until") -> float:
     """The moment that `2026-12-01` (its end, local time) or `30d` (from now) means; InputError `bad-until`."""
     from forebay.settings import parse_duration
 
@@ -90,7 +105,7 @@ def parse_until(text: str, now: float) -> float:
         except ValueError:
             until = now
     if until <= now:
-        raise InputError("bad-until", f"--until {text!r} is no moment to come", todo="Write 2026-12-01, 12h or 30d.")
+        raise InputError("bad-until", f"{option} {text!r} is no moment to come", todo="Write 2026-12-01, 12h or 30d.")
     return until
 
 

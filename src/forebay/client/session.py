@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from forebay.cache.policy import Policy
 from forebay.cache.vouch import this_process
 from forebay.clock import SystemClock
-from forebay.errors import ConflictError
+from forebay.errors import ConflictError, InputError
 from forebay.hub.local import LocalHub
 from forebay.settings import Loaded, Settings, load, parse_duration, parse_limit
 from forebay.wire.cache import Holder
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from forebay.cache.scrub import Scrubber
     from forebay.cache.wishes import Wishes
     from forebay.lake.stores import LakeStore
+    from forebay.wire.access import Access
     from forebay.wire.catalog import Version
     from forebay.wire.hub import Hub
 
@@ -53,6 +54,21 @@ class Session:
     @cached_property
     def hub(self) -> Hub:
         return LocalHub.open(self.settings.home, self.settings.database_url, self.clock)
+
+    @cached_property
+    def access(self) -> Access:
+        """Users, tokens, policies and the audit of the embedded hub, which is open to whoever has it at hand."""
+        from forebay.hub.access.guarded import Guarded
+        from forebay.hub.access.rules import Person
+        from forebay.hub.access.store import AccessStore
+        from forebay.hub.access.trail import Request
+        from forebay.wire.access import Role
+
+        hub = self.hub
+        if not isinstance(hub, LocalHub):
+            raise InputError("not-embedded", "this hub keeps its users itself", todo="Use the commands on its machine.")
+        owner = Person(user=self.settings.user, role=Role.ADMIN)
+        return Guarded(hub, AccessStore(hub.engine, self.clock), owner, Request(source=f"at {self.host}")).access
 
     @cached_property
     def cache(self) -> Cache:

@@ -261,11 +261,11 @@ class FillStore:
         query = sa.select(t.fill).where(t.fill.c.fill_id == fill_id)
         row = connection.execute(query).mappings().first()
         if row is None:
-            raise _fenced(fill_id)
+            raise fenced(fill_id)
         rows.lock_volume(connection, row["volume_id"])
         row = connection.execute(query).mappings().first()
         if row is None or row["token"] != token:
-            raise _fenced(fill_id)
+            raise fenced(fill_id)
         return row
 
     def _update(self, connection: Connection, fill_id: str, **values: Any) -> None:
@@ -325,10 +325,11 @@ def _filled_with(done: FillDone) -> str:
 
 def _refuse_fenced(verdict: Verdict, fill_id: str) -> None:
     if verdict is Verdict.FENCED:
-        raise _fenced(fill_id)
+        raise fenced(fill_id)
 
 
-def _fenced(fill_id: str) -> ConflictError:
+def fenced(fill_id: str) -> ConflictError:
+    """The error of a fill that another process holds, or that is none."""
     return ConflictError(
         "fenced",
         f"another process has taken over the fill {fill_id}",

@@ -99,12 +99,12 @@ class LeaseStore:
         with writing(self._engine) as connection:
             row = connection.execute(_leases().where(t.lease.c.lease_id == lease_id)).mappings().first()
             if row is None:
-                raise _lost(lease_id)
+                raise lost(lease_id)
             rows.lock_volume(connection, row["volume_id"])
             facts = rows.facts(connection, row["volume_id"], row["version_id"], now, self._terms.hold_seconds)
             same = facts.state in (ReplicaState.READY, ReplicaState.DAMAGED) and facts.token == row["token"]
             if not same:
-                raise _lost(lease_id)
+                raise lost(lease_id)
             until = now + self._terms.lease_seconds
             connection.execute(sa.update(t.lease).where(t.lease.c.lease_id == lease_id).values(expires_at=until))
             rows.touch(connection, row["volume_id"], row["version_id"], now)
@@ -147,7 +147,8 @@ def _write_use(connection: Connection, volume_id: str, key: int, version: Versio
     write_use(connection, subject, now, version.size_bytes, seconds_for(version.size_bytes, bytes_s))
 
 
-def _lost(lease_id: str) -> ConflictError:
+def lost(lease_id: str) -> ConflictError:
+    """The error of a lease that is none any more."""
     return ConflictError(
         "lease-lost",
         f"the lease {lease_id} had ended and its replica may be gone",

@@ -50,8 +50,8 @@ def write_moved(connection: Connection, subject: Subject, now: float, moved_byte
         connection.execute(_INSERT, row)
 
 
-def savings(connection: Connection, volume_id: str, by: LedgerKey) -> list[Savings]:
-    """All of a volume's lines, added up."""
+def savings(connection: Connection, volume_id: str, by: LedgerKey, *where: sa.ColumnElement[bool]) -> list[Savings]:
+    """All of a volume's lines (or those of some datasets), added up."""
     key = _COLUMNS[by]
     query = (
         sa.select(
@@ -61,7 +61,7 @@ def savings(connection: Connection, volume_id: str, by: LedgerKey) -> list[Savin
             sa.func.sum(t.use.c.moved_bytes).label("moved_bytes"),
             sa.func.sum(t.use.c.seconds_saved).label("seconds_saved"),
         )
-        .where(t.use.c.volume_id == volume_id)
+        .where(t.use.c.volume_id == volume_id, *where)
         .group_by(key)
         .order_by(key)
     )

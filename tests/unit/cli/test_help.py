@@ -35,7 +35,7 @@ def test_every_command_has_an_example_and_the_common_options(name: str) -> None:
     assert all(parameter.help for parameter in command.params if parameter.name not in ("tag",))
 
 
-@pytest.mark.parametrize("group", ["", "dataset", "cache", "ctr", "config"])
+@pytest.mark.parametrize("group", ["", "dataset", "cache", "ctr", "user", "team", "token", "audit", "config"])
 def test_no_summary_is_cut(group: str) -> None:
     command: Any = typer.main.get_command(app)
     context = typer.Context(command, info_name="forebay", terminal_width=80)

@@ -1,0 +1,33 @@
+"""A hub for one principal: every method asks the rules first, hides what is hidden, and writes the audit.
+
+Cheap to make: an HTTP face makes one for each request, `Guarded(hub, access, access.principal_of(token), request)`.
+"""
+
+from __future__ import annotations
+
+from forebay.hub.access.gate import Gate
+from forebay.hub.access.guarded_access import GuardedAccess
+from forebay.hub.access.guarded_cache import GuardedFills, GuardedLeases, GuardedReplicas
+from forebay.hub.access.guarded_catalog import GuardedCatalog
+from forebay.hub.access.guarded_volumes import GuardedVolumes
+from forebay.hub.access.rules import Principal
+from forebay.hub.access.store import AccessStore
+from forebay.hub.access.trail import Request
+from forebay.wire.hub import Hub
+
+
+class Guarded:
+    """Implements `wire.Hub`, and has the guarded `wire.access.Access`; the hub behind it is closed by who opened it."""
+
+    def __init__(self, hub: Hub, access: AccessStore, principal: Principal, request: Request | None = None) -> None:
+        gate = Gate(access, principal, request or Request())
+        self.owner = hub.owner
+        self.catalog = GuardedCatalog(hub.catalog, gate)
+        self.volumes = GuardedVolumes(hub.volumes, gate)
+        self.fills = GuardedFills(hub.fills, gate)
+        self.leases = GuardedLeases(hub.leases, gate)
+        self.replicas = GuardedReplicas(hub.replicas, gate)
+        self.access = GuardedAccess(access, gate)
+
+    def close(self) -> None:
+        """Nothing here is open: one hub serves many principals."""

@@ -1,0 +1,253 @@
+"""Who may do what, pure: a principal, an action and what it is about give a verdict. No database, no clock.
+
+Three tables decide: the least role of an action, the right that a dataset's policy must give for it, and what an
+agent may do. More rights never see less. Invariant: PRIVATE, what is not `visible` is answered like what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from forebay.wire.access import DatasetPolicy, Role
+from forebay.wire.catalog import DEFAULT_GROUP
+
+
+class Action(StrEnum):
+    """What somebody wants to do. To tend a volume is what its agent does there: keep its account, report, recover."""
+
+    READ = "read"
+    OPEN = "open"
+    WARM = "warm"
+    RUN = "run"
+    PIN = "pin"
+    WRITE = "write"
+    TAG = "tag"
+    EVICT = "evict"
+    REMOVE = "remove"
+    GOVERN = "govern"
+    TEND = "tend"
+    MANAGE = "manage"
+    AUDIT = "audit"
+
+
+class Right(StrEnum):
+    """What a policy gives to teams; owning it gives all of them."""
+
+    READ = "read"
+    WRITE = "write"
+    RUN = "run"
+    OWN = "own"
+
+
+LEAST_ROLE: Mapping[Action, Role] = {
+    Action.READ: Role.VIEWER,
+    Action.OPEN: Role.SCIENTIST,
+    Action.WARM: Role.SCIENTIST,
+    Action.RUN: Role.SCIENTIST,
+    Action.PIN: Role.SCIENTIST,
+    Action.WRITE: Role.SCIENTIST,
+    Action.TAG: Role.SCIENTIST,
+    Action.EVICT: Role.ENGINEER,
+    Action.REMOVE: Role.ENGINEER,
+    Action.GOVERN: Role.SCIENTIST,
+    Action.TEND: Role.ENGINEER,
+    Action.MANAGE: Role.ADMIN,
+    Action.AUDIT: Role.ADMIN,
+}
+
+NEEDS: Mapping[Action, Right] = {
+    Action.RUN: Right.RUN,
+    Action.WRITE: Right.WRITE,
+    Action.TAG: Right.WRITE,
+    Action.REMOVE: Right.WRITE,
+    Action.GOVERN: Right.OWN,
+}
+"""The right that an action on a dataset needs; the others need `read`."""
+
+MOVES_BYTES = frozenset({Action.WARM, Action.EVICT, Action.TEND})
+"""On a site's volume its agent does these, or an engineer; a volume of no site is somebody's own machine: there a
+scientist may."""
+
+OF_ALL = frozenset({Action.EVICT, Action.TEND, Action.MANAGE, Action.AUDIT})
+"""These need to see everything that is there: a token for some datasets may not do them."""
+
+BRINGS_BYTES = frozenset({Action.OPEN, Action.WARM, Action.RUN, Action.PIN})
+"""These bring a dataset's bytes to a site, or keep them there: residency decides."""
+
+AGENT_MAY = frozenset({Action.READ, Action.OPEN, Action.WARM, Action.EVICT, Action.TEND})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A user, as a token makes it: `only` are the datasets that it is for (none: all), `until` is when it expires."""
+
+    user: str
+    role: Role
+    teams: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
+    until: float = 0.0
+    token_id: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """The agent of one site; `user` made its token."""
+
+    site: str
+    user: str
+    token_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """What records call it. No user can have such a name."""
+        return f"agent:{self.site}"
+
+
+Principal = Person | Agent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A volume, by its site; "" for one that no site's agent keeps."""
+
+    site: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """A dataset. `at` is the volume where something is to happen with it, if any.
+
+    `here` says that its bytes, or a fill's, are at the site of the agent that asks. One that was `removed` has rules
+    still: for its history, and for whoever makes it again.
+    """
+
+    name: str
+    owner: str
+    policy: DatasetPolicy
+    group: str = DEFAULT_GROUP
+    removed: bool = False
+    at: Place | None = None
+    here: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """The hub itself: its users, its tokens, its audit, and files that belong to no dataset yet."""
+
+
+Subject = Data | Place | Whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`reason` says why not; it is told only where the subject is `visible`."""
+
+    allowed: bool
+    visible: bool = True
+    reason: str = ""
+
+
+ALLOWED = Verdict(allowed=True)
+HIDDEN = Verdict(allowed=False, visible=False, reason="hidden")
+UNKNOWN = Verdict(allowed=False, visible=False, reason="unknown")
+"""For the audit, which tells both apart."""
+
+
+def decide(principal: Principal, action: Action, subject: Subject) -> Verdict:
+    """The one decision."""
+    if isinstance(principal, Agent):
+        return _decide_for_agent(principal, action, subject)
+    if isinstance(subject, Data):
+        return _decide_for_person(principal, action, subject)
+    least = least_role(action, subject if isinstance(subject, Place) else None)
+    if action is Action.GOVERN:
+        least = Role.ADMIN  # what holds for a whole volume, as the teams' quotas do, nobody owns
+    return _not_for_some(principal, action, subject) or _role_is_enough(principal, action, least) or ALLOWED
+
+
+def least_role(action: Action, at: Place | None) -> Role:
+    """The least role of an action, at a volume or anywhere."""
+    if at is not None and action in MOVES_BYTES:
+        return Role.ENGINEER if at.site else Role.SCIENTIST
+    return LEAST_ROLE[action]
+
+
+def is_open(policy: DatasetPolicy) -> bool:
+    """Whether everybody on the hub may read the dataset."""
+    return not policy.read
+
+
+def sees_all(principal: Principal) -> bool:
+    """Whether nothing is hidden from this one."""
+    return isinstance(principal, Person) and principal.role is Role.ADMIN and not principal.only
+
+
+def _decide_for_person(person: Person, action: Action, data: Data) -> Verdict:
+    if (person.only and data.name not in person.only) or not _has(person, Right.READ, data):
+        return HIDDEN
+    right = NEEDS.get(action, Right.READ)
+    if not _has(person, right, data):
+        only = "its owner or an admin" if right is Right.OWN else f"the teams {', '.join(getattr(data.policy, right))}"
+        return Verdict(allowed=False, reason=f"only {only} may {action} it")
+    return (
+        _not_for_some(person, action, data)
+        or _role_is_enough(person, action, least_role(action, data.at))
+        or _resides(action, data)
+        or ALLOWED
+    )
+
+
+def _decide_for_agent(agent: Agent, action: Action, subject: Subject) -> Verdict:
+    if isinstance(subject, Data) and not (_may_be_at(subject.policy, agent.site) or subject.here):
+        return HIDDEN
+    place = subject.at if isinstance(subject, Data) else subject
+    # One of no site yet may be looked at: it becomes the site's whose agent adds it first.
+    if isinstance(place, Place) and place.site != agent.site and (place.site or action is not Action.READ):
+        return Verdict(allowed=False, reason=f"the token is for the agent of the site {agent.site!r} alone")
+    if action not in AGENT_MAY or (isinstance(subject, Whole) and action is not Action.WARM):
+        return Verdict(allowed=False, reason=f"a site's agent may not {action}")
+    return (_resides(action, subject) if isinstance(subject, Data) else None) or ALLOWED
+
+
+def _has(person: Person, right: Right, data: Data) -> bool:
+    if person.role is Role.ADMIN or (data.owner and data.owner == person.user):
+        return True
+    policy = data.policy
+    match right:
+        case Right.OWN:
+            return False
+        case Right.READ:
+            return is_open(policy) or not person.teams.isdisjoint((*policy.read, *policy.write, *policy.run))
+        case Right.WRITE | Right.RUN:
+            teams = policy.write if right is Right.WRITE else policy.run
+            return not teams or not person.teams.isdisjoint(teams)
+
+
+def _not_for_some(person: Person, action: Action, subject: Subject) -> Verdict | None:
+    of_all = action in OF_ALL or (action is Action.GOVERN and not isinstance(subject, Data))
+    if person.only and of_all:
+        return Verdict(allowed=False, reason=f"a token for some datasets may not {action}")
+    return None
+
+
+def _role_is_enough(person: Person, action: Action, least: Role) -> Verdict | None:
+    if person.role.covers(least):
+        return None
+    return Verdict(allowed=False, reason=f"that needs the role {least}, this is a {person.role}")
+
+
+def _resides(action: Action, data: Data) -> Verdict | None:
+    if data.at is None or action not in BRINGS_BYTES or _may_be_at(data.policy, data.at.site):
+        return None
+    where = f"the site {data.at.site!r}" if data.at.site else "a volume of no site"
+    return Verdict(allowed=False, reason=f"its bytes may be at {', '.join(data.policy.sites)}, not at {where}")
+
+
+def _may_be_at(policy: DatasetPolicy, site: str) -> bool:
+    return not policy.sites or site in policy.sites

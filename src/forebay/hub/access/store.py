@@ -1,0 +1,149 @@
+"""Users, teams, tokens, policies and the audit on the database: implements `wire.access.Access`, unguarded.
+
+Who may call it is decided before: by `Guarded.access`, or by having the database at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from forebay.catalog import schema as t
+from forebay.catalog.engine import reading, writing
+from forebay.catalog.versions import insert_if_absent
+from forebay.clock import Clock
+from forebay.hub.access import people, policies, tokens, trail
+from forebay.hub.access.rules import Principal
+from forebay.hub.access.subjects import Subjects
+from forebay.wire.access import (
+    AuditPage,
+    AuditQuery,
+    DatasetPolicy,
+    MadeToken,
+    NewToken,
+    Outcome,
+    Role,
+    Team,
+    Token,
+    User,
+)
+
+
+class AccessStore:
+    """Implements `wire.access.Access`; `subjects` is what the guard asks about datasets, fills and leases."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self.subjects = Subjects(engine)
+
+    def users(self) -> list[User]:
+        with reading(self._engine) as connection:
+            return people.list_users(connection)
+
+    def add_user(self, name: str, role: Role) -> User:
+        with writing(self._engine) as connection:
+            return people.add_user(connection, name, role, self._clock.now())
+
+    def set_role(self, name: str, role: Role) -> User:
+        with writing(self._engine) as connection:
+            return people.set_role(connection, name, role)
+
+    def remove_user(self, name: str) -> None:
+        with writing(self._engine) as connection:
+            people.remove_user(connection, name, self._clock.now())
+
+    def teams(self) -> list[Team]:
+        with reading(self._engine) as connection:
+            return people.list_teams(connection)
+
+    def join_team(self, team: str, users: Sequence[str]) -> Team:
+        with writing(self._engine) as connection:
+            return people.join_team(connection, team, users)
+
+    def leave_team(self, team: str, users: Sequence[str]) -> Team:
+        with writing(self._engine) as connection:
+            return people.leave_team(connection, team, users)
+
+    def remove_team(self, team: str) -> None:
+        with writing(self._engine) as connection:
+            people.remove_team(connection, team)
+
+    def tokens(self, user: str = "") -> list[Token]:
+        with reading(self._engine) as connection:
+            if not user:
+                return tokens.list_tokens(connection)
+            return tokens.list_tokens(connection, t.token.c.user_id == people.user_id(connection, user))
+
+    def token(self, token_id: str) -> Token:
+        """One token; NotFoundError `token-not-found`."""
+        with reading(self._engine) as connection:
+            return tokens.one(connection, token_id)
+
+    def make_token(self, new: NewToken) -> MadeToken:
+        with writing(self._engine) as connection:
+            return tokens.make(connection, new, self._clock.now())
+
+    def revoke_token(self, token_id: str) -> Token:
+        with writing(self._engine) as connection:
+            return tokens.revoke(connection, token_id, self._clock.now())
+
+    def policy(self, dataset: str) -> DatasetPolicy:
+        with reading(self._engine) as connection:
+            return policies.policy(connection, dataset)
+
+    def set_policy(self, policy: DatasetPolicy) -> DatasetPolicy:
+        with writing(self._engine) as connection:
+            return policies.set_policy(connection, policy, self._clock.now())
+
+    def audit(self, query: AuditQuery) -> AuditPage:
+        with reading(self._engine) as connection:
+            return trail.read(connection, query)
+
+    def write_audit(self, line: trail.Line) -> None:
+        """Add a line to the audit."""
+        with writing(self._engine) as connection:
+            trail.write(connection, line, self._clock.now())
+
+    def principal_of(self, token: str | None, request: trail.Request | None = None) -> Principal:
+        """Whom a token's secret speaks for; NotAllowedError `not-signed-in`, the same whatever is wrong with it.
+
+        Who still uses a token that has ended is in the audit, though not with every single request.
+        """
+        now = self._clock.now()
+        with reading(self._engine) as connection:
+            found = tokens.look_up(connection, token, now)
+        if found is not None and found.stale:
+            with writing(self._engine) as connection:
+                tokens.note_use(connection, found.principal.token_id, now)
+                if found.ended:
+                    trail.write(connection, _still_used(found, request or trail.Request()), now)
+        if found is None or found.ended:
+            raise tokens.not_signed_in()
+        return found.principal
+
+    def bootstrap(self, name: str = "admin") -> MadeToken | None:
+        """The first admin with a token, once in the life of a hub; None for all that come later or lose the race."""
+        now = self._clock.now()
+        with reading(self._engine) as connection:
+            if connection.execute(sa.select(t.first_admin.c.made_at)).first() is not None:
+                return None
+        with writing(self._engine) as connection:
+            if not insert_if_absent(connection, t.first_admin, {"first_admin_id": 1, "made_at": now}):
+                return None
+            admins = people.list_users(connection, t.hub_user.c.role == Role.ADMIN.value)
+            admin = admins[0] if admins else people.add_user(connection, name, Role.ADMIN, now)
+            return tokens.make(connection, NewToken(user=admin.name, role=Role.ADMIN, note="the first token"), now)
+
+
+def _still_used(found: tokens.Found, request: trail.Request) -> trail.Line:
+    return trail.Line(
+        user=found.principal.name,
+        token_id=found.principal.token_id,
+        deed=trail.Deed(action="sign-in", call="access.principal_of"),
+        request=request,
+        outcome=Outcome.REFUSED,
+        reason=found.ended,
+    )

@@ -1,0 +1,160 @@
+"""What a call is about, looked up for the guard: the datasets behind names, manifests, fills and leases; sites.
+
+Reads only. A look-up of something that is hidden asks the same questions as one of something that is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, Engine
+
+from forebay.catalog import schema as t
+from forebay.catalog.engine import reading, writing
+from forebay.catalog.versions import insert_if_absent
+from forebay.hub import ledger
+from forebay.hub.access.policies import policy_of
+from forebay.hub.access.rules import Agent, Data, Place, Principal
+from forebay.wire.cache import LedgerKey, Savings
+from forebay.wire.catalog import ref_of
+
+_DATA = sa.select(
+    t.dataset.c.name,
+    t.dataset.c.owner,
+    t.dataset.c.access_group,
+    t.dataset.c.removed_at,
+    t.dataset_policy.c.read_teams,
+    t.dataset_policy.c.write_teams,
+    t.dataset_policy.c.run_teams,
+    t.dataset_policy.c.sites,
+    t.dataset_policy.c.set_by,
+    t.dataset_policy.c.set_at,
+).outerjoin(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
+
+
+def _is_here() -> sa.Label[bool]:
+    """Whether a volume of `site` has a replica of the dataset, or a fill."""
+
+    def on(table: sa.Table) -> sa.Exists:
+        return (
+            sa.select(table.c.version_id)
+            .join(t.version, t.version.c.version_id == table.c.version_id)
+            .join(t.volume_site, t.volume_site.c.volume_id == table.c.volume_id)
+            .where(t.version.c.dataset_id == t.dataset.c.dataset_id)
+            .where(t.volume_site.c.site == sa.bindparam("site"))
+            .correlate(t.dataset)
+            .exists()
+        )
+
+    return sa.or_(on(t.replica), on(t.fill)).label("here")
+
+
+def _held(table: sa.Table, here: sa.Column[str]) -> sa.Select[Any]:
+    return (
+        sa.select(table.c.volume_id, table.c.holder_user, t.dataset.c.name, t.version.c.number, t.version.c.subset)
+        .join(t.version, t.version.c.version_id == table.c.version_id)
+        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+        .where(here == sa.bindparam("held_id"))
+    )
+
+
+# Every request asks some of these: they are made once, which takes longer than running them.
+_ONE = _DATA.where(t.dataset.c.name == sa.bindparam("name"))
+_DATA_OF_AGENT, _ONE_OF_AGENT = (query.add_columns(_is_here()) for query in (_DATA, _ONE))
+_FILL, _LEASE = _held(t.fill, t.fill.c.fill_id), _held(t.lease, t.lease.c.lease_id)
+_SITE = sa.select(t.volume_site.c.site).where(t.volume_site.c.volume_id == sa.bindparam("volume_id"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A fill or a lease: of what, where, and who claimed it."""
+
+    volume_id: str
+    dataset: str
+    ref: str
+    holder: str
+
+
+class Subjects:
+    """Looks up what rules need to know."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def data(self, name: str, asker: Principal, volume_id: str = "") -> Data | None:
+        """A dataset that is there, or was; at a volume where one is named."""
+        query, given = (_ONE_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (_ONE, {})
+        with reading(self._engine) as connection:
+            row = connection.execute(query, {"name": name, **given}).mappings().first()
+            at = Place(site=_site(connection, volume_id)) if volume_id else None
+        return None if row is None else _data_of(row, at)
+
+    def named(self, names: Collection[str], asker: Principal) -> list[Data]:
+        """Those of some names that are there; asked also for none, else time would tell of hidden ones."""
+        return self._data(asker, t.dataset.c.name.in_(names))
+
+    def everything(self, asker: Principal) -> list[Data]:
+        """All datasets that are there, and those that were."""
+        return self._data(asker)
+
+    def with_manifest(self, manifest_digest: str, asker: Principal) -> list[Data]:
+        """The datasets of which some version, or a subset of one, has this manifest."""
+        chosen = sa.select(t.version.c.dataset_id).where(t.version.c.manifest_digest == manifest_digest)
+        return self._data(asker, t.dataset.c.dataset_id.in_(chosen))
+
+    def fill(self, fill_id: str) -> Held | None:
+        """Whose fill that is."""
+        return self._held(_FILL, fill_id)
+
+    def lease(self, lease_id: str) -> Held | None:
+        """Whose lease that is."""
+        return self._held(_LEASE, lease_id)
+
+    def place(self, volume_id: str) -> Place:
+        """The site of a volume; of no site where none is known."""
+        with reading(self._engine) as connection:
+            return Place(site=_site(connection, volume_id))
+
+    def settle(self, volume_id: str, site: str) -> Place:
+        """The site whose agent keeps the volume: this one, unless another one does already."""
+        with writing(self._engine) as connection:
+            insert_if_absent(connection, t.volume_site, {"volume_id": volume_id, "site": site})
+        return self.place(volume_id)
+
+    def savings(self, volume_id: str, by: LedgerKey, datasets: Iterable[str]) -> list[Savings]:
+        """What these datasets saved, added up without the others."""
+        with reading(self._engine) as connection:
+            return ledger.savings(connection, volume_id, by, t.use.c.dataset.in_(sorted(datasets)))
+
+    def _data(self, asker: Principal, *where: ColumnElement[bool]) -> list[Data]:
+        query, given = (_DATA_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (_DATA, {})
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.where(*where).order_by(t.dataset.c.name), given)
+            return [_data_of(row) for row in rows.mappings()]
+
+    def _held(self, query: sa.Select[Any], held_id: str) -> Held | None:
+        with reading(self._engine) as connection:
+            row = connection.execute(query, {"held_id": held_id}).first()
+        if row is None:
+            return None
+        ref = ref_of(row.name, row.number, row.subset)
+        return Held(volume_id=row.volume_id, dataset=row.name, ref=ref, holder=row.holder_user)
+
+
+def _site(connection: Connection, volume_id: str) -> str:
+    return connection.execute(_SITE, {"volume_id": volume_id}).scalar() or ""
+
+
+def _data_of(row: Any, at: Place | None = None) -> Data:
+    return Data(
+        name=row["name"],
+        owner=row["owner"],
+        policy=policy_of(row, row["name"]),
+        group=row["access_group"],
+        removed=bool(row["removed_at"]),
+        at=at,
+        here=bool(row.get("here", False)),
+    )
