@@ -83,6 +83,7 @@ ON_A_VOLUME: dict[str, Action] = {
     "fills.open_fills": Action.READ,
     "fills.abandon": Action.TEND,
     "leases.live": Action.READ,
+    "leases.lapsed": Action.READ,
     "replicas.all": Action.READ,
 }
 

@@ -104,6 +104,7 @@ CASES: dict[str, Case] = {
     "leases.renew": lambda hub, side, volume: hub.leases.renew(side.lease_id),
     "leases.release": lambda hub, side, volume: hub.leases.release(side.lease_id),
     "leases.live": lambda hub, side, volume: hub.leases.live(volume),
+    "leases.lapsed": lambda hub, side, volume: hub.leases.lapsed(volume),
     "replicas.all": lambda hub, side, volume: hub.replicas.all(volume),
     "replicas.get": lambda hub, side, volume: hub.replicas.get(volume, side.secret),
     "replicas.pin": lambda hub, side, volume: hub.replicas.pin(volume, side.secret, "me", "why", 0.0),

@@ -180,7 +180,13 @@ class GuardedLeases:
 
     def live(self, volume_id: str) -> list[Lease]:
         self._gate.on_volume("leases.live", Action.READ, volume_id)
-        found = self._leases.live(volume_id)
+        return self._visible(self._leases.live(volume_id))
+
+    def lapsed(self, volume_id: str) -> list[Lease]:
+        self._gate.on_volume("leases.lapsed", Action.READ, volume_id)
+        return self._visible(self._leases.lapsed(volume_id))
+
+    def _visible(self, found: list[Lease]) -> list[Lease]:
         if self._gate.sees_all:
             return found
         visible = self._gate.visible_of(item.dataset for item in found)
