@@ -278,3 +278,15 @@ use = Table(
     Column("seconds_saved", Float, nullable=False),  # below 0 for what a fill took
     Index(None, "volume_id"),
 )
+
+# What a write with an idempotency key was answered; `key` and `asked` are digests. Status 0 while it is under way.
+answer = Table(
+    "answer",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("asked", String(64), nullable=False),
+    Column("begun_at", Float, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "begun_at"),
+)
