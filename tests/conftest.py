@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from forebay.testing.awkward import AwkwardOrigin
+from forebay.testing.served import ServedHubs
 from forebay.testing.servers import Azurite, PartMissingError, Postgres, RcloneS3, SeaweedFS
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
@@ -68,6 +69,13 @@ def postgres_server() -> Iterator[Postgres]:
     """PostgreSQL. Take a database of your own: `postgres_server.new_database()` gives its address."""
     with _bring(Postgres.start()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def served_hubs() -> Iterator[ServedHubs]:
+    """An HTTP server that serves any number of hubs."""
+    with ServedHubs() as served:
+        yield served
 
 
 @pytest.fixture
