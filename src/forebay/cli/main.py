@@ -11,14 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from forebay import __version__
-from forebay.cli import cache, completion, config, ctr, dataset, exits, status, use
+from forebay.cli import cache, completion, config, ctr, dataset, exits, hub, status, use
 from forebay.cli.call import Call, reader_gone, show_error, write
 from forebay.cli.command import Group, command
 from forebay.cli.stopping import stops_in_order
 from forebay.cli.table import say
 from forebay.errors import InputError
 
-_ORDER = ("quickstart", "dataset", "cache", "exec", "path", "status", "ctr", "config", "completion", "version")
+_ORDER = ("quickstart", "dataset", "cache", "exec", "path", "status", "hub", "ctr", "config", "completion", "version")
 
 
 # Commands that only move and keep bytes: they never need numpy.
@@ -45,6 +45,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(cache.app, name="cache")
 use.add_to(app)
 status.add_to(app)
+app.add_typer(hub.app, name="hub")
 app.add_typer(ctr.app, name="ctr")
 app.add_typer(config.app, name="config")
 completion.add_to(app)
