@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import pytest
 
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
@@ -115,3 +116,15 @@ def test_a_stream_ends_when_the_hub_stops(local: LocalHub, clock: FakeClock) -> 
         assert began.wait(30)
     reader.join(30)
     assert ended.is_set(), "its end was a whole answer, no lost connection"
+
+
+def test_who_knows_very_much_is_told_without_an_id(
+    http: httpx2.Client, local: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forebay.hub.api.progress._LONGEST_ID", 10)
+    claimed(local, "a")
+    claimed(local, "b")
+    with http.stream("GET", PATH) as response:
+        lines = [line for line, _ in zip(response.iter_lines(), range(5), strict=False)]
+    assert sum(line.startswith("event: fill") for line in lines) == 2
+    assert not any(line.startswith("id: ") for line in lines)
