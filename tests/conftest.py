@@ -11,13 +11,16 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from forebay.testing.awkward import AwkwardOrigin
 from forebay.testing.servers import Azurite, PartMissingError, Postgres, RcloneS3, SeaweedFS
+
+if TYPE_CHECKING:
+    from forebay.testing.served import ServedHubs
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 MISSING_PART = "MISSING PART: "
@@ -86,6 +89,16 @@ def postgres_server() -> Iterator[Postgres]:
     """PostgreSQL. Take a database of your own: `postgres_server.new_database()` gives its address."""
     with _bring(Postgres.start()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def served_hubs() -> Iterator[ServedHubs]:
+    """An HTTP server that serves any number of hubs."""
+    # A second of imports that most test processes never need.
+    from forebay.testing.served import ServedHubs
+
+    with ServedHubs() as served:
+        yield served
 
 
 @pytest.fixture

@@ -25,6 +25,10 @@ class Logger:
     def warning(self, event: str, **fields: object) -> None:
         self._structured.warning(event, **fields)
 
+    def info(self, event: str, **fields: object) -> None:
+        """What is no fault; for who runs a server."""
+        self._structured.info(event, **fields)
+
     @cached_property
     def _structured(self) -> Any:
         return _structured(self._name)

@@ -83,6 +83,27 @@ def _text(value: Any) -> str:
     return value
 
 
+def _token(value: Any) -> str:
+    """A text that can stand in a header; a secret, which no error repeats."""
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]*", value):
+        raise ValueError("it is no token: that is a text of printable ASCII without blanks")
+    return value
+
+
+def _hub_url(value: Any) -> str:
+    """An address of a hub, or an empty text; what is wrong with it is not repeated: it may hold a password."""
+    text = _text(value).strip().rstrip("/")
+    if text and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
+        raise ValueError("it is not the address of a hub: write https://hub.example.org:8765")
+    return text
+
+
+def _size(value: Any) -> str:
+    if not isinstance(parse_limit(_text(value)), int):
+        raise ValueError(f"{value!r} is not a size: write 500MB or 1GB")
+    return str(value)
+
+
 def _path(value: Any) -> Path:
     return value if isinstance(value, Path) else Path(_text(value))
 
@@ -144,6 +165,8 @@ class Settings:
         default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share"), metadata=_is("Forebay's own files", _path)
     )
     database: str = field(default="", metadata=_is("Database URL; empty: SQLite in home", _text), repr=False)
+    hub: str = field(default="", metadata=_is("The hub to ask: https://...; empty: the one in home", _hub_url))
+    token: str = field(default="", metadata=_is("Token to show it, or that a served hub wants", _token), repr=False)
     volume: Path | None = field(default=None, metadata=_is("Cache volume; default: home/volume", _path))
     volume_limit: str = field(default="80%", metadata=_is("Most the volume may hold", _checked(parse_limit)))
     lake: str = field(default="", metadata=_is("Where commits go; default: file://home/lake", _text))
@@ -154,6 +177,9 @@ class Settings:
     low_mark: float = field(default=0.8, metadata=_is("and stops below this one", _share))
     read_price: str = field(default="", metadata=_is("Price of a GB read: 0.09 USD", _checked(parse_price)))
     streams: int = field(default=64, metadata=_is("At most so many streams from a lake", _count(1, 256)))
+    hub_host: str = field(default="127.0.0.1", metadata=_is("Where a served hub listens", _text))
+    hub_port: int = field(default=8765, metadata=_is("and on which port", _count(0, 65535)))
+    hub_upload_limit: str = field(default="1GB", metadata=_is("Largest manifest a served hub takes", _size))
     user: str = field(default_factory=lambda: _user(), metadata=_is("Who you are, in records", _text))
     profiles: dict[str, dict[str, str]] = field(
         default_factory=dict, metadata=_is("Named lake credentials", _profiles), repr=False

@@ -52,6 +52,24 @@ def test_texts_become_what_a_setting_is(tmp_path: Path, monkeypatch: pytest.Monk
     assert (found.volume, found.streams, found.high_mark, found.stale_after) == (Path("/v"), 8, 0.8, "never")
 
 
+@pytest.mark.parametrize("token", [42, "hush hush", "hush\n", "hüsh"])
+def test_a_token_is_repeated_nowhere(tmp_path: Path, token: Any) -> None:
+    told = _refused(tmp_path, token=token)
+    assert "token (from --token)" in told
+    assert str(token) not in told
+    assert "hush" not in repr(load({"token": "hush"}, folder=tmp_path))
+
+
+@pytest.mark.parametrize("hub", ["hub.example.org", "ftp://hub", "https://me:hush@hub", "https://hub?token=hush"])
+def test_what_is_no_hub_s_address_is_not_repeated_either(tmp_path: Path, hub: str) -> None:
+    assert "hush" not in _refused(tmp_path, hub=hub)
+
+
+@pytest.mark.parametrize("hub", ["", "http://127.0.0.1:8765", "https://hub.example.org/forebay/", "http://[::1]:8765"])
+def test_addresses_of_hubs(tmp_path: Path, hub: str) -> None:
+    assert load({"hub": hub}, folder=tmp_path).settings.hub == hub.rstrip("/")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

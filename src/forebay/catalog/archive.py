@@ -15,15 +15,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from forebay.catalog.manifest import Manifest, ManifestFacts
 from forebay.catalog.recipe import read_recipe
 from forebay.catalog.seal import Seal, inherit
-from forebay.catalog.shared_files import SharedFiles
 from forebay.errors import CapacityError, ConflictError, DamagedError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
+
+if TYPE_CHECKING:
+    from forebay.catalog.shared_files import SharedFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from forebay.errors import (
@@ -55,6 +55,10 @@ def _refused(name: str, said: str) -> ForebayError:
     return NotAllowedError(
         "database-refused", f"The database {name} refused us: {said}.", todo="Check the user, its password and rights."
     )
+
+
+def _unfit(name: str, said: str) -> ForebayError:
+    return InputError("bad-value", f"The database {name} cannot hold what was given: {said}.", todo="Give less of it.")
 
 
 def _missing(name: str, said: str) -> ForebayError:
@@ -104,6 +108,8 @@ def translated(url: URL) -> Iterator[None]:
     """Let nothing of SQLAlchemy or a driver escape: every failure becomes a `ForebayError`."""
     try:
         yield
+    except OverflowError as error:
+        raise _unfit(shown(url), "a number is too large") from error
     except PoolTimeoutError as error:
         raise _busy(shown(url), "no connection came free") from error
     except DBAPIError as error:
@@ -127,6 +133,8 @@ def _translate(error: DBAPIError, name: str) -> ForebayError:
         return ConflictError(
             "row-conflict", f"The database {name} already holds something else there: {said}.", todo="Look again."
         )
+    if isinstance(error, DataError):
+        return _unfit(name, said)
     make = _from_sqlite(error) if isinstance(error.orig, sqlite3.Error) else _from_postgres(error)
     if make is not None:
         return make(name, said)

@@ -366,3 +366,15 @@ audit = Table(
     Column("reason", Text, nullable=False),
     Index(None, "dataset", "audit_id"),
 )
+
+# What a write with an idempotency key was answered; `key` and `asked` are digests. Status 0 while it is under way.
+answer = Table(
+    "answer",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("asked", String(64), nullable=False),
+    Column("begun_at", Float, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "begun_at"),
+)

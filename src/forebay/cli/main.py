@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from forebay import __version__
-from forebay.cli import audit, cache, completion, config, ctr, dataset, exits, status, team, token, use, user
+from forebay.cli import audit, cache, completion, config, ctr, dataset, exits, hub, status, team, token, use, user
 from forebay.cli.call import Call, reader_gone, show_error, write
 from forebay.cli.command import Group, command
 from forebay.cli.stopping import stops_in_order
@@ -25,6 +25,7 @@ _ORDER = (
     "exec",
     "path",
     "status",
+    "hub",
     "ctr",
     "user",
     "team",
@@ -60,6 +61,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(cache.app, name="cache")
 use.add_to(app)
 status.add_to(app)
+app.add_typer(hub.app, name="hub")
 app.add_typer(ctr.app, name="ctr")
 for noun in (user, team, token, audit):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])

@@ -32,6 +32,7 @@ def quickstart(call: Call, *, rows: int, folder: Path) -> None:
     folder = folder.absolute()
     flags: dict[str, Path | str] = {
         "home": folder / "home",
+        "hub": "",
         "database": f"sqlite:///{folder / 'home' / 'hub.db'}",
         "volume": folder / "volume",
         "lake": (folder / "lake").as_uri(),

@@ -15,7 +15,6 @@ from forebay.cache.policy import Policy
 from forebay.cache.vouch import this_process
 from forebay.clock import SystemClock
 from forebay.errors import ConflictError, InputError
-from forebay.hub.local import LocalHub
 from forebay.settings import Loaded, Settings, load, parse_duration, parse_limit
 from forebay.wire.cache import Holder
 
@@ -53,7 +52,15 @@ class Session:
 
     @cached_property
     def hub(self) -> Hub:
-        return LocalHub.open(self.settings.home, self.settings.database_url, self.clock)
+        """The team's hub where one is set, else the one in this process. Neither imports what the other needs."""
+        settings = self.settings
+        if settings.hub:
+            from forebay.client.remote.hub import RemoteHub
+
+            return RemoteHub(settings.hub, settings.token, settings.home / "hub")
+        from forebay.hub.local import LocalHub
+
+        return LocalHub.open(settings.home, settings.database_url, self.clock)
 
     @cached_property
     def access(self) -> Access:
@@ -63,6 +70,8 @@ class Session:
         from forebay.hub.access.store import AccessStore
         from forebay.hub.access.trail import Request
         from forebay.wire.access import Role
+
+        from forebay.hub.local import LocalHub
 
         hub = self.hub
         if not isinstance(hub, LocalHub):

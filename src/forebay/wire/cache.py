@@ -1,13 +1,14 @@
 """What the hub knows about volumes, replicas, fills, leases and pins.
 
 Values only. A `token` is a fencing token: it grows with every grant on a volume, and a report that carries an older
-one than the record is refused.
+one than the record is refused. Where there are several kinds of answer, `answer` names the kind.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from forebay.wire.catalog import ref_of
 
@@ -152,6 +153,7 @@ class Ready:
     """The replica is ready; take a lease."""
 
     replica: Replica
+    answer: Literal["ready"] = "ready"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +164,7 @@ class Granted:
     fill_id: str
     token: int
     takeover: bool
+    answer: Literal["granted"] = "granted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +179,7 @@ class Waiting:
     progress: Progress
     process: str = ""
     fill_id: str = ""
+    answer: Literal["waiting"] = "waiting"
 
 
 Claim = Ready | Granted | Waiting
@@ -208,6 +212,7 @@ class Reserved:
     """The bytes are set aside for this fill."""
 
     reserved_bytes: int
+    answer: Literal["reserved"] = "reserved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +225,7 @@ class NoRoom:
     missing_bytes: int
     never: bool
     quota: Quota | None = None
+    answer: Literal["no-room"] = "no-room"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""One catalog on each database: every test of this folder that takes `catalog` runs on SQLite and on PostgreSQL."""
+"""One catalog on each database and on both its faces: in this process, and served over HTTP.
+
+Tests that reach behind the catalog, into the folder of its files, take `embedded`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from forebay.cache.machine import Terms
 from forebay.catalog.engine import migrate, open_engine
 from forebay.catalog.store import CatalogStore
+from forebay.hub.local import LocalHub
+from forebay.testing.served import ServedHubs
+from forebay.wire.hub import Catalog
 from tests.contract.catalog.shelf import Shelf, TickingClock
 
 
@@ -30,10 +37,28 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def catalog(engine: Engine, tmp_path: Path) -> CatalogStore:
+def embedded(engine: Engine, tmp_path: Path) -> CatalogStore:
     return CatalogStore(engine, tmp_path / "files", TickingClock())
 
 
+@pytest.fixture(params=["embedded", "remote"])
+def catalog(
+    request: pytest.FixtureRequest, engine: Engine, embedded: CatalogStore, served_hubs: ServedHubs, tmp_path: Path
+) -> Iterator[Catalog]:
+    if request.param == "embedded":
+        yield embedded
+        return
+    clock = TickingClock()
+    hub = LocalHub(engine, tmp_path / "files", "owner", clock, Terms())
+    with served_hubs.client_of(hub, clock, tmp_path / "client") as remote:
+        yield remote.catalog
+
+
 @pytest.fixture
-def shelf(catalog: CatalogStore, tmp_path: Path) -> Shelf:
+def shelf(catalog: Catalog, tmp_path: Path) -> Shelf:
     return Shelf(catalog, tmp_path)
+
+
+@pytest.fixture
+def embedded_shelf(embedded: CatalogStore, tmp_path: Path) -> Shelf:
+    return Shelf(embedded, tmp_path)

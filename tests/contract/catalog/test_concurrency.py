@@ -8,8 +8,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 from forebay.catalog.manifest import Entry, Manifest
-from forebay.catalog.store import CatalogStore
 from forebay.errors import ConflictError, NotFoundError
+from forebay.wire.hub import Catalog
 from tests.contract.catalog.shelf import ONES, ZEROS, Shelf
 from tests.contract.catalog.workers import add_versions
 
@@ -27,7 +27,7 @@ def test_processes_that_start_and_add_at_once_get_distinct_numbers(database_url:
     assert sorted(numbers) == list(range(1, PROCESSES * EACH + 1))
 
 
-def test_threads_that_add_the_same_content_add_it_once(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_threads_that_add_the_same_content_add_it_once(catalog: Catalog, shelf: Shelf) -> None:
     manifest = shelf.keep(Manifest.registered([Entry(path="a", size_bytes=1)]))
     with ThreadPoolExecutor(8) as pool:
         added = list(pool.map(lambda _: catalog.add_version(shelf.new("x", manifest)), range(16)))
@@ -35,7 +35,7 @@ def test_threads_that_add_the_same_content_add_it_once(catalog: CatalogStore, sh
     assert {one.version.number for one in added} == {1}
 
 
-def test_threads_that_keep_the_same_manifest(catalog: CatalogStore, tmp_path: Path) -> None:
+def test_threads_that_keep_the_same_manifest(catalog: Catalog, tmp_path: Path) -> None:
     manifest = Manifest.registered([Entry(path="a", size_bytes=1)])
     manifest.write(tmp_path / "m")
     with ThreadPoolExecutor(8) as pool:
@@ -43,7 +43,7 @@ def test_threads_that_keep_the_same_manifest(catalog: CatalogStore, tmp_path: Pa
     assert catalog.manifest_path(manifest.manifest_digest).exists()
 
 
-def test_threads_that_learn_at_once_lose_nothing(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_threads_that_learn_at_once_lose_nothing(catalog: Catalog, shelf: Shelf) -> None:
     names = [f"f{number}" for number in range(12)]
     manifest = shelf.keep(Manifest.registered([Entry(path=name, size_bytes=1) for name in names]))
     shelf.add("x", manifest)
@@ -53,7 +53,7 @@ def test_threads_that_learn_at_once_lose_nothing(catalog: CatalogStore, shelf: S
     assert catalog.resolve("x").sealed
 
 
-def test_IMMUTABLE_of_two_that_learn_different_bytes_one_is_refused(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_IMMUTABLE_of_two_that_learn_different_bytes_one_is_refused(catalog: Catalog, shelf: Shelf) -> None:
     manifest = shelf.keep(Manifest.registered([Entry(path="a", size_bytes=1)]))
 
     def learn(digest: bytes) -> bool:
@@ -67,7 +67,7 @@ def test_IMMUTABLE_of_two_that_learn_different_bytes_one_is_refused(catalog: Cat
         assert sorted(pool.map(learn, [ZEROS, ONES])) == [False, True]
 
 
-def test_removing_a_parent_while_a_child_is_added(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_removing_a_parent_while_a_child_is_added(catalog: Catalog, shelf: Shelf) -> None:
     for step in range(10):
         parent = shelf.add(f"p{step}").version
         manifest = shelf.keep(Manifest.registered([Entry(path="a", size_bytes=1, etag=f"child-{step}")]))

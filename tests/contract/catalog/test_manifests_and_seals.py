@@ -18,10 +18,11 @@ from forebay.catalog.manifest import SCHEMA, Entry, Manifest, _digest
 from forebay.catalog.seal import Seal
 from forebay.catalog.store import CatalogStore
 from forebay.errors import ConflictError, DamagedError, InputError, NotFoundError
+from forebay.wire.hub import Catalog
 from tests.contract.catalog.shelf import LAKE, ONES, ZEROS, Shelf, TickingClock, listed
 
 
-def test_IMMUTABLE_manifest_never_changes(catalog: CatalogStore, shelf: Shelf, tmp_path: Path) -> None:
+def test_IMMUTABLE_manifest_never_changes(catalog: Catalog, shelf: Shelf, tmp_path: Path) -> None:
     manifest = shelf.keep(listed(a="1"))
     kept = catalog.manifest_path(manifest.manifest_digest)
     before = (kept.read_bytes(), kept.stat().st_ino, kept.stat().st_mtime_ns)
@@ -33,20 +34,22 @@ def test_IMMUTABLE_manifest_never_changes(catalog: CatalogStore, shelf: Shelf, t
     assert not kept.stat().st_mode & 0o222
 
 
-def test_a_damaged_manifest_is_not_handed_out_and_can_be_kept_anew(catalog: CatalogStore, shelf: Shelf) -> None:
-    one, two = shelf.keep(listed(a="1")), shelf.keep(listed(a="2"))
-    kept = catalog.manifest_path(one.manifest_digest)
-    for content in (kept.read_bytes()[:-20], catalog.manifest_path(two.manifest_digest).read_bytes()):
+def test_a_damaged_manifest_is_not_handed_out_and_can_be_kept_anew(
+    embedded: CatalogStore, embedded_shelf: Shelf
+) -> None:
+    one, two = embedded_shelf.keep(listed(a="1")), embedded_shelf.keep(listed(a="2"))
+    kept = embedded.manifest_path(one.manifest_digest)
+    for content in (kept.read_bytes()[:-20], embedded.manifest_path(two.manifest_digest).read_bytes()):
         kept.chmod(0o644)
         kept.write_bytes(content)
         with pytest.raises(DamagedError) as caught:
-            catalog.manifest_path(one.manifest_digest)
+            embedded.manifest_path(one.manifest_digest)
         assert caught.value.kind == "manifest-damaged"
-    shelf.keep(one)
-    assert Manifest.read(catalog.manifest_path(one.manifest_digest)).manifest_digest == one.manifest_digest
+    embedded_shelf.keep(one)
+    assert Manifest.read(embedded.manifest_path(one.manifest_digest)).manifest_digest == one.manifest_digest
 
 
-def test_files_that_are_not_kept(catalog: CatalogStore, tmp_path: Path) -> None:
+def test_files_that_are_not_kept(catalog: Catalog, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError) as caught:
         catalog.manifest_path("0" * 64)
     assert caught.value.kind == "manifest-not-found"
@@ -60,7 +63,7 @@ def test_files_that_are_not_kept(catalog: CatalogStore, tmp_path: Path) -> None:
     assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
 
 
-def test_a_manifest_with_unsafe_paths_is_not_kept(catalog: CatalogStore, tmp_path: Path) -> None:
+def test_a_manifest_with_unsafe_paths_is_not_kept(catalog: Catalog, tmp_path: Path) -> None:
     good = Manifest.registered([Entry(path="a", size_bytes=1)])
     table = good.table.set_column(0, SCHEMA.field("path"), pa.array(["../a"]))
     replace(good, table=table).write(tmp_path / "lying")
@@ -72,7 +75,7 @@ def test_a_manifest_with_unsafe_paths_is_not_kept(catalog: CatalogStore, tmp_pat
     assert caught.value.kind == "path-dots"
 
 
-def test_the_same_committed_files_under_other_keys(catalog: CatalogStore, shelf: Shelf, tmp_path: Path) -> None:
+def test_the_same_committed_files_under_other_keys(catalog: Catalog, shelf: Shelf, tmp_path: Path) -> None:
     shelf.keep(Manifest.committed([Entry(path="a", size_bytes=1, digest="00" * 32, key="blobs/here")]))
     Manifest.committed([Entry(path="a", size_bytes=1, digest="00" * 32, key="there")]).write(tmp_path / "m")
     with pytest.raises(ConflictError) as caught:
@@ -80,7 +83,7 @@ def test_the_same_committed_files_under_other_keys(catalog: CatalogStore, shelf:
     assert caught.value.kind == "manifest-keys-differ"
 
 
-def test_seals_grow(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_seals_grow(catalog: Catalog, shelf: Shelf) -> None:
     manifest = listed(a="1", b="2")
     version = shelf.add("x", manifest).version
     assert catalog.seal_path(version.manifest_digest) is None
@@ -94,7 +97,7 @@ def test_seals_grow(catalog: CatalogStore, shelf: Shelf) -> None:
     assert shelf.known(manifest) == {"a": ZEROS, "b": ONES}
 
 
-def test_IMMUTABLE_known_digests_never_change(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_IMMUTABLE_known_digests_never_change(catalog: Catalog, shelf: Shelf) -> None:
     manifest = listed(a="1", b="2")
     shelf.add("x", manifest)
     shelf.learn(manifest, a=ZEROS)
@@ -104,7 +107,7 @@ def test_IMMUTABLE_known_digests_never_change(catalog: CatalogStore, shelf: Shel
     assert shelf.known(manifest) == {"a": ZEROS, "b": None}
 
 
-def test_a_committed_version_is_sealed_from_the_start(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_a_committed_version_is_sealed_from_the_start(catalog: Catalog, shelf: Shelf) -> None:
     manifest = Manifest.committed([Entry(path="a", size_bytes=1, digest=ZEROS.hex())])
     assert shelf.add("x", manifest).version.sealed
     shelf.learn(manifest, a=ZEROS)
@@ -113,7 +116,7 @@ def test_a_committed_version_is_sealed_from_the_start(catalog: CatalogStore, she
     assert caught.value.kind == "digest-mismatch"
 
 
-def test_seals_of_others_are_refused(catalog: CatalogStore, shelf: Shelf, tmp_path: Path) -> None:
+def test_seals_of_others_are_refused(catalog: Catalog, shelf: Shelf, tmp_path: Path) -> None:
     one, two = shelf.keep(listed(a="1")), shelf.keep(listed(a="2"))
     seal = shelf.learn(one, a=ZEROS)
     with pytest.raises(InputError) as caught:
@@ -129,17 +132,17 @@ def test_seals_of_others_are_refused(catalog: CatalogStore, shelf: Shelf, tmp_pa
         catalog.seal(two.manifest_digest, short.seal_digest)
 
 
-def test_what_was_learned_may_not_be_forgotten(catalog: CatalogStore, shelf: Shelf, engine: Engine) -> None:
-    manifest = shelf.keep(listed(a="1"))
-    shelf.learn(manifest, a=ZEROS)
-    kept = catalog.seal_path(manifest.manifest_digest)
+def test_what_was_learned_may_not_be_forgotten(embedded: CatalogStore, embedded_shelf: Shelf, engine: Engine) -> None:
+    manifest = embedded_shelf.keep(listed(a="1"))
+    embedded_shelf.learn(manifest, a=ZEROS)
+    kept = embedded.seal_path(manifest.manifest_digest)
     assert kept is not None
     kept.unlink()
     with writing(engine) as connection:
         connection.execute(sa.delete(t.archived))
     for action in (
-        lambda: catalog.seal_path(manifest.manifest_digest),
-        lambda: shelf.learn(shelf.keep(listed(a="1")), a=ONES),
+        lambda: embedded.seal_path(manifest.manifest_digest),
+        lambda: embedded_shelf.learn(embedded_shelf.keep(listed(a="1")), a=ONES),
     ):
         with pytest.raises(DamagedError) as caught:
             action()
@@ -147,7 +150,7 @@ def test_what_was_learned_may_not_be_forgotten(catalog: CatalogStore, shelf: She
 
 
 def test_hosts_that_share_only_a_database_server_see_the_same_files(
-    catalog: CatalogStore, shelf: Shelf, engine: Engine, tmp_path: Path
+    catalog: Catalog, shelf: Shelf, engine: Engine, tmp_path: Path
 ) -> None:
     chance = random.Random(1)
     etags = (chance.randbytes(30).hex() for _ in range(60_000))
@@ -170,7 +173,7 @@ def test_hosts_that_share_only_a_database_server_see_the_same_files(
         assert connection.execute(sa.select(sa.func.max(t.archived.c.part))).scalar_one() >= 1, "it came in parts"
 
 
-def test_a_new_version_knows_the_digests_of_unchanged_objects(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_a_new_version_knows_the_digests_of_unchanged_objects(catalog: Catalog, shelf: Shelf) -> None:
     old, new = listed(a="1", b="2", mute=""), listed(a="1", b="changed", c="3", mute="")
     shelf.add("x", old)
     shelf.learn(old, a=ZEROS, b=ONES, mute=ONES)
@@ -181,15 +184,15 @@ def test_a_new_version_knows_the_digests_of_unchanged_objects(catalog: CatalogSt
     assert catalog.resolve("x").sealed
 
 
-def test_digests_are_not_inherited_across_lakes_or_over_damage(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_digests_are_not_inherited_across_lakes_or_over_damage(embedded: CatalogStore, embedded_shelf: Shelf) -> None:
     old = listed(a="1", b="2")
-    shelf.add("x", old)
-    shelf.learn(old, a=ZEROS)
+    embedded_shelf.add("x", old)
+    embedded_shelf.learn(old, a=ZEROS)
     elsewhere = listed(a="1")
-    shelf.add("x", elsewhere, lake_url=f"{LAKE}/other")
-    assert catalog.seal_path(elsewhere.manifest_digest) is None
-    shelf.add("y", old)
-    seal = catalog.seal_path(old.manifest_digest)
+    embedded_shelf.add("x", elsewhere, lake_url=f"{LAKE}/other")
+    assert embedded.seal_path(elsewhere.manifest_digest) is None
+    embedded_shelf.add("y", old)
+    seal = embedded.seal_path(old.manifest_digest)
     assert seal is not None
     os.unlink(seal)
-    assert shelf.add("y", listed(a="1", c="3")).version.number == 2
+    assert embedded_shelf.add("y", listed(a="1", c="3")).version.number == 2

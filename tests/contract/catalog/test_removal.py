@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from forebay.catalog import schema as t
 from forebay.catalog.engine import writing
 from forebay.catalog.records import version_id
-from forebay.catalog.store import CatalogStore
 from forebay.errors import ConflictError, NotFoundError
+from forebay.wire.hub import Catalog
 from tests.contract.catalog.shelf import Shelf, listed
 
 REPLICA: dict[str, Any] = {
@@ -40,7 +40,7 @@ def _put_on_volume(engine: Engine, dataset: str, number: int, state: str) -> Non
         connection.execute(t.replica.insert().values(volume_id="nvme", version_id=target, state=state, **REPLICA))
 
 
-def _refused(catalog: CatalogStore, dataset: str, number: int) -> ConflictError:
+def _refused(catalog: Catalog, dataset: str, number: int) -> ConflictError:
     with pytest.raises(ConflictError) as caught:
         catalog.remove_version(dataset, number)
     assert catalog.resolve(f"{dataset}@v{number}").number == number
@@ -50,7 +50,7 @@ def _refused(catalog: CatalogStore, dataset: str, number: int) -> ConflictError:
     return caught.value
 
 
-def test_IMMUTABLE_numbers_are_never_used_twice(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_IMMUTABLE_numbers_are_never_used_twice(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x")
     shelf.add("x")
     catalog.remove_version("x", 2)
@@ -65,7 +65,7 @@ def test_IMMUTABLE_numbers_are_never_used_twice(catalog: CatalogStore, shelf: Sh
     assert catalog.dataset("x").versions == 1
 
 
-def test_a_dataset_without_versions_is_still_there(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_a_dataset_without_versions_is_still_there(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x")
     catalog.remove_version("x", 1)
     assert (catalog.dataset("x").versions, catalog.dataset("x").latest, catalog.dataset("x").size_bytes) == (0, 0, 0)
@@ -76,7 +76,7 @@ def test_a_dataset_without_versions_is_still_there(catalog: CatalogStore, shelf:
     catalog.remove_dataset("x")
 
 
-def test_what_is_tagged_stays(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_what_is_tagged_stays(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x")
     catalog.tag("x", "prod", 1, "ada")
     error = _refused(catalog, "x", 1)
@@ -86,7 +86,7 @@ def test_what_is_tagged_stays(catalog: CatalogStore, shelf: Shelf) -> None:
     catalog.remove_version("x", 1)
 
 
-def test_what_others_were_made_from_stays(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_what_others_were_made_from_stays(catalog: Catalog, shelf: Shelf) -> None:
     parent = shelf.add("x").version
     shelf.add("y", parents=(parent,))
     error = _refused(catalog, "x", 1)
@@ -96,7 +96,7 @@ def test_what_others_were_made_from_stays(catalog: CatalogStore, shelf: Shelf) -
     catalog.remove_version("x", 1)
 
 
-def test_children_in_the_same_dataset_go_with_it(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_children_in_the_same_dataset_go_with_it(catalog: Catalog, shelf: Shelf) -> None:
     parent = shelf.add("x").version
     shelf.add("x", parents=(parent,))
     catalog.remove_dataset("x")
@@ -104,7 +104,7 @@ def test_children_in_the_same_dataset_go_with_it(catalog: CatalogStore, shelf: S
 
 
 @pytest.mark.parametrize("state", ["filling", "ready", "evicting", "damaged"])
-def test_what_is_on_a_volume_stays(catalog: CatalogStore, shelf: Shelf, engine: Engine, state: str) -> None:
+def test_what_is_on_a_volume_stays(catalog: Catalog, shelf: Shelf, engine: Engine, state: str) -> None:
     shelf.add("x")
     _put_on_volume(engine, "x", 1, state)
     error = _refused(catalog, "x", 1)
@@ -112,14 +112,14 @@ def test_what_is_on_a_volume_stays(catalog: CatalogStore, shelf: Shelf, engine: 
     assert "nvme" in error.message
 
 
-def test_an_absent_replica_holds_nothing(catalog: CatalogStore, shelf: Shelf, engine: Engine) -> None:
+def test_an_absent_replica_holds_nothing(catalog: Catalog, shelf: Shelf, engine: Engine) -> None:
     shelf.add("x")
     _put_on_volume(engine, "x", 1, "absent")
     catalog.remove_version("x", 1)
     assert catalog.versions("x") == []
 
 
-def test_removing_nothing(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_removing_nothing(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x")
     for dataset, number in (("x", 2), ("y", 1)):
         with pytest.raises(NotFoundError):

@@ -12,6 +12,7 @@ from forebay.catalog.recipe import Cut, Piece, read_recipe, write_recipe
 from forebay.catalog.store import CatalogStore
 from forebay.errors import ConflictError, DamagedError, InputError, NotFoundError
 from forebay.wire.catalog import NewSubset, NewVersion, Version
+from forebay.wire.hub import Catalog
 from tests.contract.catalog.shelf import LAKE, ONES, ZEROS, Shelf, listed
 
 WHOLE = listed(a="1", b="2", c="3")
@@ -31,7 +32,7 @@ def declare(shelf: Shelf, name: str, manifest: Manifest, *, number: int = 1) -> 
     return shelf.catalog.add_subset(new)
 
 
-def test_a_subset_is_found_by_its_name_and_seen_nowhere_else(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_a_subset_is_found_by_its_name_and_seen_nowhere_else(catalog: Catalog, shelf: Shelf) -> None:
     first = shelf.add("x", WHOLE).version
     part = declare(shelf, "[ab]", listed(a="1", b="2"))
     assert (part.ref, part.files, part.size_bytes) == ("x@v1[[ab]]", 2, 2)
@@ -50,7 +51,7 @@ def test_a_subset_is_found_by_its_name_and_seen_nowhere_else(catalog: CatalogSto
     assert shelf.add("x").version.ref == "x@v2"
 
 
-def test_an_unknown_subset_and_what_is_none(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_an_unknown_subset_and_what_is_none(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x", WHOLE)
     with pytest.raises(NotFoundError, match="--include"):
         catalog.resolve("x@v1[a*]")
@@ -72,7 +73,7 @@ def test_an_unknown_subset_and_what_is_none(catalog: CatalogStore, shelf: Shelf)
         catalog.resolve("x@v1[bad]")
 
 
-def test_what_one_learns_all_know(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_what_one_learns_all_know(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x", WHOLE)
     ab, bc = listed(a="1", b="2"), listed(b="2", c="3")
     declare(shelf, "ab", ab)
@@ -90,14 +91,14 @@ def test_what_one_learns_all_know(catalog: CatalogStore, shelf: Shelf) -> None:
     assert catalog.resolve("x@v1[c]").sealed
 
 
-def test_what_the_whole_learns_its_subsets_know(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_what_the_whole_learns_its_subsets_know(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x", WHOLE)
     declare(shelf, "a", listed(a="1"))
     shelf.learn(WHOLE, a=ZEROS)
     assert shelf.known(listed(a="1")) == {"a": ZEROS}
 
 
-def test_IMMUTABLE_a_subset_may_not_contradict_its_whole(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_IMMUTABLE_a_subset_may_not_contradict_its_whole(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x", WHOLE)
     declare(shelf, "a", listed(a="1"))
     shelf.learn(WHOLE, a=ZEROS)
@@ -107,7 +108,7 @@ def test_IMMUTABLE_a_subset_may_not_contradict_its_whole(catalog: CatalogStore, 
     assert shelf.known(WHOLE)["a"] == ZEROS
 
 
-def test_the_first_recipe_of_a_manifest_stays(catalog: CatalogStore, shelf: Shelf, tmp_path: Path) -> None:
+def test_the_first_recipe_of_a_manifest_stays(catalog: Catalog, shelf: Shelf, tmp_path: Path) -> None:
     part = shelf.keep(listed(a="1"))
     digest = part.manifest_digest
     with pytest.raises(NotFoundError) as absent:
@@ -121,27 +122,35 @@ def test_the_first_recipe_of_a_manifest_stays(catalog: CatalogStore, shelf: Shel
     kept = catalog.recipe_path(digest)
     with pytest.raises(DamagedError, match="belongs to the manifest"):
         catalog.store_recipe("ab" * 32, kept)
+
+
+def test_a_torn_recipe_is_not_handed_out_and_can_be_kept_anew(
+    embedded: CatalogStore, embedded_shelf: Shelf, tmp_path: Path
+) -> None:
+    digest = embedded_shelf.keep(listed(a="1")).manifest_digest
+    whole = Cut(object_bytes=90, head=b"PAR1", pieces=(Piece(4, 10, 20),), tail=b"footer")
+    write_recipe(tmp_path / "recipe.parquet", digest, {"a": whole})
+    embedded.store_recipe(digest, tmp_path / "recipe.parquet")
+    kept = embedded.recipe_path(digest)
     kept.chmod(0o644)
     kept.write_bytes(b"torn")
     with pytest.raises(DamagedError):
-        catalog.recipe_path(digest)
-    catalog.store_recipe(digest, tmp_path / "recipe.parquet")
-    assert read_recipe(catalog.recipe_path(digest), digest)["a"].tail == b"another", "a torn one is replaced"
+        embedded.recipe_path(digest)
+    embedded.store_recipe(digest, tmp_path / "recipe.parquet")
+    assert read_recipe(embedded.recipe_path(digest), digest) == {"a": whole}
 
 
 @pytest.mark.parametrize(
     "pieces", [(Piece(5, 0, 1),), (Piece(4, 3, 3),), (Piece(4, 0, 91),), (Piece(4, 0, 9), Piece(14, 9, 10))]
 )
-def test_a_recipe_that_makes_no_file_is_refused(
-    catalog: CatalogStore, tmp_path: Path, pieces: tuple[Piece, ...]
-) -> None:
+def test_a_recipe_that_makes_no_file_is_refused(catalog: Catalog, tmp_path: Path, pieces: tuple[Piece, ...]) -> None:
     cut = Cut(object_bytes=90, head=b"PAR1", pieces=pieces, tail=b"")
     write_recipe(tmp_path / "recipe.parquet", "ab" * 32, {"a": cut})
     with pytest.raises(DamagedError, match="no file"):
         catalog.store_recipe("ab" * 32, tmp_path / "recipe.parquet")
 
 
-def test_a_removed_version_takes_its_subsets_along(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_a_removed_version_takes_its_subsets_along(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x", WHOLE)
     declare(shelf, "a", listed(a="1"))
     catalog.remove_version("x", 1)
@@ -153,7 +162,7 @@ def test_a_removed_version_takes_its_subsets_along(catalog: CatalogStore, shelf:
     assert catalog.datasets() == []
 
 
-def test_RECOVERABLE_a_subset_is_put_back_without_its_whole(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_RECOVERABLE_a_subset_is_put_back_without_its_whole(catalog: Catalog, shelf: Shelf) -> None:
     part = shelf.keep(listed(a="1"))
     new = NewVersion(
         dataset="x",

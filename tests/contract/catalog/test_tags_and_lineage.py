@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from forebay.catalog.store import CatalogStore
 from forebay.errors import InputError, NotFoundError
 from forebay.wire.catalog import LineageEdge
+from forebay.wire.hub import Catalog
 from tests.contract.catalog.shelf import Shelf
 
 
-def test_a_tag_moves(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_a_tag_moves(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x")
     shelf.add("x")
     catalog.tag("x", "prod", 1, "ada")
@@ -21,7 +21,7 @@ def test_a_tag_moves(catalog: CatalogStore, shelf: Shelf) -> None:
     assert [version.tags for version in catalog.versions("x")] == [("prod",), ("best",)]
 
 
-def test_IMMUTABLE_moves_of_a_tag_are_kept(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_IMMUTABLE_moves_of_a_tag_are_kept(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x")
     shelf.add("x")
     first = catalog.tag("x", "prod", 1, "ada")
@@ -37,7 +37,7 @@ def test_IMMUTABLE_moves_of_a_tag_are_kept(catalog: CatalogStore, shelf: Shelf) 
     assert [move.tag for move in catalog.tag_history("x")] == ["other", "prod", "prod", "prod", "prod"]
 
 
-def test_tags_are_per_dataset(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_tags_are_per_dataset(catalog: Catalog, shelf: Shelf) -> None:
     for name in ("x", "x", "y"):
         shelf.add(name)
     catalog.tag("x", "prod", 2, "ada")
@@ -46,7 +46,7 @@ def test_tags_are_per_dataset(catalog: CatalogStore, shelf: Shelf) -> None:
     assert len(catalog.tag_history("y")) == 1
 
 
-def test_tags_that_cannot_be(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_tags_that_cannot_be(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("x")
     for tag in ("latest", "v1", "abcdef", "Prod"):
         with pytest.raises(InputError) as caught:
@@ -63,7 +63,7 @@ def test_tags_that_cannot_be(catalog: CatalogStore, shelf: Shelf) -> None:
     assert catalog.tag_history("x") == []
 
 
-def test_lineage_is_everything_up_and_down(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_lineage_is_everything_up_and_down(catalog: Catalog, shelf: Shelf) -> None:
     raw, side = shelf.add("raw").version, shelf.add("side").version
     clean = shelf.add("clean", parents=(raw,)).version
     mixed = shelf.add("mixed", parents=(clean, side, raw)).version
@@ -85,7 +85,7 @@ def test_lineage_is_everything_up_and_down(catalog: CatalogStore, shelf: Shelf) 
         catalog.lineage("alone", 2)
 
 
-def test_a_long_chain_of_diamonds_stays_fast(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_a_long_chain_of_diamonds_stays_fast(catalog: Catalog, shelf: Shelf) -> None:
     left = right = shelf.add("root").version
     for step in range(20):
         left, right = (

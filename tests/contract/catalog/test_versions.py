@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from forebay.catalog import schema as t
 from forebay.catalog.engine import writing
-from forebay.catalog.store import CatalogStore
 from forebay.errors import ConflictError, ForebayError, InputError, NotFoundError
 from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion
+from forebay.wire.hub import Catalog
 from tests.contract.catalog.shelf import LAKE, Shelf, listed
 
 
@@ -20,11 +20,11 @@ def _kind(action: object) -> str:
     return caught.value.kind
 
 
-def test_an_empty_catalog_is_a_list(catalog: CatalogStore) -> None:
+def test_an_empty_catalog_is_a_list(catalog: Catalog) -> None:
     assert catalog.datasets() == []
 
 
-def test_a_version_is_what_was_added(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_a_version_is_what_was_added(catalog: Catalog, shelf: Shelf) -> None:
     manifest = shelf.keep(listed(a="1", b="2"))
     made_by = MadeBy(command="python prepare.py", code="abc123", parameters='{"x": 1}')
     new = NewVersion(
@@ -51,14 +51,14 @@ def test_a_version_is_what_was_added(catalog: CatalogStore, shelf: Shelf) -> Non
     assert (dataset.versions, dataset.latest, dataset.size_bytes) == (1, 1, 2)
 
 
-def test_datasets_by_name_and_versions_newest_first(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_datasets_by_name_and_versions_newest_first(catalog: Catalog, shelf: Shelf) -> None:
     for name in ("b", "a", "b"):
         shelf.add(name)
     assert [(dataset.name, dataset.versions) for dataset in catalog.datasets()] == [("a", 1), ("b", 2)]
     assert [version.number for version in catalog.versions("b")] == [2, 1]
 
 
-def test_identical_content_adds_nothing(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_identical_content_adds_nothing(catalog: Catalog, shelf: Shelf) -> None:
     first = shelf.add("x", listed(a="1"))
     again = shelf.add("x", listed(a="1"))
     assert first.created
@@ -69,7 +69,7 @@ def test_identical_content_adds_nothing(catalog: CatalogStore, shelf: Shelf) -> 
     assert shelf.add("x", listed(a="1"), lake_url="s3://elsewhere").version.number == 4
 
 
-def test_references(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_references(catalog: Catalog, shelf: Shelf) -> None:
     one, two = shelf.add("x").version, shelf.add("x").version
     catalog.tag("x", "prod", 1, "ada")
     prefix = one.manifest_digest[:12]
@@ -78,7 +78,7 @@ def test_references(catalog: CatalogStore, shelf: Shelf) -> None:
     assert catalog.resolve(f"x@{two.manifest_digest}").number == 2
 
 
-def test_references_to_nothing(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_references_to_nothing(catalog: Catalog, shelf: Shelf) -> None:
     shelf.add("criteo")
     catalog.tag("criteo", "prod", 1, "ada")
     assert _kind(lambda: catalog.resolve("criteo@v2")) == "version-not-found"
@@ -94,7 +94,7 @@ def test_references_to_nothing(catalog: CatalogStore, shelf: Shelf) -> None:
         assert caught.value.kind == "dataset-not-found"
 
 
-def test_an_ambiguous_digest_prefix_lists_the_versions(catalog: CatalogStore, shelf: Shelf, engine: Engine) -> None:
+def test_an_ambiguous_digest_prefix_lists_the_versions(catalog: Catalog, shelf: Shelf, engine: Engine) -> None:
     shelf.add("x")
     shelf.add("x")
     shelf.add("x", listed(a="back"))
@@ -108,7 +108,7 @@ def test_an_ambiguous_digest_prefix_lists_the_versions(catalog: CatalogStore, sh
     assert catalog.resolve("x@abcdef2").number == 3, "the newest of one content"
 
 
-def test_requests_that_are_refused_leave_nothing_behind(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_requests_that_are_refused_leave_nothing_behind(catalog: Catalog, shelf: Shelf) -> None:
     manifest = shelf.keep(listed(a="1"))
     good = shelf.new("x", manifest)
     secret = NewVersion(
@@ -131,7 +131,7 @@ def test_requests_that_are_refused_leave_nothing_behind(catalog: CatalogStore, s
     assert catalog.datasets() == []
 
 
-def test_any_text_can_be_kept(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_any_text_can_be_kept(catalog: Catalog, shelf: Shelf) -> None:
     manifest = shelf.keep(listed(a="1"))
     awkward = "a\0b \udcff é 🦆 'quoted'; DROP TABLE version"
     catalog.add_version(
@@ -150,7 +150,7 @@ def test_any_text_can_be_kept(catalog: CatalogStore, shelf: Shelf) -> None:
     catalog.tag("x", "t", 1, awkward * 10)
 
 
-def test_restore_puts_a_version_back(catalog: CatalogStore, shelf: Shelf) -> None:
+def test_restore_puts_a_version_back(catalog: Catalog, shelf: Shelf) -> None:
     manifest = shelf.keep(listed(a="1"))
     restored = catalog.restore_version(shelf.new("x", manifest), 5)
     assert restored.ref == "x@v5"

@@ -1,4 +1,4 @@
-"""A hub on each database: the stores are the same, the locks under them are not."""
+"""A hub on each database, and both its faces: in this process, and served over HTTP."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from forebay.catalog.manifest import Entry, Manifest
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import add_version
+from forebay.testing.served import ServedHubs
 from forebay.testing.servers import Postgres
 from forebay.wire.catalog import Version
+from forebay.wire.hub import Hub
 
 VOLUME = "v1"
 LIMIT_BYTES = 1000
@@ -34,7 +36,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[LocalHub]:
+def embedded(database_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[LocalHub]:
     opened = LocalHub.open(tmp_path / "home", database_url, clock, Terms(hold_seconds=10.0, lease_seconds=100.0))
     opened.volumes.add(VOLUME, str(tmp_path / "volume"), LIMIT_BYTES)
     yield opened
@@ -42,11 +44,22 @@ def hub(database_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[LocalHu
     shutil.rmtree(tmp_path / "home", ignore_errors=True)
 
 
+@pytest.fixture(params=["embedded", "remote"])
+def hub(
+    request: pytest.FixtureRequest, embedded: LocalHub, served_hubs: ServedHubs, clock: FakeClock, tmp_path: Path
+) -> Iterator[Hub]:
+    if request.param == "embedded":
+        yield embedded
+        return
+    with served_hubs.client_of(embedded, clock, tmp_path / "client") as remote:
+        yield remote
+
+
 @pytest.fixture
-def version(hub: LocalHub) -> Version:
+def version(hub: Hub) -> Version:
     return new_version(hub, "clicks")
 
 
-def new_version(hub: LocalHub, dataset: str, size_bytes: int = 100) -> Version:
+def new_version(hub: Hub, dataset: str, size_bytes: int = 100) -> Version:
     manifest = Manifest.registered([Entry(path=f"{dataset}.tsv", size_bytes=size_bytes)])
     return add_version(hub, dataset, manifest, "file:///lake")

@@ -8,23 +8,23 @@ from threading import Barrier
 import pytest
 
 from forebay.errors import ConflictError, NotFoundError
-from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
 from forebay.wire.cache import FillDone, Granted, NoRoom, Progress, Ready, ReplicaState, Reserved, Waiting
 from forebay.wire.catalog import Version
+from forebay.wire.hub import Hub
 from tests.contract.hub.conftest import LIMIT_BYTES, VOLUME, new_version
 
 DONE = FillDone(added_bytes=120, moved_bytes=100, present_bytes=0, seconds=2.0, seal_digest="")
 
 
-def claim(hub: LocalHub, version: Version, purpose: str = "test") -> Granted:
+def claim(hub: Hub, version: Version, purpose: str = "test") -> Granted:
     granted = hub.fills.claim(VOLUME, version, holder(purpose))
     assert isinstance(granted, Granted)
     return granted
 
 
-def test_ONE_FILL_one_holder_and_others_wait_and_see_its_progress(hub: LocalHub, version: Version) -> None:
+def test_ONE_FILL_one_holder_and_others_wait_and_see_its_progress(hub: Hub, version: Version) -> None:
     granted = claim(hub, version, "first")
     hub.fills.renew(granted.fill_id, granted.token, Progress(total_bytes=100, moved_bytes=40))
     waiting = hub.fills.claim(VOLUME, version, holder("second"))
@@ -34,7 +34,7 @@ def test_ONE_FILL_one_holder_and_others_wait_and_see_its_progress(hub: LocalHub,
     assert hub.fills.look(VOLUME, version) == waiting
 
 
-def test_ONE_FILL_of_many_that_claim_at_once_exactly_one_is_granted(hub: LocalHub) -> None:
+def test_ONE_FILL_of_many_that_claim_at_once_exactly_one_is_granted(hub: Hub) -> None:
     for round_number in range(5):
         version = new_version(hub, f"d{round_number}")
         barrier = Barrier(8)
@@ -49,16 +49,14 @@ def test_ONE_FILL_of_many_that_claim_at_once_exactly_one_is_granted(hub: LocalHu
         assert sum(isinstance(item, Waiting) for item in claims) == 7
 
 
-def test_tokens_grow_over_versions_claimed_at_once(hub: LocalHub) -> None:
+def test_tokens_grow_over_versions_claimed_at_once(hub: Hub) -> None:
     versions = [new_version(hub, f"d{number}") for number in range(6)]
     with ThreadPoolExecutor(6) as pool:
         tokens = [granted.token for granted in pool.map(lambda version: claim(hub, version), versions)]
     assert sorted(tokens) == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_silent_holder_is_replaced_and_its_reports_are_refused(
-    hub: LocalHub, version: Version, clock: FakeClock
-) -> None:
+def test_a_silent_holder_is_replaced_and_its_reports_are_refused(hub: Hub, version: Version, clock: FakeClock) -> None:
     old = claim(hub, version)
     clock.pass_by(11)
     assert hub.fills.look(VOLUME, version) is None
@@ -77,7 +75,7 @@ def test_a_silent_holder_is_replaced_and_its_reports_are_refused(
     assert hub.fills.finish(new.fill_id, new.token, DONE).state is ReplicaState.READY
 
 
-def test_a_holder_seen_dead_is_replaced_at_once_and_no_other(hub: LocalHub, version: Version) -> None:
+def test_a_holder_seen_dead_is_replaced_at_once_and_no_other(hub: Hub, version: Version) -> None:
     dead = claim(hub, version)
     waiting = hub.fills.look(VOLUME, version)
     assert isinstance(waiting, Waiting)
@@ -91,7 +89,7 @@ def test_a_holder_seen_dead_is_replaced_at_once_and_no_other(hub: LocalHub, vers
         hub.fills.renew(dead.fill_id, dead.token, Progress())
 
 
-def test_a_beating_holder_keeps_its_fill(hub: LocalHub, version: Version, clock: FakeClock) -> None:
+def test_a_beating_holder_keeps_its_fill(hub: Hub, version: Version, clock: FakeClock) -> None:
     granted = claim(hub, version)
     for _ in range(5):
         clock.pass_by(8)
@@ -99,7 +97,7 @@ def test_a_beating_holder_keeps_its_fill(hub: LocalHub, version: Version, clock:
         assert isinstance(hub.fills.claim(VOLUME, version, holder()), Waiting)
 
 
-def test_finish_makes_it_ready_and_adds_to_the_account(hub: LocalHub, version: Version) -> None:
+def test_finish_makes_it_ready_and_adds_to_the_account(hub: Hub, version: Version) -> None:
     granted = claim(hub, version)
     assert hub.fills.reserve(granted.fill_id, granted.token, 300, 10_000) == Reserved(reserved_bytes=300)
     hub.fills.finish(granted.fill_id, granted.token, DONE)
@@ -111,7 +109,7 @@ def test_finish_makes_it_ready_and_adds_to_the_account(hub: LocalHub, version: V
     assert hub.fills.open_fills(VOLUME) == []
 
 
-def test_a_failed_fill_says_why_and_keeps_what_it_left(hub: LocalHub, version: Version) -> None:
+def test_a_failed_fill_says_why_and_keeps_what_it_left(hub: Hub, version: Version) -> None:
     granted = claim(hub, version)
     hub.fills.renew(granted.fill_id, granted.token, Progress(moved_bytes=30))
     hub.fills.fail(granted.fill_id, granted.token, "the lake is away", 30)
@@ -125,7 +123,7 @@ def test_a_failed_fill_says_why_and_keeps_what_it_left(hub: LocalHub, version: V
     assert [event.reason for event in hub.volumes.events(VOLUME, 10)] == ["the lake is away"]
 
 
-def test_a_failed_repair_stays_damaged(hub: LocalHub, version: Version) -> None:
+def test_a_failed_repair_stays_damaged(hub: Hub, version: Version) -> None:
     granted = claim(hub, version)
     hub.fills.finish(granted.fill_id, granted.token, DONE)
     hub.replicas.mark_damaged(VOLUME, version, "a bit flipped")
@@ -136,7 +134,7 @@ def test_a_failed_repair_stays_damaged(hub: LocalHub, version: Version) -> None:
     assert replica.state is ReplicaState.DAMAGED
 
 
-def test_FITS_the_last_free_bytes_are_promised_once(hub: LocalHub) -> None:
+def test_FITS_the_last_free_bytes_are_promised_once(hub: Hub) -> None:
     grants = [claim(hub, new_version(hub, f"d{number}")) for number in range(6)]
     barrier = Barrier(6)
 
@@ -151,13 +149,13 @@ def test_FITS_the_last_free_bytes_are_promised_once(hub: LocalHub) -> None:
     assert hub.volumes.get(VOLUME).reserved_bytes <= LIMIT_BYTES
 
 
-def test_FITS_the_disk_itself_counts_too(hub: LocalHub, version: Version) -> None:
+def test_FITS_the_disk_itself_counts_too(hub: Hub, version: Version) -> None:
     granted = claim(hub, version)
     assert hub.fills.reserve(granted.fill_id, granted.token, 300, 250) == NoRoom(missing_bytes=50, never=False)
     assert hub.fills.reserve(granted.fill_id, granted.token, 1001, 10_000) == NoRoom(missing_bytes=1, never=True)
 
 
-def test_reserving_again_replaces_and_a_failed_fill_reserves_no_more(hub: LocalHub, version: Version) -> None:
+def test_reserving_again_replaces_and_a_failed_fill_reserves_no_more(hub: Hub, version: Version) -> None:
     granted = claim(hub, version)
     for need in (900, 950, 100):
         assert hub.fills.reserve(granted.fill_id, granted.token, need, 10_000) == Reserved(reserved_bytes=need)
@@ -166,7 +164,7 @@ def test_reserving_again_replaces_and_a_failed_fill_reserves_no_more(hub: LocalH
         hub.fills.reserve(granted.fill_id, granted.token, 900, 10_000)
 
 
-def test_abandon_ends_a_dead_fill_and_no_live_one(hub: LocalHub, version: Version, clock: FakeClock) -> None:
+def test_abandon_ends_a_dead_fill_and_no_live_one(hub: Hub, version: Version, clock: FakeClock) -> None:
     granted = claim(hub, version)
     hub.fills.reserve(granted.fill_id, granted.token, 700, 10_000)
     with pytest.raises(ConflictError):
@@ -181,11 +179,11 @@ def test_abandon_ends_a_dead_fill_and_no_live_one(hub: LocalHub, version: Versio
     assert claim(hub, version).fill_id != granted.fill_id
 
 
-def wishes(hub: LocalHub, granted: Granted, after: int = 0) -> list[int]:
+def wishes(hub: Hub, granted: Granted, after: int = 0) -> list[int]:
     return [wish.entry for wish in hub.fills.wishes(granted.fill_id, granted.token, after)]
 
 
-def test_the_holder_hears_what_readers_wait_for_each_wish_once(hub: LocalHub, version: Version) -> None:
+def test_the_holder_hears_what_readers_wait_for_each_wish_once(hub: Hub, version: Version) -> None:
     other, granted = claim(hub, new_version(hub, "other")), claim(hub, version)
     assert wishes(hub, granted) == []
     hub.fills.prefer(VOLUME, version, [7, 2**40])
@@ -199,7 +197,7 @@ def test_the_holder_hears_what_readers_wait_for_each_wish_once(hub: LocalHub, ve
     assert wishes(hub, other) == []
 
 
-def test_a_waiting_reader_learns_which_fill_it_is(hub: LocalHub, version: Version) -> None:
+def test_a_waiting_reader_learns_which_fill_it_is(hub: Hub, version: Version) -> None:
     granted = claim(hub, version)
     waiting = hub.fills.look(VOLUME, version)
     assert isinstance(waiting, Waiting)
@@ -207,7 +205,7 @@ def test_a_waiting_reader_learns_which_fill_it_is(hub: LocalHub, version: Versio
 
 
 def test_wishes_outlive_a_silent_holder_and_a_stale_one_hears_none(
-    hub: LocalHub, version: Version, clock: FakeClock
+    hub: Hub, version: Version, clock: FakeClock
 ) -> None:
     old = claim(hub, version)
     hub.fills.prefer(VOLUME, version, [1])
@@ -219,7 +217,7 @@ def test_wishes_outlive_a_silent_holder_and_a_stale_one_hears_none(
 
 
 @pytest.mark.parametrize("end", ["finish", "fail", "fail with leftovers", "abandon"])
-def test_wishes_end_with_their_fill(hub: LocalHub, version: Version, clock: FakeClock, end: str) -> None:
+def test_wishes_end_with_their_fill(hub: Hub, version: Version, clock: FakeClock, end: str) -> None:
     hub.fills.prefer(VOLUME, version, [5])
     granted = claim(hub, version)
     assert wishes(hub, granted) == [], "nobody filled it when that was wished for"
@@ -238,7 +236,7 @@ def test_wishes_end_with_their_fill(hub: LocalHub, version: Version, clock: Fake
     assert wishes(hub, claim(hub, version)) == []
 
 
-def test_unknown_volumes_and_versions_are_named(hub: LocalHub, version: Version) -> None:
+def test_unknown_volumes_and_versions_are_named(hub: Hub, version: Version) -> None:
     with pytest.raises(NotFoundError, match="no volume"):
         hub.fills.claim("nowhere", version, holder())
     with pytest.raises(NotFoundError, match="no volume"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from forebay.errors import UnavailableError
-from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
 from forebay.wire.cache import HealthReport, Ready, Sign, VolumeState
 from forebay.wire.catalog import Version
+from forebay.wire.hub import Hub
 from tests.contract.hub.conftest import VOLUME, new_version
 from tests.contract.hub.test_fills import DONE, claim
 
@@ -19,13 +19,13 @@ GONE = HealthReport(sign=Sign.GONE, reason="not mounted")
 
 
 @pytest.fixture
-def ready(hub: LocalHub, version: Version) -> Version:
+def ready(hub: Hub, version: Version) -> Version:
     granted = claim(hub, version)
     hub.fills.finish(granted.fill_id, granted.token, DONE)
     return version
 
 
-def test_an_unstable_volume_is_opened_and_neither_filled_nor_emptied(hub: LocalHub, ready: Version) -> None:
+def test_an_unstable_volume_is_opened_and_neither_filled_nor_emptied(hub: Hub, ready: Version) -> None:
     assert hub.volumes.report_health(VOLUME, BAD).state is VolumeState.UNSTABLE
     hub.leases.release(hub.leases.take(VOLUME, ready, holder()).lease_id)
     with pytest.raises(UnavailableError, match="it stalls") as refused:
@@ -36,7 +36,7 @@ def test_an_unstable_volume_is_opened_and_neither_filled_nor_emptied(hub: LocalH
     assert isinstance(hub.fills.look(VOLUME, ready), Ready)
 
 
-def test_a_volume_that_is_down_is_not_opened_until_it_shows_a_sign_of_life(hub: LocalHub, ready: Version) -> None:
+def test_a_volume_that_is_down_is_not_opened_until_it_shows_a_sign_of_life(hub: Hub, ready: Version) -> None:
     assert hub.volumes.report_health(VOLUME, GONE).state is VolumeState.DOWN
     with pytest.raises(UnavailableError) as refused:
         hub.leases.take(VOLUME, ready, holder())
@@ -45,13 +45,13 @@ def test_a_volume_that_is_down_is_not_opened_until_it_shows_a_sign_of_life(hub: 
     hub.leases.take(VOLUME, ready, holder())
 
 
-def test_a_running_fill_goes_on(hub: LocalHub, version: Version) -> None:
+def test_a_running_fill_goes_on(hub: Hub, version: Version) -> None:
     granted = claim(hub, version)
     hub.volumes.report_health(VOLUME, GONE)
     assert hub.fills.finish(granted.fill_id, granted.token, DONE).ref == version.ref
 
 
-def test_changes_are_in_the_history_and_since_stays(hub: LocalHub, clock: FakeClock) -> None:
+def test_changes_are_in_the_history_and_since_stays(hub: Hub, clock: FakeClock) -> None:
     hub.volumes.report_health(VOLUME, BAD)
     began = clock.now()
     clock.pass_by(60)
@@ -66,7 +66,7 @@ def test_changes_are_in_the_history_and_since_stays(hub: LocalHub, clock: FakeCl
     assert told == ["volume-normal", "volume-unstable", "volume-down", "volume-unstable"]
 
 
-def test_verified_at_is_of_the_replica_that_was_looked_at(hub: LocalHub, ready: Version, clock: FakeClock) -> None:
+def test_verified_at_is_of_the_replica_that_was_looked_at(hub: Hub, ready: Version, clock: FakeClock) -> None:
     first = hub.replicas.get(VOLUME, ready)
     assert first is not None
     assert first.verified_at == clock.now()

@@ -5,29 +5,29 @@ from __future__ import annotations
 import pytest
 
 from forebay.errors import ConflictError
-from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
 from forebay.wire.catalog import Version
+from forebay.wire.hub import Hub
 from tests.contract.hub.conftest import VOLUME
 from tests.contract.hub.test_fills import DONE, claim
 
 
 @pytest.fixture
-def ready(hub: LocalHub, version: Version) -> Version:
+def ready(hub: Hub, version: Version) -> Version:
     granted = claim(hub, version)
     hub.fills.finish(granted.fill_id, granted.token, DONE)
     return version
 
 
-def test_only_what_is_ready_is_leased(hub: LocalHub, version: Version) -> None:
+def test_only_what_is_ready_is_leased(hub: Hub, version: Version) -> None:
     with pytest.raises(ConflictError, match="not ready") as refused:
         hub.leases.take(VOLUME, version, holder())
     assert refused.value.kind == "not-ready"
 
 
 def test_IN_USE_a_leased_replica_is_not_evicted_until_its_lease_ends(
-    hub: LocalHub, ready: Version, clock: FakeClock
+    hub: Hub, ready: Version, clock: FakeClock
 ) -> None:
     lease = hub.leases.take(VOLUME, ready, holder())
     for _ in range(4):
@@ -45,7 +45,7 @@ def test_IN_USE_a_leased_replica_is_not_evicted_until_its_lease_ends(
 
 
 def test_a_lease_that_ran_out_is_known_until_it_is_given_back_or_forgotten_after_a_week(
-    hub: LocalHub, ready: Version, clock: FakeClock
+    hub: Hub, ready: Version, clock: FakeClock
 ) -> None:
     kept, given_back = (hub.leases.take(VOLUME, ready, holder()) for _ in range(2))
     assert hub.leases.lapsed(VOLUME) == []
@@ -62,15 +62,13 @@ def test_a_lease_that_ran_out_is_known_until_it_is_given_back_or_forgotten_after
     assert hub.leases.lapsed(VOLUME) == []
 
 
-def test_a_holder_that_slept_renews_while_its_replica_is_the_same(
-    hub: LocalHub, ready: Version, clock: FakeClock
-) -> None:
+def test_a_holder_that_slept_renews_while_its_replica_is_the_same(hub: Hub, ready: Version, clock: FakeClock) -> None:
     lease = hub.leases.take(VOLUME, ready, holder())
     clock.pass_by(500)
     assert hub.leases.renew(lease.lease_id).expires_at == clock.now() + 100
 
 
-def test_a_lease_does_not_pass_to_what_was_filled_anew(hub: LocalHub, ready: Version) -> None:
+def test_a_lease_does_not_pass_to_what_was_filled_anew(hub: Hub, ready: Version) -> None:
     lease = hub.leases.take(VOLUME, ready, holder())
     hub.replicas.mark_damaged(VOLUME, ready, "a bit flipped")
     hub.leases.renew(lease.lease_id)
@@ -80,21 +78,21 @@ def test_a_lease_does_not_pass_to_what_was_filled_anew(hub: LocalHub, ready: Ver
         hub.leases.renew(lease.lease_id)
 
 
-def test_release_is_idempotent_and_frees(hub: LocalHub, ready: Version) -> None:
+def test_release_is_idempotent_and_frees(hub: Hub, ready: Version) -> None:
     lease = hub.leases.take(VOLUME, ready, holder())
     hub.leases.release(lease.lease_id)
     hub.leases.release(lease.lease_id)
     assert hub.replicas.begin_evict(VOLUME, ready, "asked").token > lease.token
 
 
-def test_every_use_is_in_the_ledger(hub: LocalHub, ready: Version) -> None:
+def test_every_use_is_in_the_ledger(hub: Hub, ready: Version) -> None:
     for _ in range(3):
         hub.leases.release(hub.leases.take(VOLUME, ready, holder()).lease_id)
     (savings,) = hub.volumes.savings(VOLUME)
     assert (savings.uses, savings.conventional_bytes, savings.moved_bytes, savings.saved_bytes) == (3, 300, 100, 200)
 
 
-def test_using_moves_the_last_use(hub: LocalHub, ready: Version, clock: FakeClock) -> None:
+def test_using_moves_the_last_use(hub: Hub, ready: Version, clock: FakeClock) -> None:
     clock.pass_by(1000)
     lease = hub.leases.take(VOLUME, ready, holder())
     replica = hub.replicas.get(VOLUME, ready)

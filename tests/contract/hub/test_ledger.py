@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import pytest
 
-from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
 from forebay.wire.cache import FillDone, LedgerKey, Progress, Savings
 from forebay.wire.catalog import Version
+from forebay.wire.hub import Hub
 from tests.contract.hub.conftest import VOLUME, new_version
 from tests.contract.hub.test_fills import claim
 
 DAY = 86400.0
 
 
-def fill(hub: LocalHub, version: Version, *, moved_bytes: int, seconds: float) -> None:
+def fill(hub: Hub, version: Version, *, moved_bytes: int, seconds: float) -> None:
     granted = claim(hub, version)
     done = FillDone(added_bytes=moved_bytes, moved_bytes=moved_bytes, present_bytes=0, seconds=seconds, seal_digest="")
     hub.fills.finish(granted.fill_id, granted.token, done)
 
 
-def use(hub: LocalHub, version: Version, times: int = 1) -> None:
+def use(hub: Hub, version: Version, times: int = 1) -> None:
     for _ in range(times):
         hub.leases.release(hub.leases.take(VOLUME, version, holder()).lease_id)
 
 
-def ledger(hub: LocalHub, by: LedgerKey) -> dict[str, Savings]:
+def ledger(hub: Hub, by: LedgerKey) -> dict[str, Savings]:
     found = hub.volumes.savings(VOLUME, by)
     assert all(item.by is by for item in found)
     assert [item.key for item in found] == sorted(item.key for item in found)
     return {item.key: item for item in found}
 
 
-def test_it_adds_up_by_version_dataset_team_and_month(hub: LocalHub, version: Version, clock: FakeClock) -> None:
+def test_it_adds_up_by_version_dataset_team_and_month(hub: Hub, version: Version, clock: FakeClock) -> None:
     other = new_version(hub, "views", 50)
     hub.catalog.set_team("clicks", "ads")
     fill(hub, version, moved_bytes=100, seconds=2.0)
@@ -57,7 +57,7 @@ def test_it_adds_up_by_version_dataset_team_and_month(hub: LocalHub, version: Ve
         assert sum(item.seconds_saved for item in found.values()) == pytest.approx(9.0)
 
 
-def test_what_was_is_not_rewritten_when_a_dataset_changes_its_team(hub: LocalHub, version: Version) -> None:
+def test_what_was_is_not_rewritten_when_a_dataset_changes_its_team(hub: Hub, version: Version) -> None:
     fill(hub, version, moved_bytes=100, seconds=2.0)
     use(hub, version)
     hub.catalog.set_team("clicks", "ads")
@@ -66,7 +66,7 @@ def test_what_was_is_not_rewritten_when_a_dataset_changes_its_team(hub: LocalHub
 
 
 def test_a_version_whose_fill_told_little_goes_by_the_volumes_latest_fills(
-    hub: LocalHub, version: Version, clock: FakeClock
+    hub: Hub, version: Version, clock: FakeClock
 ) -> None:
     other = new_version(hub, "views", 50)
     fill(hub, version, moved_bytes=100, seconds=2.0)
@@ -80,14 +80,14 @@ def test_a_version_whose_fill_told_little_goes_by_the_volumes_latest_fills(
     assert hub.volumes.get(VOLUME).bandwidth_bytes_s == pytest.approx(10, rel=1e-3), "what was long ago has faded"
 
 
-def test_nothing_is_claimed_while_no_fill_has_told_how_fast_the_lake_is(hub: LocalHub, version: Version) -> None:
+def test_nothing_is_claimed_while_no_fill_has_told_how_fast_the_lake_is(hub: Hub, version: Version) -> None:
     hub.replicas.adopt(VOLUME, version, 7, 1.0)
     use(hub, version)
     (found,) = hub.volumes.savings(VOLUME)
     assert (found.uses, found.saved_bytes, found.seconds_saved) == (1, 100, 0.0)
 
 
-def test_what_a_broken_fill_moved_counts_and_takes_time(hub: LocalHub, version: Version) -> None:
+def test_what_a_broken_fill_moved_counts_and_takes_time(hub: Hub, version: Version) -> None:
     fill(hub, new_version(hub, "views", 50), moved_bytes=50, seconds=1.0)
     granted = claim(hub, version)
     hub.fills.renew(granted.fill_id, granted.token, Progress(moved_bytes=25))
@@ -97,7 +97,7 @@ def test_what_a_broken_fill_moved_counts_and_takes_time(hub: LocalHub, version: 
     assert found.seconds_saved == pytest.approx(-0.5)
 
 
-def test_the_uses_come_back_in_their_order(hub: LocalHub, version: Version, clock: FakeClock) -> None:
+def test_the_uses_come_back_in_their_order(hub: Hub, version: Version, clock: FakeClock) -> None:
     fill(hub, version, moved_bytes=100, seconds=2.0)
     began = clock.now()
     use(hub, version)

@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 
 from forebay.errors import ConflictError, InputError, NotFoundError
-from forebay.hub.local import LocalHub
 from forebay.wire.cache import NoRoom, Quota, Reserved
 from forebay.wire.catalog import NewVersion, Version
+from forebay.wire.hub import Hub
 from tests.contract.hub.conftest import LIMIT_BYTES, VOLUME, new_version
 from tests.contract.hub.test_fills import claim
 
 PLENTY = 10 * LIMIT_BYTES
 
 
-def test_quotas_are_set_changed_and_taken_away(hub: LocalHub) -> None:
+def test_quotas_are_set_changed_and_taken_away(hub: Hub) -> None:
     assert hub.volumes.quotas(VOLUME) == []
     hub.volumes.set_quota(VOLUME, "maps", 5)
     hub.volumes.set_quota(VOLUME, "ads", 10)
@@ -35,9 +35,7 @@ def test_quotas_are_set_changed_and_taken_away(hub: LocalHub) -> None:
         hub.volumes.set_quota("nowhere", "ads", 5)
 
 
-def test_FITS_of_a_team_its_fills_at_once_do_not_both_get_the_last_of_its_quota(
-    hub: LocalHub, version: Version
-) -> None:
+def test_FITS_of_a_team_its_fills_at_once_do_not_both_get_the_last_of_its_quota(hub: Hub, version: Version) -> None:
     other, foreign = new_version(hub, "views"), new_version(hub, "foreign")
     for dataset in ("clicks", "views"):
         hub.catalog.set_team(dataset, "ads")
@@ -53,7 +51,7 @@ def test_FITS_of_a_team_its_fills_at_once_do_not_both_get_the_last_of_its_quota(
     assert isinstance(hub.fills.reserve(second.fill_id, second.token, 100, PLENTY, 9999), Reserved)
 
 
-def test_a_dataset_becomes_a_teams_and_no_other_teams_by_the_way(hub: LocalHub, version: Version) -> None:
+def test_a_dataset_becomes_a_teams_and_no_other_teams_by_the_way(hub: Hub, version: Version) -> None:
     assert hub.catalog.dataset("clicks").team == ""
     new = NewVersion(
         dataset="clicks",
@@ -83,7 +81,7 @@ def test_a_dataset_becomes_a_teams_and_no_other_teams_by_the_way(hub: LocalHub, 
     assert (replica.team, replica.stale_after_s) == ("ads", None)
 
 
-def test_a_stale_age_of_its_own_reaches_the_replicas(hub: LocalHub, version: Version) -> None:
+def test_a_stale_age_of_its_own_reaches_the_replicas(hub: Hub, version: Version) -> None:
     claim(hub, version)
     for seconds in (86400.0, 0.0, None):
         assert hub.catalog.set_stale_after("clicks", seconds).stale_after_s == seconds

@@ -9,28 +9,28 @@ from functools import partial
 import pytest
 
 from forebay.errors import ConflictError, ForebayError, NotFoundError
-from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
 from forebay.wire.cache import EvictGrant, Granted, ReplicaState, Waiting
 from forebay.wire.catalog import Version
+from forebay.wire.hub import Hub
 from tests.contract.hub.conftest import LIMIT_BYTES, VOLUME, new_version
 from tests.contract.hub.test_fills import DONE, claim
 
 
 @pytest.fixture
-def ready(hub: LocalHub, version: Version) -> Version:
+def ready(hub: Hub, version: Version) -> Version:
     granted = claim(hub, version)
     hub.fills.finish(granted.fill_id, granted.token, DONE)
     return version
 
 
-def state_of(hub: LocalHub, version: Version) -> ReplicaState:
+def state_of(hub: Hub, version: Version) -> ReplicaState:
     replica = hub.replicas.get(VOLUME, version)
     return ReplicaState.ABSENT if replica is None else replica.state
 
 
-def test_IN_USE_a_pin_holds_until_it_ends(hub: LocalHub, ready: Version, clock: FakeClock) -> None:
+def test_IN_USE_a_pin_holds_until_it_ends(hub: Hub, ready: Version, clock: FakeClock) -> None:
     hub.replicas.pin(VOLUME, ready, "ada", "the paper", clock.now() + 50)
     with pytest.raises(ConflictError) as refused:
         hub.replicas.begin_evict(VOLUME, ready, "full")
@@ -39,7 +39,7 @@ def test_IN_USE_a_pin_holds_until_it_ends(hub: LocalHub, ready: Version, clock: 
     hub.replicas.begin_evict(VOLUME, ready, "full")
 
 
-def test_what_is_absent_or_going_cannot_be_pinned(hub: LocalHub, version: Version) -> None:
+def test_what_is_absent_or_going_cannot_be_pinned(hub: Hub, version: Version) -> None:
     with pytest.raises(NotFoundError, match="cache warm"):
         hub.replicas.pin(VOLUME, version, "ada", "", 0.0)
     granted = claim(hub, version)
@@ -49,7 +49,7 @@ def test_what_is_absent_or_going_cannot_be_pinned(hub: LocalHub, version: Versio
         hub.replicas.pin(VOLUME, version, "ada", "", 0.0)
 
 
-def test_an_eviction_ends_once_and_frees(hub: LocalHub, ready: Version) -> None:
+def test_an_eviction_ends_once_and_frees(hub: Hub, ready: Version) -> None:
     grant = hub.replicas.begin_evict(VOLUME, ready, "asked")
     assert isinstance(hub.fills.claim(VOLUME, ready, holder()), Waiting)
     with pytest.raises(ConflictError):
@@ -62,7 +62,7 @@ def test_an_eviction_ends_once_and_frees(hub: LocalHub, ready: Version) -> None:
     assert isinstance(hub.fills.claim(VOLUME, ready, holder()), Granted)
 
 
-def test_a_dead_eviction_is_taken_up_and_its_old_holder_fenced(hub: LocalHub, ready: Version, clock: FakeClock) -> None:
+def test_a_dead_eviction_is_taken_up_and_its_old_holder_fenced(hub: Hub, ready: Version, clock: FakeClock) -> None:
     old = hub.replicas.begin_evict(VOLUME, ready, "asked")
     clock.pass_by(8)
     hub.replicas.renew_evict(VOLUME, ready, old.token)
@@ -85,7 +85,7 @@ def test_a_dead_eviction_is_taken_up_and_its_old_holder_fenced(hub: LocalHub, re
     hub.replicas.finish_evict(VOLUME, ready, new.token, 120)
 
 
-def test_an_eviction_that_its_holder_gave_up_is_taken_up_at_once(hub: LocalHub, ready: Version) -> None:
+def test_an_eviction_that_its_holder_gave_up_is_taken_up_at_once(hub: Hub, ready: Version) -> None:
     old = hub.replicas.begin_evict(VOLUME, ready, "asked")
     hub.replicas.abandon_evict(VOLUME, ready, old.token)
     assert state_of(hub, ready) is ReplicaState.EVICTING
@@ -94,15 +94,13 @@ def test_an_eviction_that_its_holder_gave_up_is_taken_up_at_once(hub: LocalHub, 
 
 
 @pytest.mark.parametrize(("damaged", "state"), [(False, ReplicaState.READY), (True, ReplicaState.DAMAGED)])
-def test_a_cancelled_eviction_leaves_it_as_it_was(
-    hub: LocalHub, ready: Version, damaged: bool, state: ReplicaState
-) -> None:
+def test_a_cancelled_eviction_leaves_it_as_it_was(hub: Hub, ready: Version, damaged: bool, state: ReplicaState) -> None:
     grant = hub.replicas.begin_evict(VOLUME, ready, "asked")
     hub.replicas.cancel_evict(VOLUME, ready, grant.token, "read-only", damaged=damaged)
     assert state_of(hub, ready) is state
 
 
-def test_of_many_that_evict_at_once_one_is_granted(hub: LocalHub, ready: Version) -> None:
+def test_of_many_that_evict_at_once_one_is_granted(hub: Hub, ready: Version) -> None:
     def evict(_: int) -> EvictGrant | None:
         try:
             return hub.replicas.begin_evict(VOLUME, ready, "full")
@@ -113,7 +111,7 @@ def test_of_many_that_evict_at_once_one_is_granted(hub: LocalHub, ready: Version
         assert sum(grant is not None for grant in pool.map(evict, range(6))) == 1
 
 
-def test_IN_USE_of_a_lease_and_an_eviction_at_once_only_one_wins(hub: LocalHub) -> None:
+def test_IN_USE_of_a_lease_and_an_eviction_at_once_only_one_wins(hub: Hub) -> None:
     def wins(action: Callable[[], object]) -> bool:
         try:
             action()
@@ -133,7 +131,7 @@ def test_IN_USE_of_a_lease_and_an_eviction_at_once_only_one_wins(hub: LocalHub) 
             assert sorted(pool.map(wins, actions)) == [False, True]
 
 
-def test_damage_is_found_once_and_only_in_what_was_looked_at(hub: LocalHub, ready: Version) -> None:
+def test_damage_is_found_once_and_only_in_what_was_looked_at(hub: Hub, ready: Version) -> None:
     with pytest.raises(ConflictError):
         hub.replicas.mark_damaged(VOLUME, ready, "old news", token=999)
     assert hub.replicas.mark_damaged(VOLUME, ready, "a bit flipped").state is ReplicaState.DAMAGED
@@ -143,7 +141,7 @@ def test_damage_is_found_once_and_only_in_what_was_looked_at(hub: LocalHub, read
 
 
 def test_recover_adopts_forgets_and_ends_the_fill_of_what_it_adopts(
-    hub: LocalHub, version: Version, clock: FakeClock
+    hub: Hub, version: Version, clock: FakeClock
 ) -> None:
     claim(hub, version)
     with pytest.raises(ConflictError):
@@ -158,7 +156,7 @@ def test_recover_adopts_forgets_and_ends_the_fill_of_what_it_adopts(
     assert claim(hub, version).token == 8, "tokens only grow, over a loss of the records too"
 
 
-def test_a_volume_is_known_by_id_and_by_path(hub: LocalHub) -> None:
+def test_a_volume_is_known_by_id_and_by_path(hub: Hub) -> None:
     before = hub.volumes.get(VOLUME)
     assert hub.volumes.at(before.path) == before
     assert hub.volumes.at("/nowhere") is None
@@ -168,7 +166,7 @@ def test_a_volume_is_known_by_id_and_by_path(hub: LocalHub) -> None:
     assert hub.volumes.get("other").limit_bytes == 5
 
 
-def test_BRAKE_hosts_may_see_a_volume_at_paths_of_their_own(hub: LocalHub) -> None:
+def test_BRAKE_hosts_may_see_a_volume_at_paths_of_their_own(hub: Hub) -> None:
     """One host's path says nothing about what another host has there, and the record does not go to and fro."""
     first = hub.volumes.get(VOLUME)
     for host in ("a", "b", "a"):
@@ -182,7 +180,7 @@ def test_BRAKE_hosts_may_see_a_volume_at_paths_of_their_own(hub: LocalHub) -> No
     assert hub.volumes.at("/mnt/a", "b") == hub.volumes.get("other")
 
 
-def test_events_are_the_newest_first(hub: LocalHub) -> None:
+def test_events_are_the_newest_first(hub: Hub) -> None:
     for number in range(4):
         hub.volumes.record(VOLUME, "clicks@v1", f"event-{number}", "why", number)
     assert [event.event for event in hub.volumes.events(VOLUME, 2)] == ["event-3", "event-2"]

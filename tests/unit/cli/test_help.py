@@ -15,6 +15,7 @@ from forebay.cli.main import app
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = runpy.run_path(str(ROOT / "scripts" / "cli_reference.py"))
+SETTINGS = runpy.run_path(str(ROOT / "scripts" / "settings_reference.py"))
 COMMANDS: dict[str, Any] = dict(REFERENCE["leaves"](typer.main.get_command(app), "forebay"))
 HEAVY = ("sqlalchemy", "pydantic", "pyarrow", "numpy", "obstore", "structlog", "rich", "alembic", "asyncio")
 
@@ -22,6 +23,11 @@ HEAVY = ("sqlalchemy", "pydantic", "pyarrow", "numpy", "obstore", "structlog", "
 def test_the_reference_is_what_the_program_says() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
     assert page == REFERENCE["render"](), "bring it up to date: python scripts/cli_reference.py"
+
+
+def test_the_page_of_settings_is_what_they_are() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert page == SETTINGS["render"](), "bring it up to date: python scripts/settings_reference.py"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -35,7 +41,7 @@ def test_every_command_has_an_example_and_the_common_options(name: str) -> None:
     assert all(parameter.help for parameter in command.params if parameter.name not in ("tag",))
 
 
-@pytest.mark.parametrize("group", ["", "dataset", "cache", "ctr", "user", "team", "token", "audit", "config"])
+@pytest.mark.parametrize("group", ["", "dataset", "cache", "hub", "ctr", "user", "team", "token", "audit", "config"])
 def test_no_summary_is_cut(group: str) -> None:
     command: Any = typer.main.get_command(app)
     context = typer.Context(command, info_name="forebay", terminal_width=80)

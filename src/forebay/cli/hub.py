@@ -1,0 +1,101 @@
+"""`forebay hub`: serve this machine's hub to others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forebay.cli.call import Call
+from forebay.cli.command import Group, command
+from forebay.cli.table import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(cls=Group, no_args_is_help=True, help="The hub that a team shares.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Where the hub answers. `token` is told once, when it is made."""
+
+    url: str
+    token: str | None
+
+
+@command(
+    app,
+    "serve",
+    example="""
+forebay hub serve
+forebay hub serve --host 0.0.0.0 --tls-cert hub.pem --tls-key hub.key""",
+    gives="forebay.cli.hub:Served",
+)
+def serve(
+    call: Call,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Listen here. Default: the setting hub_host.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, metavar="PORT", help="0: any free one. Default: the setting hub_port."),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The certificate, with its chain (PEM).")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key (PEM).")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let others come without TLS: a proxy in front of it speaks that.")
+    ] = False,
+) -> None:
+    """Serve this machine's hub to others, until Ctrl-C or SIGTERM.
+
+    Its records are in the home folder, or in the database that is set. The first start makes a token and tells it
+    once; where FOREBAY_TOKEN is set, that is the token.
+    """
+    from forebay.clock import SystemClock
+    from forebay.hub.api.limits import Limits
+    from forebay.hub.local import LocalHub
+    from forebay.hub.serve import Address
+    from forebay.hub.serve import serve as serve_until_told
+    from forebay.hub.tokens import digest_of, first_token, guarded_by
+    from forebay.settings import load, parse_limit
+
+    _log_to_stderr()
+    settings = load({**call.flags, "hub_host": host, "hub_port": port}).settings
+    address = Address(
+        host=settings.hub_host, port=settings.hub_port, certificate=tls_cert, key=tls_key, insecure=insecure
+    )
+    address.check()
+    clock = SystemClock()
+    hub = LocalHub.open(settings.home, settings.database_url, clock)
+    try:
+        digest, made = (digest_of(settings.token), None) if settings.token else first_token(settings.home)
+        limits = Limits(upload_bytes=int(parse_limit(settings.hub_upload_limit)))
+
+        def tell(url: str) -> None:
+            served = Served(url=url, token=made)
+            call.show(served, ids=[url], human=lambda out: _tell(out, served))
+
+        serve_until_told(hub, guarded_by(digest, hub), address, clock, limits, tell)
+    finally:
+        hub.close()
+
+
+def _tell(out: Console, served: Served) -> None:
+    say(out, f"The hub answers at {served.url}")
+    if served.token is not None:
+        say(out, "Its token, which is not told again:")
+        say(out, f"  export FOREBAY_HUB={served.url} FOREBAY_TOKEN={served.token}")
+
+
+def _log_to_stderr() -> None:
+    """A server's log is for who runs it."""
+    import logging
+    import sys
+
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("forebay").setLevel(logging.INFO)

@@ -1,0 +1,52 @@
+"""The application: all resources under one roof, whoever its callers are and wherever its records lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, FastAPI
+
+from forebay.hub.answers import Answers
+from forebay.hub.api import datasets, files, fills, history, info, leases, progress, replicas, tags, versions, volumes
+from forebay.hub.api.acting import HubFor
+from forebay.hub.api.errors import Failure, add_error_handlers
+from forebay.hub.api.info import VERSION
+from forebay.hub.api.limits import Bounded, Limits
+from forebay.hub.api.requests import Traced
+from forebay.wire.http import API
+
+
+def create_app(
+    hub_for: HubFor,
+    *,
+    answers: Answers,
+    check: Callable[[], object],
+    limits: Limits | None = None,
+    is_stopping: Callable[[], bool] = bool,
+) -> FastAPI:
+    """The hub's API.
+
+    `hub_for` gives the hub that a bearer token may act through; `answers` keeps what writes with an idempotency key
+    were answered; `check` raises while the hub is not ready; streams end when it `is_stopping`.
+    """
+    # No pages of FastAPI's own: they would bring scripts from elsewhere.
+    app = FastAPI(
+        title="Forebay hub", version=VERSION, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None
+    )
+    app.state.hub_for = hub_for
+    app.state.answers = answers
+    app.state.check = check
+    app.state.is_stopping = is_stopping
+    api = APIRouter(prefix=API)
+    for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases, replicas):
+        api.include_router(part.router)
+    api.include_router(files.uploads)
+    failures: dict[int | str, dict[str, object]] = {
+        status: {"model": Failure, "description": "It failed: what, and what to do."} for status in ("4XX", "5XX")
+    }
+    app.include_router(api, responses=failures)
+    app.include_router(info.health, responses={"5XX": failures["5XX"]})
+    add_error_handlers(app)
+    app.add_middleware(Bounded, limits=limits or Limits())
+    app.add_middleware(Traced)
+    return app

@@ -1,0 +1,127 @@
+"""Manifests, seals and recipes as files: they stream both ways, and what comes is bounded and checked by the hub."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+from starlette.concurrency import run_in_threadpool
+
+from forebay.errors import DamagedError, NotFoundError
+from forebay.hub.api.acting import Acting
+from forebay.hub.api.once import OnceRoute
+from forebay.hub.api.values import Digest
+from forebay.wire.http import PARQUET, DamagedUploadError
+from forebay.wire.hub import Hub
+
+router = APIRouter(tags=["files"], route_class=OnceRoute)
+uploads = APIRouter(tags=["files"])
+
+_BUFFER_BYTES = 1 << 20
+_FILE: dict[str, Any] = {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
+_COMES: dict[str, Any] = {"requestBody": {**_FILE, "required": True}}
+_GOES: dict[int | str, dict[str, Any]] = {200: {**_FILE, "description": "The file."}}
+Told = TypeVar("Told")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """The digest under which a file is kept."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedSeal:
+    """The seal whose digests are known from now on."""
+
+    seal_digest: Digest
+
+
+@uploads.post("/manifests", status_code=201, openapi_extra=_COMES)
+async def store_manifest(hub: Acting, request: Request) -> Stored:
+    """Keep a manifest file. Idempotent."""
+    return Stored(digest=await _received(request, hub.catalog.store_manifest))
+
+
+@router.get("/manifests/{digest}", response_class=Response, responses=_GOES)
+def get_manifest(hub: Acting, digest: Digest) -> FileResponse:
+    """A manifest file."""
+    return FileResponse(hub.catalog.manifest_path(digest), media_type=PARQUET)
+
+
+@uploads.post("/seals", status_code=201, openapi_extra=_COMES)
+async def store_seal(hub: Acting, request: Request) -> Stored:
+    """Keep a seal file. Idempotent."""
+    return Stored(digest=await _received(request, hub.catalog.store_seal))
+
+
+@router.get("/manifests/{digest}/seal")
+def get_seal(hub: Acting, digest: Digest) -> RecordedSeal:
+    """The seal with the digests learned so far; 404 `nothing-learned` while there are none."""
+    return RecordedSeal(seal_digest=_learned(hub, digest).stem)
+
+
+@router.get("/manifests/{digest}/seal/file", response_class=Response, responses=_GOES)
+def get_seal_file(hub: Acting, digest: Digest) -> FileResponse:
+    """The file of that seal."""
+    return FileResponse(_learned(hub, digest), media_type=PARQUET)
+
+
+@router.put("/manifests/{digest}/seal", status_code=204)
+def record_seal(hub: Acting, digest: Digest, recorded: RecordedSeal) -> None:
+    """Record the digests of a seal that was stored before. Known ones never change."""
+    hub.catalog.seal(digest, recorded.seal_digest)
+
+
+@uploads.put("/manifests/{digest}/recipe", status_code=204, openapi_extra=_COMES)
+async def store_recipe(hub: Acting, digest: Digest, request: Request) -> None:
+    """Keep what the cut files of a subset are made of. The first one stays."""
+    await _received(request, lambda file: hub.catalog.store_recipe(digest, file))
+
+
+@router.get("/manifests/{digest}/recipe", response_class=Response, responses=_GOES)
+def get_recipe(hub: Acting, digest: Digest) -> FileResponse:
+    """That file."""
+    return FileResponse(hub.catalog.recipe_path(digest), media_type=PARQUET)
+
+
+def _learned(hub: Hub, digest: str) -> Path:
+    """A seal's file, which is named by its digest."""
+    path = hub.catalog.seal_path(digest)
+    if path is None:
+        raise NotFoundError("nothing-learned", f"No digest was learned for the manifest {digest}.")
+    return path
+
+
+async def _received(request: Request, keep: Callable[[Path], Told]) -> Told:
+    async with _file_of(request) as file:
+        try:
+            return await run_in_threadpool(keep, file)
+        except DamagedError as error:
+            raise DamagedUploadError(error.kind, error.message, todo="Send a whole one.") from error
+
+
+@asynccontextmanager
+async def _file_of(request: Request) -> AsyncIterator[Path]:
+    """The request's body as a file, written a MiB at a time by another thread."""
+    folder = await run_in_threadpool(tempfile.TemporaryDirectory, prefix="forebay-upload-")
+    try:
+        path = Path(folder.name) / "upload.parquet"
+        with path.open("wb") as file:
+            waiting = bytearray()
+            async for chunk in request.stream():
+                waiting += chunk
+                if len(waiting) >= _BUFFER_BYTES:
+                    await run_in_threadpool(file.write, bytes(waiting))
+                    waiting.clear()
+            await run_in_threadpool(file.write, bytes(waiting))
+        yield path
+    finally:
+        await run_in_threadpool(folder.cleanup)

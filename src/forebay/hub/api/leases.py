@@ -1,0 +1,52 @@
+"""Leases: who uses a replica now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from forebay.hub.api.acting import Acting
+from forebay.hub.api.once import OnceRoute
+from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.versioned import OfVersion
+from forebay.wire.cache import Holder, Lease
+
+router = APIRouter(tags=["leases"], route_class=OnceRoute)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLease(OfVersion):
+    """Somebody wants to use a ready replica."""
+
+    holder: Holder
+
+
+@router.post("/volumes/{volume_id}/leases", status_code=201)
+def take_lease(hub: Acting, volume_id: str, wanted: NewLease) -> Lease:
+    """Use a ready replica."""
+    return hub.leases.take(volume_id, wanted.found(hub), wanted.holder)
+
+
+@router.get("/volumes/{volume_id}/leases")
+def list_leases(hub: Acting, volume_id: str, paging: Paging) -> Page[Lease]:
+    """Leases that have not expired, the oldest first."""
+    return page(hub.leases.live(volume_id), lambda item: (item.granted_at, item.lease_id), paging)
+
+
+@router.get("/volumes/{volume_id}/leases/lapsed")
+def list_lapsed_leases(hub: Acting, volume_id: str, paging: Paging) -> Page[Lease]:
+    """Leases that ran out within the last week and were never given back, the oldest first."""
+    return page(hub.leases.lapsed(volume_id), lambda item: (item.granted_at, item.lease_id), paging)
+
+
+@router.put("/leases/{lease_id}")
+def renew_lease(hub: Acting, lease_id: str) -> Lease:
+    """Heartbeat."""
+    return hub.leases.renew(lease_id)
+
+
+@router.delete("/leases/{lease_id}", status_code=204)
+def release_lease(hub: Acting, lease_id: str) -> None:
+    """End a lease. Idempotent."""
+    hub.leases.release(lease_id)

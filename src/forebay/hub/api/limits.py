@@ -1,0 +1,77 @@
+"""Bounds on what a request may send: so many bytes, and not too slowly. ASGI, before anything is read or parsed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from forebay.errors import InputError, UnavailableError
+from forebay.hub.api.errors import error_response
+from forebay.wire.http import API
+
+_UPLOAD = re.compile(rf"{API}/(manifests|seals|manifests/[0-9a-f]+/recipe)/?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most that a request may send, and how long it may be silent while it does."""
+
+    body_bytes: int = 8 << 20
+    upload_bytes: int = 1 << 30
+    silent_seconds: float = 30.0
+
+
+class Bounded:
+    """Refuses bodies that are too large (413) or don't come (408)."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        most = self._limits.upload_bytes if _UPLOAD.fullmatch(scope["path"]) else self._limits.body_bytes
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > most:
+            response = error_response(_too_large(most), scope["state"]["request_id"])
+            await response(scope, receive, send)
+            return
+        await self._app(scope, _Body(receive, most, self._limits.silent_seconds).receive, send)
+
+
+class _Body:
+    def __init__(self, receive: Receive, most: int, silent_seconds: float) -> None:
+        self._receive = receive
+        self._most = most
+        self._silent_seconds = silent_seconds
+        self._got = 0
+        self._is_whole = False
+
+    async def receive(self) -> Message:
+        if self._is_whole:
+            # What comes now is only that the client has gone.
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), self._silent_seconds)
+        except TimeoutError:
+            raise UnavailableError(
+                "request-timeout", f"Nothing of the request's body came for {self._silent_seconds:.0f} s."
+            ) from None
+        self._got += len(message.get("body", b""))
+        if self._got > self._most:
+            raise _too_large(self._most)
+        self._is_whole = not message.get("more_body", False)
+        return message
+
+
+def _too_large(most: int) -> InputError:
+    return InputError(
+        "body-too-large",
+        f"The request's body has more than {most} bytes.",
+        todo="Send less, or raise hub_upload_limit where the hub runs.",
+    )

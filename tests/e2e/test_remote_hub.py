@@ -1,0 +1,117 @@
+"""Every command works the same against a team's hub: served by one home, used from another."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forebay.testing.cached import World
+from tests.e2e.program import Program
+from tests.e2e.serving import running, told
+from tests.e2e.test_startup import _SCRIPT, NEVER
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Where the hub is."""
+    made = World(tmp_path / "server")
+    yield made
+    made.hub.close()
+
+
+@pytest.fixture
+def member(world: World, tmp_path: Path) -> Iterator[Program]:
+    """Somebody of the team, on another machine than the process that serves the hub."""
+    folder = tmp_path / "member"
+    folder.mkdir()
+    with running(Program(world.root), "--port", "0") as process:
+        served = told(process)
+        yield Program(folder, FOREBAY_HUB=served["url"], FOREBAY_TOKEN=served["token"])
+
+
+def test_the_main_job_of_a_member(member: Program, world: World, days: Path, tmp_path: Path) -> None:
+    assert member("dataset", "ls", "--json").json == []
+    assert member("dataset", "register", "criteo", days.as_uri(), "-q").ids == ["criteo@v1"]
+    assert [item.name for item in world.hub.catalog.datasets()] == ["criteo"]
+    member("dataset", "tag", "criteo@v1", "prod")
+    assert member("dataset", "show", "criteo@prod", "-q").ids == ["criteo@v1"]
+    forecast = member("cache", "warm", "criteo", "--dry-run", "--json").json[0]
+    assert forecast["move_bytes"] == 6000
+    (warmed,) = member("cache", "warm", "criteo@prod", "--json").json
+    assert warmed["moved_bytes"] == 6000
+    assert member("cache", "warm", "criteo@prod", "--json").json[0]["moved_bytes"] == 0
+    assert Path(member("path", "criteo@v1").out.strip(), "day_2").read_bytes() == (days / "day_2").read_bytes()
+    assert member("exec", "criteo@v1", "--", "true").code == 0
+    assert member("cache", "warm", "criteo@v1", "--include", "day_0", "--json").json[0]["moved_bytes"] == 0
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "features").write_bytes(b"f" * 500)
+    committed = member("dataset", "commit", "features", out, "--parent", "criteo@v1", "--json").json
+    assert committed["version"]["ref"] == "features@v1"
+    assert member("dataset", "lineage", "criteo@v1", "-q").ids == ["criteo@v1", "features@v1"]
+    member("cache", "pin", "criteo@v1", "--reason", "mine")
+    assert member("cache", "evict", "criteo@v1", "--yes", "--json", code=5).error["kind"] == "pinned"
+    member("cache", "unpin", "criteo@v1")
+    assert member("cache", "verify", "--json").json["verified"]
+    assert "3 ready" in member("status").out
+    assert member("cache", "quota", "ls", "--json").json == []
+    member("cache", "evict", "criteo", "--yes")
+    assert member("cache", "events", "--json").json[0]["event"] == "evicted"
+    assert member("dataset", "show", "nowhere", "--json", code=3).error["kind"] == "dataset-not-found"
+    assert not (member.home / "hub.db").exists(), "nothing is kept in a database here"
+
+
+def test_python_opens_a_version_of_the_team(member: Program, world: World) -> None:
+    world.add("clicks", {"day_0": b"0" * 1000})
+    script = "import forebay\nwith forebay.open('clicks') as clicks: print((clicks.path / 'day_0').stat().st_size)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=dict(member.env), capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "1000\n"
+    volume = world.hub.volumes.at(str(member.home / "volume"), socket.gethostname())
+    assert volume is not None
+    assert world.hub.volumes.savings(volume.volume_id)[0].uses == 1
+
+
+def test_a_token_is_shown_nowhere(member: Program) -> None:
+    token = member.env["FOREBAY_TOKEN"]
+    for arguments in (["config", "show"], ["config", "show", "--json"], ["config", "show", "-q"], ["status"]):
+        done = member(*arguments)
+        assert token not in done.out + done.err
+    assert json.loads(member("config", "show", "--json").out)
+    stranger = Program(member.folder, FOREBAY_HUB=member.env["FOREBAY_HUB"], FOREBAY_TOKEN="wrong-token")
+    refused = stranger("dataset", "ls", "--json", code=4)
+    assert refused.error["kind"] == "not-signed-in"
+    assert "wrong-token" not in refused.out + refused.err
+
+
+def test_a_hub_that_is_away_is_named(tmp_path: Path) -> None:
+    alone = Program(tmp_path, FOREBAY_HUB="http://127.0.0.1:9", FOREBAY_TOKEN="t")
+    told = alone("dataset", "ls", "--json", code=6).error
+    assert told["kind"] == "hub-away"
+    assert "forebay hub serve" in told["todo"]
+
+
+def test_a_member_imports_neither_a_database_nor_a_server(member: Program, days: Path) -> None:
+    member("dataset", "register", "criteo", days.as_uri())
+    command = [sys.executable, "-c", _SCRIPT, "cache", "warm", "criteo@v1", "--quiet"]
+    done = subprocess.run(command, env=dict(member.env), capture_output=True, text=True, check=True, timeout=120)
+    imported = set(done.stderr.split())
+    assert "httpx2" in imported
+    # httpx2 has structures of its own for the command line, none of which it needs here.
+    assert imported & {*NEVER, "sqlalchemy", "fastapi", "uvicorn", "starlette"} == set()
+
+
+def test_who_has_no_team_imports_nothing_of_it(tmp_path: Path) -> None:
+    alone = Program(tmp_path)
+    command = [sys.executable, "-c", _SCRIPT, "dataset", "ls", "--quiet"]
+    done = subprocess.run(command, env=dict(alone.env), capture_output=True, text=True, check=True, timeout=120)
+    assert set(done.stderr.split()) & {"httpx2", "fastapi", "uvicorn", "starlette"} == set()
