@@ -53,15 +53,15 @@ def serve(
 ) -> None:
     """Serve this machine's hub to others, until Ctrl-C or SIGTERM.
 
-    Its records are in the home folder, or in the database that is set. The first start makes a token and tells it
-    once; where FOREBAY_TOKEN is set, that is the token.
+    Its records are in the home folder, or in the database that is set. The first start makes an admin with a token and
+    tells that once; where FOREBAY_TOKEN is set then, that is the token. All others are made with: forebay token make
     """
     from forebay.clock import SystemClock
+    from forebay.hub.access.store import AccessStore
     from forebay.hub.api.limits import Limits
     from forebay.hub.local import LocalHub
-    from forebay.hub.serve import Address
+    from forebay.hub.serve import Address, guarded_by
     from forebay.hub.serve import serve as serve_until_told
-    from forebay.hub.tokens import digest_of, first_token, guarded_by
     from forebay.settings import load, parse_limit
 
     _log_to_stderr()
@@ -73,14 +73,15 @@ def serve(
     clock = SystemClock()
     hub = LocalHub.open(settings.home, settings.database_url, clock)
     try:
-        digest, made = (digest_of(settings.token), None) if settings.token else first_token(settings.home)
+        access = AccessStore(hub.engine, clock)
+        made = access.bootstrap(secret=settings.token)
         limits = Limits(upload_bytes=int(parse_limit(settings.hub_upload_limit)))
 
         def tell(url: str) -> None:
-            served = Served(url=url, token=made)
+            served = Served(url=url, token=None if made is None or settings.token else made.secret)
             call.show(served, ids=[url], human=lambda out: _tell(out, served))
 
-        serve_until_told(hub, guarded_by(digest, hub), address, clock, limits, tell)
+        serve_until_told(hub, guarded_by(access, hub), address, clock, limits, tell)
     finally:
         hub.close()
 

@@ -69,9 +69,8 @@ class Session:
         from forebay.hub.access.rules import Person
         from forebay.hub.access.store import AccessStore
         from forebay.hub.access.trail import Request
-        from forebay.wire.access import Role
-
         from forebay.hub.local import LocalHub
+        from forebay.wire.access import Role
 
         hub = self.hub
         if not isinstance(hub, LocalHub):

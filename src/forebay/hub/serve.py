@@ -24,11 +24,15 @@ from fastapi import FastAPI
 from forebay.catalog.engine import reading
 from forebay.clock import Clock
 from forebay.errors import InputError, UnavailableError
+from forebay.hub.access.guarded import Guarded
+from forebay.hub.access.store import AccessStore
+from forebay.hub.access.trail import Request
 from forebay.hub.answers import AnswerStore
 from forebay.hub.api.acting import HubFor
 from forebay.hub.api.app import create_app
 from forebay.hub.api.limits import Limits
 from forebay.hub.local import LocalHub
+from forebay.wire.hub import Hub
 
 _GRACE_SECONDS = 10
 
@@ -90,6 +94,15 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         server.on_started = lambda: on_started(f"{address.scheme}://{shown}:{port}")
         server.run(sockets=[listener])
+
+
+def guarded_by(access: AccessStore, hub: LocalHub) -> HubFor:
+    """The hub as whoever a token speaks for may use it."""
+
+    def hub_for(token: str | None, request: Request) -> Hub:
+        return Guarded(hub, access, access.principal_of(token, request), request)
+
+    return hub_for
 
 
 def make_app(hub: LocalHub, hub_for: HubFor, clock: Clock, limits: Limits, is_stopping: Callable[[], bool]) -> FastAPI:

@@ -23,6 +23,7 @@ from forebay.catalog.engine import reading
 from forebay.client.remote.hub import RemoteHub
 from forebay.clock import Clock
 from forebay.errors import NotAllowedError
+from forebay.hub.access.trail import Request
 from forebay.hub.answers import Answer, AnswerStore, Key
 from forebay.hub.api.app import create_app
 from forebay.hub.api.limits import Limits
@@ -109,7 +110,7 @@ class ServedHubs:
         self._thread.join(_START_SECONDS)
         self._listener.close()
 
-    def _hub_for(self, token: str | None) -> Hub:
+    def _hub_for(self, token: str | None, _request: Request) -> Hub:
         if token not in self._lent:
             raise _not_signed_in()
         return self._lent[token].hub

@@ -17,6 +17,7 @@ from forebay.testing.cached.world import holder
 from forebay.testing.served import ServedHubs
 from forebay.wire.cache import Granted
 from forebay.wire.http import API
+from tests.faults.test_killed import wait_for
 from tests.integration.hub.conftest import VOLUME, new_version
 
 
@@ -90,7 +91,13 @@ def test_requests_are_logged_without_what_they_say(
 ) -> None:
     caplog.set_level(logging.INFO, "forebay")
     http.get("/version", params={"ref": "criteo@private"}, headers={"X-Request-ID": "a b"})
-    (line,) = [record.getMessage() for record in caplog.records if "event=request" in record.getMessage()]
+
+    def lines() -> list[str]:
+        return [record.getMessage() for record in caplog.records if "event=request" in record.getMessage()]
+
+    # The line comes after the answer.
+    wait_for(lambda: bool(lines()))
+    (line,) = lines()
     assert f"path={API}/version" in line
     assert "status=404" in line
     assert "private" not in line

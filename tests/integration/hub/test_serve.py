@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import signal
-import stat
 import subprocess
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.client.remote.hub import RemoteHub
-from forebay.errors import DamagedError, InputError, NotAllowedError
+from forebay.errors import InputError
 from forebay.hub.serve import Address
-from forebay.hub.tokens import digest_of, first_token, guarded_by
 from forebay.testing.awkward import AwkwardOrigin, Hold
 from forebay.testing.cached.world import add_version
 from forebay.testing.servers import Postgres
@@ -30,6 +27,8 @@ from tests.e2e.program import Program
 from tests.e2e.serving import LIMIT_S, ended, running, told
 
 pytestmark = pytest.mark.integration
+
+TOKEN = "fbt_" + "t" * 43
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -59,9 +58,7 @@ def test_it_tells_its_token_once_and_ends_cleanly(tmp_path: Path, how: signal.Si
         log = process.stderr.read()
         assert "Traceback" not in log
         assert served["token"] not in log
-    kept = program.home / "hub-token"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert served["token"] not in kept.read_text()
+    assert served["token"].encode() not in (program.home / "hub.db").read_bytes()
     with running(program, "--port", "0") as process:
         again = told(process)
         assert again["token"] is None
@@ -103,50 +100,34 @@ def test_with_tls_others_may_come(tmp_path: Path) -> None:
     subject = ["-subj", "/CN=hub", "-addext", "subjectAltName=IP:127.0.0.1"]
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
     subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    program = Program(tmp_path, FOREBAY_TOKEN="t")
+    program = Program(tmp_path, FOREBAY_TOKEN=TOKEN)
     tls = ("--tls-cert", str(certificate), "--tls-key", str(key))
     assert program("hub", "serve", *tls[:2], "--json", code=2).error["kind"] == "bad-certificate"
     assert program("hub", "serve", *tls[2:], "--json", code=2).error["kind"] == "bad-certificate"
     with running(program, "--host", "0.0.0.0", "--port", "0", *tls) as process:
         port = told(process)["url"].removeprefix("https://0.0.0.0:")
-        named = {"FOREBAY_TOKEN": "t", "FOREBAY_HUB": f"https://127.0.0.1:{port}"}
+        named = {"FOREBAY_TOKEN": TOKEN, "FOREBAY_HUB": f"https://127.0.0.1:{port}"}
         assert Program(tmp_path / "a", **named, SSL_CERT_FILE=str(certificate))("dataset", "ls", "--json").json == []
         doubted = Program(tmp_path / "b", **named)("dataset", "ls", "--json", code=6).error
         assert "CERTIFICATE_VERIFY_FAILED" in doubted["message"]
         assert ended(process, signal.SIGTERM) == 0
 
 
-def test_the_first_token_is_made_once(tmp_path: Path) -> None:
-    digest, token = first_token(tmp_path)
-    assert token is not None
-    assert digest == digest_of(token)
-    assert first_token(tmp_path) == (digest, None)
-    hub: Any = object()
-    assert guarded_by(digest, hub)(token) is hub
-    for wrong in (None, "", token[:-1], token + " ", "\udcff"):
-        with pytest.raises(NotAllowedError):
-            guarded_by(digest, hub)(wrong)
-    (tmp_path / "hub-token").chmod(0o600)
-    (tmp_path / "hub-token").write_text("torn")
-    with pytest.raises(DamagedError):
-        first_token(tmp_path)
-
-
 def test_two_hubs_that_start_at_once_on_one_database_are_one(tmp_path: Path, postgres_server: Postgres) -> None:
-    shared = {"FOREBAY_DATABASE": postgres_server.new_database(), "FOREBAY_TOKEN": "of-both"}
+    shared = {"FOREBAY_DATABASE": postgres_server.new_database(), "FOREBAY_TOKEN": TOKEN}
     programs = [Program(tmp_path / name, **shared) for name in ("one", "two")]
     for program in programs:
         program.folder.mkdir()
     with running(programs[0], "--port", "0") as one, running(programs[1], "--port", "0") as two:
         urls = [told(process)["url"] for process in (one, two)]
-        hubs = [RemoteHub(url, "of-both", tmp_path / f"client-{at}") for at, url in enumerate(urls)]
+        hubs = [RemoteHub(url, TOKEN, tmp_path / f"client-{at}") for at, url in enumerate(urls)]
         with closing(hubs[0]), closing(hubs[1]):
             assert hubs[0].owner == hubs[1].owner
             version = add_version(hubs[0], "d", Manifest.registered([Entry(path="a", size_bytes=1)]), "file:///lake")
             assert hubs[1].catalog.resolve("d") == version
             assert hubs[1].catalog.manifest_path(version.manifest_digest).exists()
             hubs[1].volumes.add("v", str(tmp_path), 1000)
-        headers = {"Authorization": "Bearer of-both", "Idempotency-Key": "k"}
+        headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": "k"}
         freed = [httpx2.post(f"{url}{API}/volumes/v/freed", json={"freed_bytes": -5}, headers=headers) for url in urls]
         assert [response.headers.get("Idempotency-Replayed") for response in freed] == [None, "true"]
         assert [ended(process, signal.SIGTERM) for process in (one, two)] == [0, 0]
@@ -157,8 +138,8 @@ def test_a_fill_outlives_a_hub_that_is_killed(
     tmp_path: Path, awkward_origin: AwkwardOrigin, away_at_the_end: bool
 ) -> None:
     port = str(free_ports(1)[0])
-    server = Program(tmp_path / "server", FOREBAY_TOKEN="t")
-    client = Program(tmp_path / "client", FOREBAY_TOKEN="t", FOREBAY_HUB=f"http://127.0.0.1:{port}")
+    server = Program(tmp_path / "server", FOREBAY_TOKEN=TOKEN)
+    client = Program(tmp_path / "client", FOREBAY_TOKEN=TOKEN, FOREBAY_HUB=f"http://127.0.0.1:{port}")
     for program in (server, client):
         program.folder.mkdir()
     sizes = {"a": 3 << 20, "b": 2 << 20}
@@ -169,7 +150,7 @@ def test_a_fill_outlives_a_hub_that_is_killed(
     entries = [Entry(path=name, size_bytes=sizes[name], etag=etags[name]) for name in sizes]
     with running(server, "--port", port) as process:
         told(process)
-        with closing(RemoteHub(f"http://127.0.0.1:{port}", "t", tmp_path / "mine")) as hub:
+        with closing(RemoteHub(f"http://127.0.0.1:{port}", TOKEN, tmp_path / "mine")) as hub:
             add_version(hub, "d", Manifest.registered(entries), f"{awkward_origin.url}/lake")
             warming = client.start("cache", "warm", "d@v1", "--json")
             wait_for(lambda: bool(awkward_origin.seen("/lake/b")))
@@ -193,9 +174,9 @@ def test_a_fill_outlives_a_hub_that_is_killed(
 def test_a_forked_child_has_connections_of_its_own(tmp_path: Path) -> None:
     import multiprocessing
 
-    with running(Program(tmp_path, FOREBAY_TOKEN="t"), "--port", "0") as process:
+    with running(Program(tmp_path, FOREBAY_TOKEN=TOKEN), "--port", "0") as process:
         url = told(process)["url"]
-        with closing(RemoteHub(url, "t", tmp_path / "client")) as hub:
+        with closing(RemoteHub(url, TOKEN, tmp_path / "client")) as hub:
             hub.volumes.add("v", str(tmp_path), 1000)
             fork = multiprocessing.get_context("fork")
             children = [fork.Process(target=_use, args=(hub, number)) for number in range(3)]

@@ -124,8 +124,11 @@ class AccessStore:
             raise tokens.not_signed_in()
         return found.principal
 
-    def bootstrap(self, name: str = "admin") -> MadeToken | None:
-        """The first admin with a token, once in the life of a hub; None for all that come later or lose the race."""
+    def bootstrap(self, name: str = "admin", secret: str = "") -> MadeToken | None:
+        """The first admin with a token, once in the life of a hub; None for all that come later or lose the race.
+
+        With a `secret` that is the token's. InputError `bad-token`.
+        """
         now = self._clock.now()
         with reading(self._engine) as connection:
             if connection.execute(sa.select(t.first_admin.c.made_at)).first() is not None:
@@ -135,7 +138,9 @@ class AccessStore:
                 return None
             admins = people.list_users(connection, t.hub_user.c.role == Role.ADMIN.value)
             admin = admins[0] if admins else people.add_user(connection, name, Role.ADMIN, now)
-            return tokens.make(connection, NewToken(user=admin.name, role=Role.ADMIN, note="the first token"), now)
+            return tokens.make(
+                connection, NewToken(user=admin.name, role=Role.ADMIN, note="the first token"), now, secret
+            )
 
 
 def _still_used(found: tokens.Found, request: trail.Request) -> trail.Line:

@@ -54,11 +54,17 @@ def not_signed_in() -> NotAllowedError:
     )
 
 
-def make(connection: Connection, new: NewToken, now: float) -> MadeToken:
-    """InputError `bad-token`; NotFoundError `user-not-found`, `dataset-not-found`."""
+def make(connection: Connection, new: NewToken, now: float, secret: str = "") -> MadeToken:
+    """A token with a new secret, or the one given. InputError `bad-token`; NotFoundError as to whom it is for."""
     owner = people.one_user(connection, new.user)
     _check(connection, new, owner.role, now)
-    secret = new_secret()
+    secret = secret or new_secret()
+    if not is_secret(secret):
+        raise InputError(
+            "bad-token",
+            "The secret of a token is fbt_ and 43 random letters, digits, - and _.",
+            todo="Leave FOREBAY_TOKEN out, and the hub makes one.",
+        )
     token_id = new_token_id()
     values = {
         "token_id": token_id,

@@ -9,17 +9,18 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from forebay.hub.access.trail import Request as CameFrom
 from forebay.wire.hub import Hub
 
-HubFor = Callable[[str | None], Hub]
-"""The hub that a token's bearer may act through; NotAllowedError `not-signed-in`."""
+HubFor = Callable[[str | None, CameFrom], Hub]
+"""The hub that a token's bearer may act through, for a request from there; NotAllowedError `not-signed-in`."""
 
 _bearer = HTTPBearer(auto_error=False, description="The token that `forebay hub serve` told, or one made for you.")
 
 
 def acting(request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Hub:
     """The hub for whoever sent this request."""
-    return hub_for(request)(None if sent is None else sent.credentials)
+    return hub_for(request)(None if sent is None else sent.credentials, came_from(request))
 
 
 Acting = Annotated[Hub, Depends(acting)]
@@ -29,6 +30,12 @@ def hub_for(request: Request) -> HubFor:
     """How the served hub tells its callers apart."""
     found: HubFor = request.app.state.hub_for
     return found
+
+
+def came_from(request: Request) -> CameFrom:
+    """What the audit keeps of a request."""
+    source = "" if request.client is None else request.client.host
+    return CameFrom(source=source, request_id=request.state.request_id)
 
 
 def token_of(request: Request) -> str | None:

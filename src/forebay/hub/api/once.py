@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from forebay.errors import ForebayError, InputError
 from forebay.hub.answers import Answer, Answers, Key
-from forebay.hub.api.acting import caller_of, hub_for, token_of
+from forebay.hub.api.acting import caller_of, came_from, hub_for, token_of
 from forebay.log import get_logger
 from forebay.wire.http import IDEMPOTENCY_KEY
 
@@ -63,7 +63,7 @@ async def _once(request: Request, key: Key, handle: Handle) -> Response:
     known = await run_in_threadpool(answers.begin, key, asked)
     if known is not None:
         # Whoever may no longer come in gets no old answer, either.
-        await run_in_threadpool(hub_for(request), token_of(request))
+        await run_in_threadpool(hub_for(request), token_of(request), came_from(request))
         return _replayed(known)
     try:
         response = await handle(request)
