@@ -27,6 +27,12 @@ from tests.contract.hub.test_fills import DONE, claim
 
 
 @pytest.fixture
+def hub(embedded: LocalHub) -> LocalHub:
+    """In this process alone: access has no other face yet."""
+    return embedded
+
+
+@pytest.fixture
 def access(hub: LocalHub, clock: FakeClock) -> AccessStore:
     return AccessStore(hub.engine, clock)
 

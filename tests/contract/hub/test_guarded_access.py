@@ -39,6 +39,12 @@ class Door:
 
 
 @pytest.fixture
+def hub(embedded: LocalHub) -> LocalHub:
+    """In this process alone: access has no other face yet."""
+    return embedded
+
+
+@pytest.fixture
 def door(hub: LocalHub, clock: FakeClock) -> Door:
     return Door(hub, clock)
 
