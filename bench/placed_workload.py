@@ -105,8 +105,7 @@ def _way(source: tuple[str, str], target: tuple[str, str]) -> Way:
 _DATASETS = 200
 _SIZE_MEDIAN_BYTES, _SIZE_SPREAD = 30 * GB, 1.5
 _MOST_BYTES = 1500 * GB
-# GPU jobs of Helios (Hu et al., Characterization and Prediction of Deep Learning Workloads in Large-Scale GPU
-# Datacenters, SC 2021): median 206 s, mean 6,652 s. A lognormal with both, cut at a day.
+# Half of all runs are short and the mean is that of the few long ones: a lognormal with both figures, cut at a day.
 _RUN_MEDIAN_S, _RUN_MEAN_S, _RUN_MOST_S = 206.0, 6652.0, 86400.0
 _GPUS, _GPU_SHARES = (1, 2, 4, 8, 16), (0.60, 0.10, 0.12, 0.15, 0.03)
 _ESTIMATE_SPREAD = 0.7

@@ -1,13 +1,14 @@
 """Where runs go: forebay's placement beside random, least-loaded and always-nearest-lake, in simulation.
 
-10,000 jobs come within a week to 8 sites of 8 to 64 GPUs (288 in all; the jobs ask for some 55 % of them), by day more
-than by night. GPUs and run times follow Helios (Hu et al., SC 2021: median 206 s, mean 6,652 s; cut at a day here), and
-runs are thought to take what they take within a factor of two (sigma of the logarithm 0.7). Each reads one of 200
-datasets: Zipf popularity (exponent 1), lognormal sizes (median 30 GB, sigma 1.5, at most 1.5 TB), in three lakes. Some
-ask for a type of GPU or not for a cloud; a tenth of the datasets may only be in one region. Links are the three of the
-project's test topology (10 Gbit/s in the same place, 1 Gbit/s 30 ms, 200 Mbit/s 80 ms); they drift by 30 % every six
-hours, and are shared evenly. Volumes hold 2 to 6 TB. Run times, sizes and Zipf are assumptions with those sources, not
-measurements; they were fixed before the first result was seen.
+10,000 jobs come within a week to 8 sites of 8 to 64 GPUs (288 in all; the jobs ask for some 55 % of them), by day
+more than by night. Most ask for one GPU; run times are lognormal (median 206 s, mean 6,652 s, cut at a day): skewed
+as in the published traces of GPU clusters, with figures of our own. Runs are thought to take what they take within a
+factor of two (sigma of the logarithm 0.7). Each reads one of 200 datasets: Zipf popularity (exponent 1), lognormal
+sizes (median 30 GB, sigma 1.5, at most 1.5 TB), in three lakes. Some ask for a type of GPU or not for a cloud; a
+tenth of the datasets may only be in one region. Links are the three of the project's test topology (10 Gbit/s in the
+same place, 1 Gbit/s 30 ms, 200 Mbit/s 80 ms); they drift by 30 % every six hours, and are shared evenly. Volumes hold
+2 to 6 TB. Run times, sizes and Zipf are assumptions, not measurements; they were fixed before the first result was
+seen.
 
 Everybody has the same caches, the same eviction (cache.policy), the same sources (the nearest holder, lake or site),
 the same queue with backfilling (runs.backlog), and fills before a run claims compute; only the site is chosen
