@@ -22,7 +22,8 @@ from tests.faults.checks import CHECKS
 from tests.faults.stage import ACTIONS, Scene, Snapshot, chance, judge
 
 MAKE = {"xfs": ["mkfs.xfs", "-q", "-m", "reflink=1"], "ext4": ["mkfs.ext4", "-q"]}
-SIZE_BYTES = 320 << 20
+SIZE_BYTES = 1 << 30
+"""Sparse; a big object that goes on after a kill is there twice for a while."""
 
 
 @pytest.fixture(scope="module", params=MAKE)
