@@ -12,7 +12,7 @@ from pathlib import Path
 
 from forebay import fsio
 from forebay.cache import salvage
-from forebay.cache.contents import Contents, load_contents
+from forebay.cache.contents import Contents, load_contents, tree_manifest
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
@@ -25,6 +25,7 @@ from forebay.cache.meter import Meter
 from forebay.cache.overlap import hold_back, take_up
 from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes, rewrite_completed
 from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
+from forebay.cache.quarantine import unmark
 from forebay.cache.room import Room
 from forebay.cache.shared import Overlap, learn
 from forebay.cache.source import LocalSource
@@ -377,7 +378,28 @@ class _Fill:
             self._grip.renew()
             completed = replace(completed, token=self._granted.token)
             rewrite_completed(self._tree, completed, self._disk)
-        return self._report(completed, Progress(present_bytes=completed.size_bytes))
+        sound = self._shares_its_blobs()
+        if not sound:
+            # First, so that nobody takes it for whole once the hub counts it.
+            unmark(self._tree, self._disk)
+        filled = self._report(completed, Progress(present_bytes=completed.size_bytes))
+        if sound:
+            return filled
+        why = "a file that it shares was found damaged before its fill was told"
+        self._hub.replicas.mark_damaged(filled.replica.volume_id, self._version, why, token=self._granted.token)
+        raise ConflictError("fenced", f"{self._version.ref} is filled anew: {why}")
+
+    def _shares_its_blobs(self) -> bool:
+        """Whether every file is still the blob of its digest: one that was found bad since is in quarantine."""
+        layout, group = self._filler.layout, self._version.group
+        for entry in tree_manifest(self._tree, self._version.manifest_digest).entries():
+            try:
+                blob = layout.blob(group, entry.digest or "").stat()
+            except FileNotFoundError:
+                return False
+            if (self._tree / entry.path).stat().st_ino != blob.st_ino and blob.st_nlink > 1:
+                return False
+        return True
 
     def _report(self, completed: Completed, progress: Progress) -> Filled:
         done = FillDone(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from forebay.cache.contents import distinct_digests, replica_manifest
 from forebay.cache.memo import Memo, fingerprint
+from forebay.cache.place import is_complete
 from forebay.cache.quarantine import quarantine_blob, unmark
 from forebay.cache.repair import BRAKE_SHARE
 from forebay.cache.volume import VolumeLayout
@@ -139,10 +140,22 @@ def take_out(
         unmark(tree, disk)
         with suppress(ConflictError):
             marked.append(hub.replicas.mark_damaged(volume_id, version, reason, token=replica.token))
+    if lost:
+        _unmark_going(hub, layout, volume_id, lost, disk)
     for group in {replica.group for replica in marked}:
         for digest in lost:
             quarantine_blob(layout, group, digest, disk, now=clock.now())
     return marked
+
+
+def _unmark_going(hub: Hub, layout: VolumeLayout, volume_id: str, lost: set[str], disk: Disk) -> None:
+    """An eviction that was begun may be taken back; a fill that only has to be told looks at its blobs again itself."""
+    for replica in hub.replicas.all(volume_id):
+        if replica.state is ReplicaState.EVICTING:
+            version = hub.catalog.resolve(replica.ref)
+            tree = layout.tree_of(version)
+            if is_complete(tree) and _lists_any(replica_manifest(hub.catalog, version, tree), lost):
+                unmark(tree, disk)
 
 
 def _wrong(path: Path, found_bytes: int, size_bytes: int, digest: str, on_read: Callable[[int], object]) -> str:

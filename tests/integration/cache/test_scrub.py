@@ -9,13 +9,14 @@ import pytest
 
 from forebay.cache import canary
 from forebay.cache.engine import Cache
+from forebay.cache.place import is_complete
 from forebay.cache.scrub import Scrubber, ScrubSettings, pause_s
 from forebay.clock import SystemClock
 from forebay.errors import DamagedError, UnavailableError
 from forebay.fsio import Disk
 from forebay.testing.cached.disks import FailingDisk
 from forebay.testing.cached.invariants import assert_all
-from forebay.wire.cache import HealthReport, Sign, VolumeState
+from forebay.wire.cache import HealthReport, ReplicaState, Sign, VolumeState
 from forebay.wire.catalog import Version
 from tests.integration.cache.stage import Stage, contents
 
@@ -80,6 +81,30 @@ def test_BRAKE_a_volume_that_goes_away_during_a_pass_is_not_called_damaged(stage
     root.rmdir()
     away.rename(root)
     assert scrubber(stage, session.cache, ScrubSettings()).run().damaged == ()
+
+
+def test_VERIFIED_a_tree_whose_fill_died_before_it_told_the_hub_is_not_taken_with_a_file_found_damaged_since(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shares the file with a replica in which the damage was found; nobody looks at a tree that is not ready."""
+    session = stage.session()
+    first, second = stage.add("clicks", FILES), stage.add("views", {"part-07": FILES["part-07"], "own": b"own" * 999})
+    cache = session.cache
+    cache.warm(first, session.holder("test"))
+    with monkeypatch.context() as patched:
+
+        def away(*_: object) -> None:
+            raise UnavailableError("hub-away", "the hub is away")
+
+        patched.setattr(session.hub.fills, "finish", away)
+        with pytest.raises(UnavailableError):
+            cache.warm(second, session.holder("test"))
+    assert is_complete(cache.path(second)), "it only has to be told"
+    flip_a_bit(cache, first, "part-07")
+    assert scrubber(stage, cache, ScrubSettings()).run().refilled == (first.ref,)
+    assert cache.warm(second, session.holder("test")).replica.state is ReplicaState.READY
+    assert contents(cache.path(second))["part-07"] == FILES["part-07"]
+    assert_all(session.hub, cache)
 
 
 def test_what_rested_in_quarantine_for_a_week_goes_with_a_sweep(stage: Stage) -> None:
