@@ -278,7 +278,7 @@ class Evictor:
                 freed_bytes, left = self._empty(trash, grant.token)
                 # What is reported as free must not be back after a power cut.
                 self._disk.sync_file_system(self._layout.root)
-                self._refuse_away()
+                self._layout.require_here()
             except OSError as error:
                 self._put_back(version, grant, error)
                 raise disk_error(error, self._layout.root) from error
@@ -295,7 +295,7 @@ class Evictor:
 
         A blob that refuses is noted and left: the replica is gone all the same, and its version may come again.
         """
-        self._refuse_away()
+        self._layout.require_here()
         tree = self._tree(version)
         going = self._going(version, grant.replica)
         held_fast: list[Path] = []
@@ -322,11 +322,6 @@ class Evictor:
                 stuck.note(self._layout, version.group, digest, self._disk)
                 held_fast.append(blob)
         return trash, held_fast
-
-    def _refuse_away(self) -> None:
-        """On an empty mount everything looks deleted: then nothing was, and the eviction stays open."""
-        if not self._layout.mark.exists():
-            raise UnavailableError("volume-away", f"the volume {self._layout.root} is away", todo="Is it mounted?")
 
     def _put_back(self, version: Version, grant: EvictGrant, error: OSError) -> None:
         """The volume refused: when the tree is still in its place, nothing has happened to the replica.

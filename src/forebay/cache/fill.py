@@ -34,7 +34,7 @@ from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, V
 from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
-from forebay.errors import CapacityError, ConflictError, ForebayError, UnavailableError
+from forebay.errors import CapacityError, ConflictError, DamagedError, ForebayError, UnavailableError
 from forebay.fsio import Disk
 from forebay.lake.stores import LakeStore
 from forebay.wire.cache import FillDone, Granted, Progress, Replica
@@ -392,13 +392,13 @@ class _Fill:
     def _shares_its_blobs(self) -> bool:
         """Whether every file is still the blob of its digest: one that was found bad since is in quarantine."""
         layout, group = self._filler.layout, self._version.group
-        for entry in tree_manifest(self._tree, self._version.manifest_digest).entries():
-            try:
+        try:
+            for entry in tree_manifest(self._tree, self._version.manifest_digest).entries():
                 blob = layout.blob(group, entry.digest or "").stat()
-            except FileNotFoundError:
-                return False
-            if (self._tree / entry.path).stat().st_ino != blob.st_ino and blob.st_nlink > 1:
-                return False
+                if (self._tree / entry.path).stat().st_ino != blob.st_ino and blob.st_nlink > 1:
+                    return False
+        except (FileNotFoundError, DamagedError):
+            return False
         return True
 
     def _report(self, completed: Completed, progress: Progress) -> Filled:

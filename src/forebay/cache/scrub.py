@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from forebay.cache.health import Act
 from forebay.cache.verify import Verified, brake, still_there
 from forebay.clock import Clock
-from forebay.errors import ForebayError, UnavailableError
+from forebay.errors import ForebayError
 from forebay.log import get_logger
 from forebay.wire.cache import Holder, Replica, ReplicaState
 
@@ -88,19 +88,13 @@ class Scrubber:
                 continue
             results.append(found)
             if found.bad:
-                self._refuse_away()
+                self._cache.layout.require_here()
             if not self._settings.force:
                 brake(results, files)
             for ref in self._take_out(found):
                 damaged.append(ref)
                 self._refill(ref, refilled, failed)
         return Scrubbed(verified=tuple(results), damaged=tuple(damaged), refilled=tuple(refilled), failed=tuple(failed))
-
-    def _refuse_away(self) -> None:
-        """What has gone with its mount is not damaged."""
-        layout = self._cache.layout
-        if not layout.mark.exists():
-            raise UnavailableError("volume-away", f"the volume {layout.root} is away", todo="Is it mounted?")
 
     def _take_out(self, found: Verified) -> list[str]:
         if not found.bad:

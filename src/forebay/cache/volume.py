@@ -77,6 +77,11 @@ class VolumeLayout:
     def mark(self) -> Path:
         return self.root / MARK
 
+    def require_here(self) -> None:
+        """UnavailableError `volume-away`: on an empty mount everything looks deleted or damaged, and nothing is."""
+        if not self.mark.exists():
+            raise UnavailableError("volume-away", f"the volume {self.root} is away", todo="Is it mounted?")
+
     @property
     def roots(self) -> Path:
         return self.root / "roots"

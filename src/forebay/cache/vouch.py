@@ -20,26 +20,31 @@ def this_process() -> str:
 
 def seen_dead(process: str) -> bool:
     """Whether the process with this identity has certainly ended. Nothing is known of one that ran elsewhere."""
-    here, _, rest = process.rpartition("/")
-    number, _, _started = rest.partition("-")
-    if not number.isdigit() or here != _here():
+    number = _number_here(process)
+    if number is None:
         return False
     try:
         # A /proc that hides other people's processes does not hide them from this question.
-        os.kill(int(number), 0)
+        os.kill(number, 0)
     except ProcessLookupError:
         return True
     except OSError:
         pass
-    now = _identity(int(number))
-    return now is not None and (now != process or _is_zombie(int(number)))
+    now = _identity(number)
+    return now is not None and (now != process or _is_zombie(number))
 
 
 def seen_alive(process: str) -> bool:
     """Whether the process with this identity certainly still runs, on this machine."""
+    number = _number_here(process)
+    return number is not None and _identity(number) == process and not _is_zombie(number)
+
+
+def _number_here(process: str) -> int | None:
+    """The number of a process of this machine; None for one elsewhere, and for what is none."""
     here, _, rest = process.rpartition("/")
-    number, _, _started = rest.partition("-")
-    return number.isdigit() and here == _here() and _identity(int(number)) == process and not _is_zombie(int(number))
+    number = rest.partition("-")[0]
+    return int(number) if number.isdigit() and here == _here() else None
 
 
 def _identity(number: int) -> str | None:

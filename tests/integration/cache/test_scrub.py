@@ -107,6 +107,39 @@ def test_VERIFIED_a_tree_whose_fill_died_before_it_told_the_hub_is_not_taken_wit
     assert_all(session.hub, cache)
 
 
+def test_a_tree_that_was_not_told_and_lacks_a_file_is_filled_anew(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = stage.session()
+    version = stage.add("clicks", {"a": b"a" * 999, "b": b"b" * 999})
+    cache = session.cache
+    with monkeypatch.context() as patched:
+
+        def away(*_: object) -> None:
+            raise UnavailableError("hub-away", "the hub is away")
+
+        patched.setattr(session.hub.fills, "finish", away)
+        with pytest.raises(UnavailableError):
+            cache.warm(version, session.holder("test"))
+    tree = cache.path(version)
+    tree.chmod(0o755)
+    (tree / "a").unlink()
+    assert cache.warm(version, session.holder("test")).replica.state is ReplicaState.READY
+    assert contents(tree) == {"a": b"a" * 999, "b": b"b" * 999}
+
+
+def test_VERIFIED_an_eviction_that_was_begun_is_not_taken_back_with_a_file_found_damaged_since(stage: Stage) -> None:
+    session = stage.session()
+    first, second = stage.add("clicks", FILES), stage.add("views", {"part-07": FILES["part-07"]})
+    cache = session.cache
+    for version in (first, second):
+        cache.warm(version, session.holder("test"))
+    session.hub.replicas.begin_evict(cache.volume_id, second, "asked")
+    flip_a_bit(cache, first, "part-07")
+    scrubber(stage, cache, ScrubSettings()).run()
+    assert not is_complete(cache.path(second)), "who takes the eviction back finds it damaged"
+
+
 def test_what_rested_in_quarantine_for_a_week_goes_with_a_sweep(stage: Stage) -> None:
     session = stage.session()
     version = stage.add("clicks", FILES)
