@@ -102,7 +102,7 @@ def killed_while_held(root: Path, lake: Origin, name: str, after_bytes: int, jou
     lake.origin.misbehave(f"/lake/{name}", held)
     with CacheProcess.start(root, Task(do="warm", ref=lake.version.ref, streams=1)) as one:
         one.say("go")
-        wait_for(lambda: records(root) >= journalled)
+        wait_for(lambda: records(root) >= journalled and held.reached.is_set())
         one.popen.kill()
         one.popen.wait()
     held.gate.set()

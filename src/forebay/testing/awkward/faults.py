@@ -16,10 +16,14 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Waits until `gate` is set (or the origin ends): before any answer, or after so many bytes of the body."""
+    """Waits until `gate` is set (or the origin ends): before any answer, or after so many bytes of the body.
+
+    `reached` says that a request waits.
+    """
 
     after_bytes: int | None = None
     gate: threading.Event = field(default_factory=threading.Event)
+    reached: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

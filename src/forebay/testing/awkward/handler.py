@@ -162,6 +162,7 @@ class OriginHandler(BaseHTTPRequestHandler):
         self.wfile.write(body[-1:])
 
     def _wait(self, fault: Hold) -> None:
+        fault.reached.set()
         while not fault.gate.wait(0.02) and not self.server.origin.closing.is_set():
             pass
 

@@ -31,6 +31,9 @@ EFFECTS = (
     "sync_file_system",
 )
 
+OPENING = ("create", "create_over", "append")
+"""The effects that give a descriptor."""
+
 OnEffect = Callable[[str, int], object]
 """Called with an effect's name and its number, counted from 1."""
 
@@ -54,10 +57,18 @@ class _WatchedDisk(Disk):
                 self.count += 1
                 number = self.count
             self._before(name, number)
+            done = None
             try:
-                return effect(*given)
+                done = effect(*given)
             finally:
-                self._after(name, number)
+                try:
+                    self._after(name, number)
+                except BaseException:
+                    # Nobody got the descriptor, and the dead have none open: NFS keeps a name for each.
+                    if name in OPENING and done is not None:
+                        os.close(done)
+                    raise
+            return done
 
         return watched
 

@@ -84,7 +84,8 @@ def assert_BRAKE(cache: Cache) -> None:
     repairs = cache.recover(dry_run=True).repairs
     assert not repairs.brake, f"BRAKE: {repairs.brake}"
     for name in repairs.__slots__:
-        assert not getattr(repairs, name), f"BRAKE: recover would go on: {name}"
+        left = getattr(repairs, name)
+        assert not left, f"BRAKE: recover would go on: {name} {left}"
 
 
 def assert_all(hub: Hub, cache: Cache) -> None:
