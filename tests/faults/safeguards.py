@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 
-from forebay.cache import engine, evict, incoming, machine, place, repair, room, transfer
+from forebay.cache import engine, evict, fill, incoming, machine, place, repair, room, transfer
 from forebay.catalog import store as catalog_store
 from forebay.hub import fills
 from forebay.lake import fetch
-from forebay.testing.cached import World
-from forebay.testing.crash import RecordingDisk
 from tests.faults import checks
 
 Off = Callable[[pytest.MonkeyPatch], None]
@@ -67,9 +65,30 @@ def _pins_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_request_evict", lambda facts, event: real(replace(facts, pinned=False), event))
 
 
-def _marker_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tree gets its place and its marker while nothing of it has been brought to the disk."""
-    monkeypatch.setattr(RecordingDisk, "sync_file_system", _nothing)
+class _Without:
+    """A disk of which one effect is left out."""
+
+    def __init__(self, disk: Any, effect: str) -> None:
+        self._disk = disk
+        self._effect = effect
+
+    def __getattr__(self, name: str) -> Any:
+        return _nothing if name == self._effect else getattr(self._disk, name)
+
+
+def _fills_without(effect: str) -> Off:
+    """No fill asks the disk for this effect any more."""
+
+    def off(monkeypatch: pytest.MonkeyPatch) -> None:
+        real = fill._Fill.__init__
+
+        def made(self: Any, *given: Any, **named: Any) -> None:
+            real(self, *given, **named)
+            self._disk = _Without(self._disk, effect)
+
+        monkeypatch.setattr(fill._Fill, "__init__", made)
+
+    return off
 
 
 def _no_etag_condition(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,12 +131,17 @@ def _all_blobs_go(monkeypatch: pytest.MonkeyPatch) -> None:
 SAFEGUARDS = [
     Safeguard("the hub believes a stale token", _any_token, checks.a_stale_token_is_refused, "ONE-FILL"),
     Safeguard("no reservation before the first byte", _no_reservation, checks.bytes_stay_within_the_limit, "FITS"),
-    Safeguard("the marker before the data is durable", _marker_first, checks.every_crash_state_of_a_fill, "."),
+    Safeguard(
+        "the marker before the data is durable",
+        _fills_without("sync_file_system"),
+        checks.every_crash_state_of_a_fill,
+        "CRASH|VERIFIED",
+    ),
     Safeguard(
         "no sync of the directory with the tree's name",
-        patch(RecordingDisk, "sync_directory", _nothing),
+        _fills_without("sync_directory"),
         checks.every_crash_state_of_a_fill,
-        ".",
+        "CRASH|VERIFIED",
     ),
     Safeguard("no condition on the etag", _no_etag_condition, checks.a_changed_object_is_an_error, "IMMUTABLE"),
     Safeguard("leases are ignored when evicting", _leases_ignored, checks.what_is_leased_stays, "IN-USE"),
@@ -127,7 +151,7 @@ SAFEGUARDS = [
     Safeguard("the brake is off", _no_brake, checks.an_empty_volume_is_no_evidence, "BRAKE"),
     Safeguard(
         "the lake is not asked before evicting",
-        patch(World, "confirm_lake", _nothing),
+        patch(evict.Evictor, "_confirm", _nothing),
         checks.what_the_lake_lost_stays,
         "RECOVERABLE",
     ),

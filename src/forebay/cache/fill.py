@@ -34,7 +34,7 @@ from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, V
 from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
-from forebay.errors import CapacityError, ConflictError, DamagedError, ForebayError, UnavailableError
+from forebay.errors import CapacityError, ConflictError, DamagedError, ForebayError
 from forebay.fsio import Disk
 from forebay.lake.stores import LakeStore
 from forebay.wire.cache import FillDone, Granted, Progress, Replica
@@ -193,6 +193,8 @@ class _Fill:
         reason = _told(error)
         try:
             damaged = read_completed(self._tree, DAMAGED) is not None
+            # What came since the last heartbeat came from the lake, too.
+            fills.renew(granted.fill_id, granted.token, self._meter.progress)
             fills.fail(granted.fill_id, granted.token, reason, self._count_left(error), damaged=damaged)
         except ConflictError as fenced:
             if isinstance(error, Exception) and fenced.kind == "fenced":
@@ -404,7 +406,7 @@ class _Fill:
     def _report(self, completed: Completed, progress: Progress) -> Filled:
         done = FillDone(
             added_bytes=completed.added_bytes + described_bytes(self._tree),
-            moved_bytes=progress.moved_bytes,
+            moved_bytes=progress.read_bytes,
             present_bytes=progress.present_bytes,
             seconds=completed.fill_seconds,
             seal_digest=completed.seal_digest,
@@ -414,10 +416,7 @@ class _Fill:
         remove_holders(self._folder, self._granted.token, self._disk)
         if self._folder.exists():
             self._disk.sync_directory(self._folder)
-        if not self._filler.layout.mark.exists():
-            raise UnavailableError(
-                "volume-away", f"the volume {self._filler.layout.root} went away", todo="Is it mounted?"
-            )
+        self._filler.layout.require_here()
         # When another holder has taken over, it finds this tree, which is whole, and reports or replaces it.
         replica = self._hub.fills.finish(self._granted.fill_id, self._granted.token, done)
         self._disk.remove_tree(self._folder)

@@ -15,7 +15,7 @@ from forebay.cache.shares import Shares
 from forebay.cache.volume import VolumeLayout
 from forebay.catalog.manifest import Manifest
 from forebay.errors import ForebayError
-from forebay.wire.cache import Replica
+from forebay.wire.cache import Replica, ReplicaState
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Catalog
 
@@ -47,9 +47,9 @@ class Holdings:
         """Who shares what now. Only manifests that were not read before are, and those that are still being learned."""
         self._read(replicas)
         wanted = {
-            replica.ref: (identity, self._known[identity].digests.num_rows)
+            replica.ref: (_identity(replica), found.num_rows)
             for replica in replicas
-            if (identity := _identity(replica)) in self._known
+            if (found := self._there(replica)) is not None
         }
         if self._counted.items() >= wanted.items():
             for ref in self._counted.keys() - wanted.keys():
@@ -97,8 +97,18 @@ class Holdings:
             return load_manifest(self._catalog, self._catalog.resolve(of.ref))
 
     def _of(self, replicas: Iterable[Replica]) -> Shares:
-        held = ((replica, self._known.get(_identity(replica))) for replica in replicas)
-        return Shares({item.ref: (item.group, found.digests) for item, found in held if found is not None})
+        held = ((replica, self._there(replica)) for replica in replicas)
+        return Shares({item.ref: (item.group, found) for item, found in held if found is not None})
+
+    def _there(self, replica: Replica) -> pa.Table | None:
+        """What it holds; of a damaged one without the blobs that are in quarantine. None when nobody knows."""
+        held = self._known.get(_identity(replica))
+        if held is None or replica.state is not ReplicaState.DAMAGED:
+            return None if held is None else held.digests
+        there = [
+            self._layout.blob(replica.group, digest.hex()).exists() for digest in held.digests["digest"].to_pylist()
+        ]
+        return held.digests.filter(pa.array(there, pa.bool_()))
 
 
 def _identity(of: Holder) -> Identity:

@@ -17,7 +17,7 @@ class Meter:
     def __init__(self, *, local: bool = False) -> None:
         self._lock = threading.Lock()
         self._before = Progress()
-        self._moved_bytes = self._moved_files = 0
+        self._moved_bytes = self._moved_files = self._again_bytes = 0
         self._stopped = threading.Event()
         self.reason: BaseException | None = None
         self.waiting_for = ""
@@ -36,6 +36,7 @@ class Meter:
             before,
             moved_bytes=before.moved_bytes + self._moved_bytes,
             moved_files=before.moved_files + self._moved_files,
+            again_bytes=before.again_bytes + self._again_bytes,
         )
 
     @property
@@ -52,6 +53,11 @@ class Meter:
         with self._lock:
             self._moved_bytes += count_bytes
             self._moved_files += files
+
+    def again(self, count_bytes: int) -> None:
+        """Count what came although it had come before."""
+        with self._lock:
+            self._again_bytes += count_bytes
 
     def came(self, files: int, count_bytes: int) -> None:
         """Files that were missing are on the volume now, and did not come from the lake by this fill."""

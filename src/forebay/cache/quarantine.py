@@ -11,7 +11,7 @@ from forebay.cache.place import discard
 from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, VolumeLayout
 from forebay.fsio import SEALED_DIRECTORY_MODE, Disk
 
-QUARANTINE_SECONDS = 7 * 86400.0
+_QUARANTINE_SECONDS = 7 * 86400.0
 _NAME = re.compile(r"quarantine-(\d+)-")
 
 
@@ -37,18 +37,17 @@ def quarantine_tree(layout: VolumeLayout, tree: Path, disk: Disk, *, now: float)
     discard(layout, tree, _name(now, f"tree-{tree.parent.name}-{tree.name}"), disk)
 
 
-def quarantined_at(name: str) -> float | None:
-    """When what has this name in the trash was put there; None for what is no quarantine."""
+def rests(name: str, now: float) -> bool | None:
+    """Whether what has this name in the trash is left there for who may look at it; None for what is no quarantine."""
     named = _NAME.match(name)
-    return float(named[1]) if named else None
+    return None if named is None else now - float(named[1]) < _QUARANTINE_SECONDS
 
 
 def rested(layout: VolumeLayout, now: float) -> list[Path]:
     """What has been in quarantine for so long that nobody will look at it any more."""
     if not layout.trash.is_dir():
         return []
-    since = {path: quarantined_at(path.name) for path in layout.trash.iterdir()}
-    return sorted(path for path, at in since.items() if at is not None and now - at >= QUARANTINE_SECONDS)
+    return sorted(path for path in layout.trash.iterdir() if rests(path.name, now) is False)
 
 
 def _name(now: float, what: str) -> str:

@@ -18,7 +18,7 @@ from forebay.cache.incoming import held_bytes, placed_bytes
 from forebay.cache.look import Look, account_bytes, names_in
 from forebay.cache.machine import Terms
 from forebay.cache.place import discard
-from forebay.cache.quarantine import QUARANTINE_SECONDS, quarantine_blob, quarantine_tree, quarantined_at, unmark
+from forebay.cache.quarantine import quarantine_blob, quarantine_tree, rests, unmark
 from forebay.cache.repair import Repairs, TreeFound, plan_repairs
 from forebay.cache.volume import MANIFEST, RECIPE, SEAL, Completed, VolumeLayout, record_path, tree_name
 from forebay.clock import Clock
@@ -240,9 +240,7 @@ class _Repair:
         ]
         busy += [f"replaced-{fill.fill_id}-" for fill in self._hub.fills.open_fills(self._volume_id) if fill.live]
         for name in names_in(self._layout.trash):
-            quarantined = quarantined_at(name)
-            resting = quarantined is not None and self._now - quarantined < QUARANTINE_SECONDS
-            if resting or name.startswith(tuple(busy)):
+            if rests(name, self._now) or name.startswith(tuple(busy)):
                 continue
             stuck = self._disk.remove_tree(self._layout.trash / name)
             self._done.stuck += stuck

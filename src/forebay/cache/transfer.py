@@ -294,9 +294,10 @@ class Transfer:
         path = self._incoming.temp(file.wanted.missing.index)
         return digest_file(path, start=file.known_to, hasher=file.known)
 
-    def _write(self, piece: Piece, *, counted: bool = True) -> None:
+    def _write(self, piece: Piece, *, again: bool = False) -> None:
         """Copy, then fetch, the piece's bytes, hashing them; up to where another stream took over."""
         file, wanted, hasher = piece.file, piece.file.wanted, piece.hasher
+        count = self._meter.again if again else self._meter.moved
         checkpoint = piece.copied_to + CHECKPOINT_BYTES
         pushed = piece.start
 
@@ -312,8 +313,8 @@ class Transfer:
             if (md5 := piece.md5) is not None:
                 md5.update(chunk)
             position += claimed
-            if counted and position > piece.copied_to:
-                self._meter.moved(claimed)
+            if position > piece.copied_to:
+                count(claimed)
             if position - pushed >= WRITE_BACK_BYTES:
                 self._disk.start_write_back(file.descriptor, pushed, position - pushed)
                 pushed = position
@@ -405,7 +406,7 @@ class Transfer:
         piece = Piece(file, 0, 0, size)
         self._open(file)
         try:
-            self._write(piece, counted=False)
+            self._write(piece, again=True)
         finally:
             self._leave(file, failed=False)
         return piece

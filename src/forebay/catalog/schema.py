@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -218,6 +219,7 @@ fill = Table(
     Column("present_bytes", BigInteger, nullable=False),
     Column("moved_files", BigInteger, nullable=False),
     Column("moved_bytes", BigInteger, nullable=False),
+    Column("again_bytes", BigInteger, nullable=False, server_default=text("0")),
     UniqueConstraint("volume_id", "version_id"),
 )
 

@@ -14,8 +14,9 @@ def savings(by: Literal["dataset", "team", "month", "version"] = "dataset") -> l
 
     One item for each, sorted by its `key` (`criteo`; `ads`, "" for datasets of no team; `2026-12`; `criteo@v1`):
     `uses`; `conventional_bytes`, which a download for each use would have moved; `moved_bytes`, which really came from
-    the lake; `saved_bytes`, the difference; `seconds_saved` at the measured bandwidth. Bytes and seconds are totals
-    over all uses of this volume. Raises a `forebay.ForebayError`, of the kind `bad-ledger-key` for any other `by`.
+    the lake for their files; `saved_bytes`, the difference; `seconds_saved` at the measured bandwidth. Bytes and
+    seconds are totals over all uses of this volume. Raises a `forebay.ForebayError`, of the kind `bad-ledger-key` for
+    any other `by`.
     """
     return savings_in(shared_session(), by)
 

@@ -42,28 +42,34 @@ def resolve(session: Session, ref: str, selection: Selection) -> Version:
 @contextmanager
 def drafted(session: Session, ref: str, selection: Selection) -> Iterator[Draft]:
     """The same without declaring anything; the files of the contents are there until the end. Errors as `resolve`."""
+    if selection.text:
+        ref = _numbered(session, ref)
     found = _declared(session, ref, selection)
     if found is not None:
         yield Draft(version=found)
         return
-    parsed = parse_ref(ref)
-    number = parsed.number if isinstance(parsed, NumberRef) else session.hub.catalog.resolve(ref).number
-    whole = session.hub.catalog.resolve(ref_of(parsed.dataset, number))
+    whole = session.hub.catalog.resolve(ref)
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
         yield _draft(session, whole, selection, Path(folder))
 
 
-def _declared(session: Session, ref: str, selection: Selection) -> Version | None:
-    """The version, or the subset where somebody has declared it."""
-    catalog = session.hub.catalog
-    if not selection.text:
-        return catalog.resolve(ref)
+def _numbered(session: Session, ref: str) -> str:
+    """The version that a tag names now, asked once: it may move meanwhile. InputError `is-subset`."""
     parsed = parse_ref(ref)
     if parsed.subset:
         raise InputError("is-subset", f"{ref} is a subset already.", todo="Select from the version itself.")
-    number = parsed.number if isinstance(parsed, NumberRef) else catalog.resolve(ref).number
+    if isinstance(parsed, NumberRef):
+        return ref
+    return ref_of(parsed.dataset, session.hub.catalog.resolve(ref).number)
+
+
+def _declared(session: Session, ref: str, selection: Selection) -> Version | None:
+    """The version, or the subset of it where somebody has declared it."""
+    catalog = session.hub.catalog
+    if not selection.text:
+        return catalog.resolve(ref)
     try:
-        return catalog.resolve(ref_of(parsed.dataset, number, selection.name))
+        return catalog.resolve(f"{ref}[{selection.name}]")
     except NotFoundError as error:
         if error.kind != "subset-not-found":
             raise

@@ -66,7 +66,7 @@ class FillStore:
                 row = self._fill_of(connection, volume_id, key)
                 if row is not None:
                     before = rows.replicas(connection, volume_id, now, key)[0]
-                    _write_moved(connection, before, row, row["moved_bytes"], now)
+                    _write_moved(connection, before, row, rows.progress(row).read_bytes, now)
             fill_id = self._hold(connection, volume_id, key, token, holder, now, after.held_until)
             reason = f"being filled by {holder}"
             rows.set_state(connection, volume_id, key, ReplicaState.FILLING, reason, now, token=token)
@@ -167,7 +167,7 @@ class FillStore:
             else:
                 connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             replica = rows.replicas(connection, volume_id, now, key)[0]
-            _write_moved(connection, replica, row, row["moved_bytes"], now)
+            _write_moved(connection, replica, row, rows.progress(row).read_bytes, now)
             rows.record(connection, volume_id, replica.ref, "fill-failed", reason, 0, now)
 
     def prefer(self, volume_id: str, version: Version, entries: Sequence[int]) -> None:
@@ -241,7 +241,7 @@ class FillStore:
     def _hold(
         self, connection: Connection, volume_id: str, key: int, token: int, holder: Holder, now: float, until: float
     ) -> str:
-        values = {"token": token, "expires_at": until, "moved_bytes": 0, **rows.holder_values(holder)}
+        values = {"token": token, "expires_at": until, "moved_bytes": 0, "again_bytes": 0, **rows.holder_values(holder)}
         row = self._fill_of(connection, volume_id, key)
         if row is not None:
             self._update(connection, row["fill_id"], **values)
@@ -350,6 +350,7 @@ def _progress_values(progress: Progress) -> dict[str, int]:
         "present_bytes": progress.present_bytes,
         "moved_files": progress.moved_files,
         "moved_bytes": progress.moved_bytes,
+        "again_bytes": progress.again_bytes,
     }
 
 

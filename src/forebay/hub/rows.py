@@ -7,6 +7,7 @@ one anew takes longer than running it.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import sqlalchemy as sa
@@ -266,8 +267,7 @@ def holder_values(value: Holder) -> dict[str, Any]:
 
 def progress(row: Any) -> Progress:
     """The progress in a fill row."""
-    names = ("total_files", "total_bytes", "present_files", "present_bytes", "moved_files", "moved_bytes")
-    return Progress(**{name: row[name] for name in names})
+    return Progress(**{field.name: row[field.name] for field in dataclasses.fields(Progress)})
 
 
 def lease(row: Any) -> Lease:

@@ -95,7 +95,10 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a fill is. `present_*` was on the volume before; `moved_*` came over the network in this fill."""
+    """How far a fill is. `present_*` was on the volume before; `moved_*` came over the network in this fill.
+
+    `again_bytes` came beside those, for files whose first bytes were not what they should be.
+    """
 
     total_files: int = 0
     total_bytes: int = 0
@@ -103,6 +106,12 @@ class Progress:
     present_bytes: int = 0
     moved_files: int = 0
     moved_bytes: int = 0
+    again_bytes: int = 0
+
+    @property
+    def read_bytes(self) -> int:
+        """All that was read from the lake."""
+        return self.moved_bytes + self.again_bytes
 
     @property
     def done_bytes(self) -> int:

@@ -52,6 +52,23 @@ def test_making_room_reads_each_manifest_once(stage: Stage, reads: Counter[str])
     world.hub.close()
 
 
+def test_what_is_in_quarantine_does_not_come_free_with_its_replica(stage: Stage) -> None:
+    world = World(stage.root)
+    cache = world.cache()
+    version = world.add("clicks", {"good": b"g" * 500, "bad": b"b" * 700})
+    tree = cache.warm(version, holder()).path
+    assert cache.evictor.frees([version.ref]) == [1200]
+    (tree / "bad").chmod(0o644)
+    (tree / "bad").write_bytes(b"x" * 700)
+
+    _, damaged = cache.verify([version], stage.root / "memo", force=True)
+    assert [replica.ref for replica in damaged] == [version.ref]
+
+    assert cache.evictor.frees([version.ref]) == [500], "the same evictor has looked before"
+    assert world.cache().evictor.frees([version.ref]) == [500]
+    world.hub.close()
+
+
 def test_nothing_shared_goes_while_a_manifest_cannot_be_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(stage.root)
     cache = world.cache()

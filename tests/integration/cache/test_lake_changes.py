@@ -19,6 +19,7 @@ from tests.integration.cache.stage import Stage, assert_mended, assert_unpublish
 
 FILES = {f"part-{number}": bytes([number]) * 50_000 for number in range(5)}
 BAD = "part-2"
+SIZE = sum(map(len, FILES.values()))
 
 
 @pytest.fixture
@@ -33,6 +34,11 @@ def _fails(session: Session, version: Version, category: type[ForebayError]) -> 
     assert BAD in caught.value.message, "the error does not name the object"
     assert_unpublished(session, version)
     return caught.value
+
+
+def _ledger_bytes(session: Session) -> int:
+    """What the ledger says was read from the lake."""
+    return sum(item.moved_bytes for item in session.hub.volumes.savings(session.cache.volume_id))
 
 
 def _gets(stage: Stage) -> list[int]:
@@ -98,16 +104,18 @@ def test_VERIFIED_a_flipped_bit_where_the_digest_is_known(stage: Stage, lasting:
     learned.warm(version, "test")
     session = stage.session(volume=str(stage.root / "another"))
     assert stage.origin is not None
-    before = _gets(stage)
+    before, sent_bytes = _gets(stage), stage.origin.sent_bytes()
     fault = FlipBit(at_byte=777)
     if not lasting:
         stage.origin.misbehave(stage.object("clicks", BAD), fault)
         assert contents(session.warm(version, "test").path) == FILES
         assert stage.gets("clicks", BAD) == before[2] + 2, "a bad body is fetched again"
+        assert _ledger_bytes(session) == stage.origin.sent_bytes() - sent_bytes == SIZE + 50_000
         return
     stage.origin.misbehave(stage.object("clicks", BAD), always=fault)
 
     assert _fails(session, version, DamagedError).kind == "digest-mismatch"
+    assert _ledger_bytes(session) == stage.origin.sent_bytes() - sent_bytes >= 3 * 50_000
 
     stage.origin.misbehave(stage.object("clicks", BAD))
     warmed = stage.session(volume=str(stage.root / "another")).warm(version, "test")

@@ -19,6 +19,7 @@ from forebay.errors import ConflictError, InputError
 from forebay.fsio import Disk
 from forebay.testing.cached.invariants import assert_all
 from forebay.wire.cache import ReplicaState
+from forebay.wire.catalog import Version
 from tests.integration.cache.stage import Stage, assert_mended, contents
 
 FILES = {f"day_{number:02}": bytes([number]) * 10_000 * (number + 1) for number in range(4)}
@@ -48,6 +49,24 @@ def test_only_the_selected_files_are_moved(counted: Stage) -> None:
     assert [counted.gets("clicks", name) for name in FILES] == [1, 1, 0, 0, 1]
     assert opened(session, "day_00", "clicks").moved_bytes == 0
     assert_mended(session)
+
+
+def test_a_tag_is_asked_once(counted: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted.add("clicks", FILES)
+    session = counted.session()
+    catalog = session.hub.catalog
+    catalog.tag("clicks", "prod", 1, "me")
+    counted.add("clicks", {"day_00": b"n" * 77})
+    real = catalog.resolve
+
+    def moving(ref: str) -> Version:
+        found = real(ref)
+        catalog.tag("clicks", "prod", 2, "me")
+        return found
+
+    monkeypatch.setattr(catalog, "resolve", moving)
+    subset = resolve(session, "clicks@prod", Selection.of(include="day_00"))
+    assert (subset.ref, subset.size_bytes) == ("clicks@v1[day_00]", 10_000)
 
 
 def test_ONE_FILL_growing_to_the_whole_moves_only_the_rest(counted: Stage) -> None:
