@@ -20,6 +20,7 @@ from forebay.testing.cached.invariants import (
     assert_FITS,
     assert_IN_USE,
     assert_ONE_FILL,
+    assert_RECOVERABLE,
     assert_VERIFIED,
 )
 from forebay.testing.cached.process import MEMORY
@@ -198,6 +199,8 @@ def judge(
 ) -> None:
     """Every invariant by name as things are now; then the next fill of each version succeeds, and all is exact.
 
+    All but PRIVATE, which is a matter of who asks: test_private of tests/contract/hub and of tests/integration/client.
+
     `whole_records` False: the hub lost its last records, so that they may speak of what is not there, and only a
     recover can make the account good again. `mid_repair`: damage was being mended, which must go on with a recover.
     `force` says that the brake may ask: then it was right to, and is answered.
@@ -206,6 +209,7 @@ def judge(
     pinned = {replica.ref for replica in cache.replicas() if replica.pinned_by}
     assert_IN_USE(world.hub, cache)
     assert_ONE_FILL(world.hub, cache)
+    assert_RECOVERABLE(world.hub, cache)
     if not mid_repair:
         assert_VERIFIED(world.hub, cache)
     if whole_records and not mid_repair:

@@ -87,7 +87,7 @@ class Evictor:
         self._layout = layout
         self._volume_id = volume_id
         self._policy = policy
-        self._confirm_lake = confirm_lake
+        self.confirm_lake = confirm_lake
         self._disk = disk
         self._clock = clock
         self._terms = terms
@@ -250,7 +250,7 @@ class Evictor:
         if begun and not is_complete(self._tree(version)):
             return
         try:
-            self._confirm_lake(version)
+            self.confirm_lake(version)
         except ForebayError as error:
             if begun:
                 grant = self._hub.replicas.begin_evict(self._volume_id, version, replica.reason)

@@ -217,6 +217,8 @@ class FillStore:
                     raise ConflictError("in-use", f"the fill {fill_id} is under way", todo="Wait for it to end.")
                 why = "the fill was abandoned"
                 rows.set_state(connection, row["volume_id"], row["version_id"], ReplicaState.ABSENT, why, now)
+                replica = rows.replicas(connection, row["volume_id"], now, row["version_id"])[0]
+                _write_moved(connection, replica, row, rows.progress(row).read_bytes, now)
             connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             left_bytes = int(row["reserved_bytes"])
             rows.free_bytes(connection, row["volume_id"], -left_bytes)

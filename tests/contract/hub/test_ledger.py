@@ -33,6 +33,20 @@ def ledger(hub: Hub, by: LedgerKey) -> dict[str, Savings]:
     return {item.key: item for item in found}
 
 
+def test_what_a_dead_fill_had_moved_counts_whoever_clears_up_after_it(
+    hub: Hub, version: Version, clock: FakeClock
+) -> None:
+    granted = claim(hub, version)
+    hub.fills.renew(granted.fill_id, granted.token, Progress(total_bytes=100, moved_bytes=60, again_bytes=7))
+    clock.pass_by(11)
+
+    hub.fills.abandon(granted.fill_id)
+
+    assert ledger(hub, LedgerKey.VERSION)[version.ref].moved_bytes == 67
+    fill(hub, version, moved_bytes=100, seconds=1.0)
+    assert ledger(hub, LedgerKey.VERSION)[version.ref].moved_bytes == 167
+
+
 def test_it_adds_up_by_version_dataset_team_and_month(hub: Hub, version: Version, clock: FakeClock) -> None:
     other = new_version(hub, "views", 50)
     hub.catalog.set_team("clicks", "ads")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from forebay.cache.contents import load_manifest
+from forebay.cache.contents import load_manifest, tree_manifest
 from forebay.cache.engine import Cache
 from forebay.cache.incoming import held_bytes
 from forebay.cache.look import account_bytes
 from forebay.cache.place import holds
 from forebay.cache.volume import RESERVED
 from forebay.digest import digest_file
+from forebay.errors import ConflictError, NotFoundError
 from forebay.fsio import used_bytes_below
 from forebay.wire.cache import ReplicaState
 from forebay.wire.hub import Hub
+
+_MOST_EVENTS = 1000
 
 
 def assert_VERIFIED(hub: Hub, cache: Cache, *, damaged: frozenset[Path] = frozenset()) -> None:
@@ -79,6 +82,30 @@ def assert_ONE_FILL(hub: Hub, cache: Cache) -> None:
     assert len({fill.token for fill in fills}) == len(fills), "ONE-FILL: one token for two"
 
 
+def assert_RECOVERABLE(hub: Hub, cache: Cache) -> None:
+    """What was evicted, the lake has. (A lake that a test spoils after an eviction must be made good before.)"""
+    here = {replica.ref for replica in cache.replicas()}
+    for event in hub.volumes.events(cache.volume_id, _MOST_EVENTS):
+        if event.event == "evicted" and event.ref not in here:
+            try:
+                cache.evictor.confirm_lake(hub.catalog.resolve(event.ref))
+            except NotFoundError:
+                continue  # the version itself was removed since
+            except ConflictError as error:
+                raise AssertionError(f"RECOVERABLE: {event.ref} is nowhere: {error.message}") from error
+
+
+def assert_IMMUTABLE(hub: Hub, cache: Cache) -> None:
+    """A version's manifest is the one that it was added with, digests once learned stay, and trees agree."""
+    for replica in cache.replicas():
+        version = hub.catalog.resolve(replica.ref)
+        known = load_manifest(hub.catalog, version)
+        assert known.manifest_digest == version.manifest_digest, f"IMMUTABLE: {replica.ref} has another manifest"
+        if replica.state is ReplicaState.READY:
+            there = tree_manifest(cache.path(version), version.manifest_digest)
+            assert there.table.equals(known.table), f"IMMUTABLE: the catalog says another thing of {replica.ref}"
+
+
 def assert_BRAKE(cache: Cache) -> None:
     """A mended world needs no mending: nothing would be called lost, orphaned or damaged."""
     repairs = cache.recover(dry_run=True).repairs
@@ -96,3 +123,5 @@ def assert_all(hub: Hub, cache: Cache) -> None:
     assert_CRASH(hub, cache)
     assert_IN_USE(hub, cache)
     assert_ONE_FILL(hub, cache)
+    assert_RECOVERABLE(hub, cache)
+    assert_IMMUTABLE(hub, cache)
