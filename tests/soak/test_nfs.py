@@ -31,8 +31,8 @@ REST = (
     "faults/test_world.py",
     "faults/test_safeguards.py",
 )
-"""The faults suite but for three: crash states are images in memory, libfiu's calls fail alike on every file system, and
-the last one mounts file systems itself.
+"""The faults suite but for three: crash states are images in memory, libfiu's calls fail alike everywhere, and
+test_file_systems mounts some itself.
 """
 
 
