@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings the real servers that no Python lock can hold: Azurite from npm into .venv/npm, PostgreSQL 15,
-# libfiu and XFS's tools from Debian.
+# libfiu, XFS's tools and Slurm from Debian.
 # What cannot be brought is left out: the tests that need it are skipped, loudly, and in CI (CI=true) they fail.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,6 +36,19 @@ install_fault_tools() {
     touch .venv/no-fault-tools
 }
 
+# Its daemons are where an ordinary user's PATH does not look.
+have_slurm() {
+    [ -x /usr/bin/sbatch ] && [ -x /usr/sbin/slurmd ] && [ -x /usr/sbin/slurmctld ] && [ -x /usr/sbin/munged ] \
+        || [ -e .venv/no-slurm ]
+}
+
+install_slurm() {
+    scripts/system_packages.sh slurmctld slurmd slurm-client munge && return
+    say "no Slurm from Debian; its executor is not tested here"
+    touch .venv/no-slurm
+}
+
 have_azurite || install_azurite || say "Azurite did not install from npm; its tests cannot run"
 have_postgres || install_postgres
 have_fault_tools || install_fault_tools
+have_slurm || install_slurm

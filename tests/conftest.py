@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from forebay.testing.awkward import AwkwardOrigin
-from forebay.testing.servers import Azurite, PartMissingError, Postgres, RcloneS3, SeaweedFS
+from forebay.testing.servers import Azurite, PartMissingError, Postgres, RcloneS3, SeaweedFS, Slurm
 
 if TYPE_CHECKING:
     from forebay.testing.served import ServedHubs
@@ -88,6 +88,13 @@ def azurite_server() -> Iterator[Azurite]:
 def postgres_server() -> Iterator[Postgres]:
     """PostgreSQL. Take a database of your own: `postgres_server.new_database()` gives its address."""
     with _bring(Postgres.start()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def slurm_server() -> Iterator[Slurm]:
+    """A Slurm of two nodes with two GPUs each that are none. `slurm_server.environment` makes its tools find it."""
+    with _bring(Slurm.start()) as server:
         yield server
 
 

@@ -31,11 +31,11 @@ from forebay.cache.room import Room
 from forebay.cache.source import LocalSource
 from forebay.cache.verify import Verified, brake, still_there, take_out, verify_tree
 from forebay.cache.volume import RESERVED, VolumeLayout, open_volume
-from forebay.cache.vouch import seen_dead
 from forebay.cache.wishes import Wishes
 from forebay.clock import Clock
 from forebay.errors import ConflictError, ForebayError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
+from forebay.vouch import seen_dead
 from forebay.wire.cache import (
     Claim,
     Granted,

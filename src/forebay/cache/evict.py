@@ -23,11 +23,11 @@ from forebay.cache.policy import Candidate, Decision, Decisions, Policy, TeamQuo
 from forebay.cache.shares import Shares
 from forebay.cache.stuck import FREES
 from forebay.cache.volume import VolumeLayout, tree_name
-from forebay.cache.vouch import seen_alive
 from forebay.clock import Clock
 from forebay.errors import ConflictError, ForebayError, UnavailableError
 from forebay.fsio import Disk, freed_bytes_below
 from forebay.log import get_logger
+from forebay.vouch import seen_alive
 from forebay.wire.cache import EvictGrant, Quota, Replica, ReplicaState, Volume
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub

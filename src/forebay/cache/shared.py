@@ -22,10 +22,10 @@ from forebay.cache.meter import Meter
 from forebay.cache.overlap import Split, Turn, awaited, gap_bytes, learned, mask_bytes, shared_rows, turns_before
 from forebay.cache.place import Placer
 from forebay.cache.volume import MANIFEST, VolumeLayout, record_path
-from forebay.cache.vouch import seen_dead
 from forebay.catalog.manifest import Manifest
 from forebay.errors import ForebayError, UnavailableError
 from forebay.log import get_logger
+from forebay.vouch import seen_dead
 from forebay.wire.cache import Granted, OpenFill
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub

@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from forebay.cache.policy import Policy
-from forebay.cache.vouch import this_process
 from forebay.clock import SystemClock
 from forebay.errors import ConflictError, InputError
 from forebay.settings import Loaded, Settings, load, parse_duration, parse_limit
+from forebay.vouch import this_process
 from forebay.wire.cache import Holder
 
 if TYPE_CHECKING:

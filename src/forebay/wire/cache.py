@@ -27,7 +27,7 @@ class ReplicaState(StrEnum):
 class Holder:
     """Who holds a fill or a lease: shown to people, never used to decide.
 
-    `process` is that very process among all that a machine ever ran (see cache.vouch), "" where it can't be told:
+    `process` is that very process among all that a machine ever ran (see forebay.vouch), "" where it can't be told:
     who waits on the same machine sees by it that the holder is dead.
     """
 

@@ -11,7 +11,7 @@ import pytest
 from obstore.store import AzureStore, S3Store
 
 from forebay.errors import UnavailableError
-from forebay.testing.servers import Azurite, PartMissingError, Postgres, RcloneS3, SeaweedFS
+from forebay.testing.servers import Azurite, PartMissingError, Postgres, RcloneS3, SeaweedFS, Slurm
 from forebay.testing.servers.process import find_program, free_ports, run_server
 
 pytestmark = pytest.mark.integration
@@ -54,6 +54,12 @@ def test_azurite_stores_and_returns_ranges(azurite_server: Azurite) -> None:
     )
     obstore.put(store, "a/b", b"0123456789")
     assert bytes(obstore.get_range(store, "a/b", start=3, length=4)) == b"3456"
+
+
+def test_slurm_runs_a_job_on_a_gpu_of_its_own(slurm_server: Slurm, tmp_path: Path) -> None:
+    said = f"--output={tmp_path}/said"
+    slurm_server.ask("sbatch", "--wait", "--gres=gpu:1", said, "--wrap=echo gpu $CUDA_VISIBLE_DEVICES")
+    assert (tmp_path / "said").read_text() == "gpu 0\n"
 
 
 def test_postgres_gives_an_empty_database_each_time(postgres_server: Postgres) -> None:

@@ -20,7 +20,6 @@ from forebay.cache.fill import FillSettings, OpenLake
 from forebay.cache.machine import Terms
 from forebay.cache.policy import Policy
 from forebay.cache.selection import Selection, select
-from forebay.cache.vouch import this_process
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.clock import Clock, SystemClock
 from forebay.errors import ConflictError
@@ -29,6 +28,7 @@ from forebay.hub.local import LocalHub
 from forebay.lake.confirm import confirm
 from forebay.lake.etag import etag_of
 from forebay.lake.stores import LakeStore
+from forebay.vouch import this_process
 from forebay.wire.cache import Holder
 from forebay.wire.catalog import NewSubset, NewVersion, Version
 from forebay.wire.hub import Hub

@@ -11,5 +11,6 @@ from forebay.testing.servers.postgres import Postgres
 from forebay.testing.servers.process import PartMissingError
 from forebay.testing.servers.rclone import RcloneS3
 from forebay.testing.servers.seaweedfs import SeaweedFS
+from forebay.testing.servers.slurm import Slurm
 
-__all__ = ["Azurite", "PartMissingError", "Postgres", "RcloneS3", "SeaweedFS"]
+__all__ = ["Azurite", "PartMissingError", "Postgres", "RcloneS3", "SeaweedFS", "Slurm"]

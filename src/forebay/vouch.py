@@ -18,6 +18,22 @@ def this_process() -> str:
     return "" if found is None else found
 
 
+def identify(number: int) -> str | None:
+    """The identity of the process that has this number now; None where there is none, or it can't be looked at."""
+    return _identity(number)
+
+
+def on_this_start(process: str) -> bool:
+    """Whether this identity is of this very start of the machine, in whatever container."""
+    here = _here()
+    return here is not None and process.partition("/")[0] == here.partition("/")[0]
+
+
+def number_of(process: str) -> int | None:
+    """The number of a process of this machine start and container; None for any other identity."""
+    return _number_here(process)
+
+
 def seen_dead(process: str) -> bool:
     """Whether the process with this identity has certainly ended. Nothing is known of one that ran elsewhere."""
     number = _number_here(process)

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from forebay.cache.vouch import seen_alive, seen_dead, this_process
+from forebay.vouch import seen_alive, seen_dead, this_process
 
-TELL = "import sys; from forebay.cache.vouch import this_process; print(this_process(), flush=True); sys.stdin.read()"
+TELL = "import sys; from forebay.vouch import this_process; print(this_process(), flush=True); sys.stdin.read()"
 
 
 @pytest.fixture
