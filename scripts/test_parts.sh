@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings the real servers that no Python lock can hold: Azurite from npm into .venv/npm, PostgreSQL 15,
-# libfiu, XFS's tools and Slurm from Debian.
+# libfiu, XFS's tools, Slurm and promtool from Debian.
 # What cannot be brought is left out: the tests that need it are skipped, loudly, and in CI (CI=true) they fail.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -48,7 +48,23 @@ install_slurm() {
     touch .venv/no-slurm
 }
 
+# Checks alert rules and metrics. Taken out of its package: to install that would start a Prometheus on this machine.
+have_promtool() { command -v promtool >/dev/null || [ -x .venv/bin/promtool ] || [ -e .venv/no-promtool ]; }
+
+install_promtool() {
+    local folder
+    folder=$(mktemp -d)
+    if (cd "$folder" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .) >/dev/null 2>&1; then
+        cp "$folder/usr/bin/promtool" .venv/bin/
+    else
+        say "no promtool from Debian; alert rules are not tested here"
+        touch .venv/no-promtool
+    fi
+    rm -rf "$folder"
+}
+
 have_azurite || install_azurite || say "Azurite did not install from npm; its tests cannot run"
 have_postgres || install_postgres
 have_fault_tools || install_fault_tools
 have_slurm || install_slurm
+have_promtool || install_promtool

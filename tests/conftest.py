@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from forebay.testing.awkward import AwkwardOrigin
 from forebay.testing.servers import Azurite, PartMissingError, Postgres, RcloneS3, SeaweedFS, Slurm
+from forebay.testing.servers.process import find_program
 
 if TYPE_CHECKING:
     from forebay.testing.served import ServedHubs
@@ -106,6 +108,18 @@ def served_hubs() -> Iterator[ServedHubs]:
 
     with ServedHubs() as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Iterator[Path]:
+    """Prometheus' own checker of rules and metrics."""
+    with _bring(_found("promtool", "promtool (of Debian's prometheus)")) as program:
+        yield program
+
+
+@contextlib.contextmanager
+def _found(name: str, part: str) -> Iterator[Path]:
+    yield find_program(name, part)
 
 
 @pytest.fixture

@@ -180,6 +180,9 @@ class Settings:
     hub_host: str = field(default="127.0.0.1", metadata=_is("Where a served hub listens", _text))
     hub_port: int = field(default=8765, metadata=_is("and on which port", _count(0, 65535)))
     hub_upload_limit: str = field(default="1GB", metadata=_is("Largest manifest a served hub takes", _size))
+    metrics_token: str = field(
+        default="", metadata=_is("Token that a Prometheus shows to read metrics", _token), repr=False
+    )
     user: str = field(default_factory=lambda: _user(), metadata=_is("Who you are, in records", _text))
     profiles: dict[str, dict[str, str]] = field(
         default_factory=dict, metadata=_is("Named lake credentials", _profiles), repr=False

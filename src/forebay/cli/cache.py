@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forebay.cli import quota
+from forebay.cli import cache_metrics, quota
 from forebay.cli.bars import ByteBar
 from forebay.cli.cache_shown import (
     print_advice,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Bring versions here, keep them, let them go.")
 app.add_typer(quota.app, name="quota")
+cache_metrics.add_to(app)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,8 +73,8 @@ def _value(settings: Settings, name: str) -> Any:
     match name:
         case "database":
             return _MASK if settings.database else settings.database_url
-        case "token":
-            return _MASK if settings.token else ""
+        case "token" | "metrics_token":
+            return _MASK if getattr(settings, name) else ""
         case "volume":
             return settings.volume_root
         case "lake":

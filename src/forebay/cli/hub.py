@@ -60,6 +60,7 @@ def serve(
     from forebay.hub.access.store import AccessStore
     from forebay.hub.api.limits import Limits
     from forebay.hub.local import LocalHub
+    from forebay.hub.metrics.readers import GuardedMetrics
     from forebay.hub.serve import Address, guarded_by
     from forebay.hub.serve import serve as serve_until_told
     from forebay.settings import load, parse_limit
@@ -75,13 +76,14 @@ def serve(
     try:
         access = AccessStore(hub.engine, clock)
         made = access.bootstrap(secret=settings.token)
+        metrics = GuardedMetrics(hub, access, clock, settings.metrics_token)
         limits = Limits(upload_bytes=int(parse_limit(settings.hub_upload_limit)))
 
         def tell(url: str) -> None:
             served = Served(url=url, token=None if made is None or settings.token else made.secret)
             call.show(served, ids=[url], human=lambda out: _tell(out, served))
 
-        serve_until_told(hub, guarded_by(access, hub), address, clock, limits, tell)
+        serve_until_told(hub, guarded_by(access, hub), address, clock, limits, tell, metrics)
     finally:
         hub.close()
 

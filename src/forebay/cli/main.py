@@ -11,7 +11,22 @@ from typing import Annotated, Any
 import typer
 
 from forebay import __version__
-from forebay.cli import audit, cache, completion, config, ctr, dataset, exits, hub, status, team, token, use, user
+from forebay.cli import (
+    audit,
+    cache,
+    completion,
+    config,
+    ctr,
+    dataset,
+    doctor,
+    exits,
+    hub,
+    status,
+    team,
+    token,
+    use,
+    user,
+)
 from forebay.cli.call import Call, reader_gone, show_error, write
 from forebay.cli.command import Group, command
 from forebay.cli.stopping import stops_in_order
@@ -25,6 +40,7 @@ _ORDER = (
     "exec",
     "path",
     "status",
+    "doctor",
     "hub",
     "ctr",
     "user",
@@ -61,6 +77,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(cache.app, name="cache")
 use.add_to(app)
 status.add_to(app)
+doctor.add_to(app)
 app.add_typer(hub.app, name="hub")
 app.add_typer(ctr.app, name="ctr")
 for noun in (user, team, token, audit):

@@ -21,6 +21,7 @@ from forebay.wire.cache import Holder
 if TYPE_CHECKING:
     from forebay.cache.engine import Cache, OnProgress
     from forebay.cache.leased import Kept, Leased, Readied, Warmed
+    from forebay.cache.measured import VolumeMeter
     from forebay.cache.scrub import Scrubber
     from forebay.cache.wishes import Wishes
     from forebay.lake.stores import LakeStore
@@ -101,6 +102,14 @@ class Session:
             clock=self.clock,
             fill_settings=FillSettings(streams=settings.streams),
         )
+
+    @property
+    def volume_meter(self) -> VolumeMeter:
+        """Measures the volume; makes none."""
+        from forebay.cache.measured import VolumeMeter
+        from forebay.fsio import Disk
+
+        return VolumeMeter(self.hub, self.settings.volume_root, host=self.host, disk=Disk(), clock=self.clock)
 
     @property
     def policy(self) -> Policy:

@@ -6,6 +6,7 @@ A lease that expired is not removed at once: a holder that slept may renew it as
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +37,8 @@ _MEASURED = (
         t.dataset.c.team,
         t.replica.c.fill_bytes,
         t.replica.c.fill_seconds,
+        t.replica.c.since,
+        t.replica.c.last_used_at,
         t.volume.c.lately_bytes,
         t.volume.c.lately_seconds,
     )
@@ -49,6 +52,9 @@ _MEASURED = (
 
 class LeaseStore:
     """Implements `wire.hub.Leases`."""
+
+    on_granted: Callable[[str, bool], object] = staticmethod(lambda volume_id, is_first: None)
+    """Called with the volume of every lease that was granted, and whether it is the replica's first since its fill."""
 
     def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
         self._engine = engine
@@ -77,11 +83,12 @@ class LeaseStore:
                 **rows.holder_values(holder),
             }
             connection.execute(_INSERT, values)
+            is_first = _write_use(connection, volume_id, key, version, holder.user, now)
             rows.touch(connection, volume_id, key, now)
-            _write_use(connection, volume_id, key, version, holder.user, now)
             # Of this volume alone: only its row is locked.
             old = {"volume_id": volume_id, "before": now - _KEEP_EXPIRED_SECONDS}
             connection.execute(_DELETE_OLD, old)
+        self.on_granted(volume_id, is_first)
         return Lease(
             lease_id=lease_id,
             volume_id=volume_id,
@@ -138,13 +145,17 @@ def _leases() -> sa.Select[Any]:
     )
 
 
-def _write_use(connection: Connection, volume_id: str, key: int, version: Version, user: str, now: float) -> None:
-    """What a download of its own would have taken: at the bandwidth of the version's fill, or of the volume's last."""
+def _write_use(connection: Connection, volume_id: str, key: int, version: Version, user: str, now: float) -> bool:
+    """What a download of its own would have taken: at the bandwidth of the version's fill, or of the volume's last.
+
+    Whether nobody used the replica since it came.
+    """
     row = connection.execute(_MEASURED, {"volume_id": volume_id, "version_id": key}).one()
     lately = row.lately_bytes / row.lately_seconds if row.lately_seconds > 0 else 0.0
     bytes_s = bandwidth(version.size_bytes, row.fill_bytes, row.fill_seconds, lately)
     subject = Subject(volume_id=volume_id, ref=version.ref, dataset=version.dataset, team=row.team, user=user)
     write_use(connection, subject, now, version.size_bytes, seconds_for(version.size_bytes, bytes_s))
+    return bool(row.last_used_at == row.since)
 
 
 def lost(lease_id: str) -> ConflictError:

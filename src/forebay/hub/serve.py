@@ -6,7 +6,6 @@ that something in front of it does.
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import socket
 import ssl
@@ -31,7 +30,9 @@ from forebay.hub.answers import AnswerStore
 from forebay.hub.api.acting import HubFor
 from forebay.hub.api.app import create_app
 from forebay.hub.api.limits import Limits
+from forebay.hub.api.measured import Metrics
 from forebay.hub.local import LocalHub
+from forebay.loopback import is_loopback
 from forebay.wire.hub import Hub
 
 _GRACE_SECONDS = 10
@@ -55,7 +56,7 @@ class Address:
         """InputError `bad-certificate`; `insecure-host` when tokens would cross a network in the clear."""
         if self.certificate is not None or self.key is not None:
             self._check_files()
-        if self.certificate is None and not self.insecure and not _is_loopback(self.host):
+        if self.certificate is None and not self.insecure and not is_loopback(self.host):
             raise InputError(
                 "insecure-host",
                 f"On {self.host} others can reach the hub, and without TLS read its tokens.",
@@ -82,6 +83,7 @@ def serve(
     clock: Clock,
     limits: Limits,
     on_started: Callable[[str], object],
+    metrics: Metrics | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `on_started` gets the hub's URL once it answers.
 
@@ -89,7 +91,7 @@ def serve(
     """
     address.check()
     with _listening(address) as listener:
-        server = HubServer(make_app(hub, hub_for, clock, limits, lambda: server.should_exit), address)
+        server = HubServer(make_app(hub, hub_for, clock, limits, lambda: server.should_exit, metrics), address)
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         server.on_started = lambda: on_started(f"{address.scheme}://{shown}:{port}")
@@ -105,7 +107,14 @@ def guarded_by(access: AccessStore, hub: LocalHub) -> HubFor:
     return hub_for
 
 
-def make_app(hub: LocalHub, hub_for: HubFor, clock: Clock, limits: Limits, is_stopping: Callable[[], bool]) -> FastAPI:
+def make_app(
+    hub: LocalHub,
+    hub_for: HubFor,
+    clock: Clock,
+    limits: Limits,
+    is_stopping: Callable[[], bool],
+    metrics: Metrics | None = None,
+) -> FastAPI:
     """The API of a hub on its database."""
 
     def check() -> None:
@@ -113,7 +122,7 @@ def make_app(hub: LocalHub, hub_for: HubFor, clock: Clock, limits: Limits, is_st
             connection.execute(sa.text("SELECT 1"))
 
     answers = AnswerStore(hub.engine, clock)
-    return create_app(hub_for, answers=answers, check=check, limits=limits, is_stopping=is_stopping)
+    return create_app(hub_for, answers=answers, check=check, limits=limits, is_stopping=is_stopping, metrics=metrics)
 
 
 class HubServer(uvicorn.Server):
@@ -171,10 +180,3 @@ def _listening(address: Address) -> Iterator[socket.socket]:
         ) from error
     with listener:
         yield listener
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,8 +1,9 @@
 """One hub's address, its connections, and the one way to ask it: errors come out as they went in at the other end.
 
 Whatever is asked may be asked again when the answer was lost: a read, a write that is the same done twice, or one that
-carries an idempotency key, the same over all tries. A hub that was never reached is given up soon; one that was there
-is waited for, since it may be starting again. Threads may share a connection; a forked child gets sockets of its own.
+carries an idempotency key, the same over all tries, as is the id under which the hub's log has them. A hub that was
+never reached is given up soon; one that was there is waited for, since it may be starting again. Threads may share a
+connection; a forked child gets sockets of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from forebay.catalog.names import check_dataset_name
 from forebay.errors import ForebayError, InputError, UnavailableError
 from forebay.lake.backoff import Attempts, Backoff, Patience
 from forebay.wire.codec import from_json, to_json
-from forebay.wire.http import API, IDEMPOTENCY_KEY, PARQUET, error_from_json
+from forebay.wire.http import API, IDEMPOTENCY_KEY, PARQUET, REQUEST_ID, error_from_json
 
 FIRST = Patience(backoff=Backoff(attempts=3, base_s=0.1, cap_s=1.0, total_s=3.0))
 """For a hub that this process has not reached yet."""
@@ -145,11 +146,20 @@ class Connection:
         if client is not None:
             client.close()
 
-    def _ask(self, method: str, path: str, *, patience: Patience | None = None, **more: Any) -> httpx2.Response:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        patience: Patience | None = None,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> httpx2.Response:
         attempts = Attempts(patience or (self._later if self._was_reached else self._first))
+        headers = {REQUEST_ID: uuid.uuid4().hex, **(headers or {})}
         while True:
             try:
-                response = self._try(method, path, **more)
+                response = self._try(method, path, headers=headers, **more)
             except httpx2.TransportError as error:
                 if not attempts.wait(throttled=False):
                     raise self._away(error) from error

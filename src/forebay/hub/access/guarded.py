@@ -21,6 +21,7 @@ class Guarded:
 
     def __init__(self, hub: Hub, access: AccessStore, principal: Principal, request: Request | None = None) -> None:
         gate = Gate(access, principal, request or Request())
+        self.principal = principal
         self.owner = hub.owner
         self.catalog = GuardedCatalog(hub.catalog, gate)
         self.volumes = GuardedVolumes(hub.volumes, gate)

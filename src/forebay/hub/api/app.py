@@ -12,6 +12,8 @@ from forebay.hub.api.acting import HubFor
 from forebay.hub.api.errors import Failure, add_error_handlers
 from forebay.hub.api.info import VERSION
 from forebay.hub.api.limits import Bounded, Limits
+from forebay.hub.api.measured import Measured, Metrics
+from forebay.hub.api.measured import router as metrics_router
 from forebay.hub.api.requests import Traced
 from forebay.wire.http import API
 
@@ -23,11 +25,13 @@ def create_app(
     check: Callable[[], object],
     limits: Limits | None = None,
     is_stopping: Callable[[], bool] = bool,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """The hub's API.
 
     `hub_for` gives the hub that a bearer token may act through; `answers` keeps what writes with an idempotency key
-    were answered; `check` raises while the hub is not ready; streams end when it `is_stopping`.
+    were answered; `check` raises while the hub is not ready; streams end when it `is_stopping`. Where there are
+    `metrics`, they count the requests and are told under /metrics.
     """
     # No pages of FastAPI's own: they would bring scripts from elsewhere.
     app = FastAPI(
@@ -49,4 +53,8 @@ def create_app(
     add_error_handlers(app)
     app.add_middleware(Bounded, limits=limits or Limits())
     app.add_middleware(Traced)
+    if metrics is not None:
+        app.state.metrics = metrics
+        app.include_router(metrics_router)
+        app.add_middleware(Measured, metrics=metrics)
     return app

@@ -51,7 +51,7 @@ def add_error_handlers(app: FastAPI) -> None:
 def error_response(error: ForebayError, request_id: str) -> JSONResponse:
     """The answer that tells an error; one of the inside is logged instead."""
     if isinstance(error, InternalError):
-        _log.warning("bug", request=request_id, kind=error.kind, message=error.message)
+        _log.warning("bug", kind=error.kind, message=error.message)
         error = internal(request_id)
     headers = {}
     status = status_of(error)

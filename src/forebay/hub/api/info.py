@@ -8,6 +8,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
+from forebay.hub.access.rules import Agent, Person
 from forebay.hub.api.acting import Acting
 
 router = APIRouter(tags=["hub"])
@@ -18,10 +19,17 @@ VERSION = version("forebay")
 
 @dataclass(frozen=True, kw_only=True)
 class HubInfo:
-    """The hub's own id, with which it marks volumes, and its version."""
+    """The hub's own id, with which it marks volumes, and its version; and whom the token that asks speaks for.
+
+    `site` is an agent's; `token_until` is 0 for a token that does not end.
+    """
 
     owner: str
     version: str
+    user: str = ""
+    role: str = ""
+    site: str = ""
+    token_until: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +41,12 @@ class Health:
 
 @router.get("/hub")
 def hub_info(hub: Acting) -> HubInfo:
-    """What this hub is."""
+    """What this hub is, and who asks."""
+    match getattr(hub, "principal", None):
+        case Person() as who:
+            return HubInfo(owner=hub.owner, version=VERSION, user=who.user, role=who.role.value, token_until=who.until)
+        case Agent() as who:
+            return HubInfo(owner=hub.owner, version=VERSION, user=who.user, site=who.site)
     return HubInfo(owner=hub.owner, version=VERSION)
 
 

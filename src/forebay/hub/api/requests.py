@@ -1,6 +1,6 @@
-"""Each request has an id, in its answer's header and in the log; what nobody caught ends here. ASGI, the outermost.
+"""Each request has an id, in its answer's header and in all its lines of the log; what nobody caught ends here.
 
-The log has the path, not the query: never a token, a header or a body.
+ASGI, the outermost. The log has the path, not the query: never a token, a header or a body.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forebay.errors import ForebayError
 from forebay.hub.api.errors import error_response, internal
-from forebay.log import get_logger
+from forebay.log import bound, get_logger
 from forebay.wire.http import REQUEST_ID
 
 _log = get_logger("hub.api")
@@ -34,6 +34,10 @@ class Traced:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
+        with bound(request=request_id):
+            await self._traced(scope, receive, send, request_id)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         began = time.perf_counter()
         status = 0
 
@@ -48,7 +52,7 @@ class Traced:
             await self._app(scope, receive, tell)
         except Exception as error:
             if not isinstance(error, ForebayError):
-                _log.warning("bug", request=request_id, trace="".join(traceback.format_exception(error)))
+                _log.warning("bug", trace="".join(traceback.format_exception(error)))
                 error = internal(request_id)
             if status:
                 raise
@@ -56,7 +60,7 @@ class Traced:
         finally:
             took = round(time.perf_counter() - began, 4)
             facts = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": took}
-            _log.info("request", request=request_id, **facts)
+            _log.info("request", **facts)
 
 
 def _request_id(scope: Scope) -> str:

@@ -1,0 +1,1 @@
+"""What a served hub tells of itself and of its records."""
