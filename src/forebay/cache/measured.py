@@ -16,7 +16,7 @@ from pathlib import Path
 
 from forebay import fsio
 from forebay.cache.canary import try_out
-from forebay.cache.quarantine import quarantined_at
+from forebay.cache.quarantine import is_quarantined
 from forebay.cache.volume import VolumeLayout, read_mark
 from forebay.clock import Clock
 from forebay.errors import ForebayError
@@ -110,7 +110,7 @@ class VolumeMeter:
             yield sample(m.FREE_FILES, facts.f_favail, volume=volume)
         names = os.listdir(self._layout.trash) if self._layout.trash.is_dir() else []
         yield sample(m.TRASH, len(names), volume=volume)
-        yield sample(m.QUARANTINED, sum(quarantined_at(name) is not None for name in names), volume=volume)
+        yield sample(m.QUARANTINED, sum(is_quarantined(name) for name in names), volume=volume)
         if not _too_many_below(self._layout.trash):
             yield sample(m.TRASH_BYTES, fsio.freed_bytes_below(self._layout.trash), volume=volume)
 

@@ -37,6 +37,11 @@ def quarantine_tree(layout: VolumeLayout, tree: Path, disk: Disk, *, now: float)
     discard(layout, tree, _name(now, f"tree-{tree.parent.name}-{tree.name}"), disk)
 
 
+def is_quarantined(name: str) -> bool:
+    """Whether what has this name in the trash is in quarantine."""
+    return _NAME.match(name) is not None
+
+
 def rests(name: str, now: float) -> bool | None:
     """Whether what has this name in the trash is left there for who may look at it; None for what is no quarantine."""
     named = _NAME.match(name)

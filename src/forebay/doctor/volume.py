@@ -16,7 +16,7 @@ from shlex import quote
 
 from forebay import fsio
 from forebay.cache.canary import LEFT, try_out
-from forebay.cache.quarantine import quarantined_at
+from forebay.cache.quarantine import is_quarantined
 from forebay.cache.stuck import notes
 from forebay.cache.volume import LAYOUT, VolumeLayout, read_mark
 from forebay.doctor.clocks import skewed
@@ -73,7 +73,7 @@ def left_overs(patient: Patient) -> Iterator[Finding]:
     if not layout.mark.exists():
         return
     names = os.listdir(layout.trash) if layout.trash.is_dir() else []
-    quarantined = [name for name in names if quarantined_at(name) is not None]
+    quarantined = [name for name in names if is_quarantined(name)]
     if quarantined:
         mend = "Look at the disk (dmesg). They go after a week; forebay cache scrub sees whether there is more."
         yield warning("quarantine", f"{len(quarantined)} damaged or unknown things are in quarantine", mend)
