@@ -177,6 +177,9 @@ class Settings:
     low_mark: float = field(default=0.8, metadata=_is("and stops below this one", _share))
     read_price: str = field(default="", metadata=_is("Price of a GB read: 0.09 USD", _checked(parse_price)))
     streams: int = field(default=64, metadata=_is("At most so many streams from a lake", _count(1, 256)))
+    wait_per_money: str = field(
+        default="1h", metadata=_is("A fill waits so long rather than pay one more", _checked(parse_duration))
+    )
     hub_host: str = field(default="127.0.0.1", metadata=_is("Where a served hub listens", _text))
     hub_port: int = field(default=8765, metadata=_is("and on which port", _count(0, 65535)))
     hub_upload_limit: str = field(default="1GB", metadata=_is("Largest manifest a served hub takes", _size))

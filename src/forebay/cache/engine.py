@@ -16,7 +16,7 @@ from forebay import fsio
 from forebay.cache.canary import try_out
 from forebay.cache.contents import replica_manifest
 from forebay.cache.evict import ConfirmLake, Evicted, Evictor
-from forebay.cache.fill import Filled, Filler, FillSettings, OpenLake
+from forebay.cache.fill import Filled, Filler
 from forebay.cache.health import ALLOWED, SIGNS_TO_CHANGE, Act, require
 from forebay.cache.heart import Heart
 from forebay.cache.leased import Kept, Leased, Readied, Warmed
@@ -24,6 +24,8 @@ from forebay.cache.look import account_bytes
 from forebay.cache.machine import Terms, is_held
 from forebay.cache.memo import Memo
 from forebay.cache.meter import Meter
+from forebay.cache.moving import FillSettings, OpenLake
+from forebay.cache.nearby import OpenNearby
 from forebay.cache.place import holds
 from forebay.cache.policy import Decisions, Policy
 from forebay.cache.recover import Recovered, recover
@@ -88,6 +90,7 @@ class Cache:
         terms: Terms | None = None,
         rebuild: bool = False,
         host: str = "",
+        open_nearby: OpenNearby | None = None,
     ) -> None:
         """Open the volume at `root`; an empty or absent folder becomes one. `host` is whose path that is.
 
@@ -123,6 +126,7 @@ class Cache:
                 clock=clock,
                 settings=fill_settings,
                 terms=self._terms,
+                open_nearby=open_nearby,
             )
 
         self._filler, self._keeper = filler(evicts=True), filler(evicts=False)

@@ -6,63 +6,47 @@ A holder that was replaced learns it at its next heartbeat, stops, and leaves th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forebay import fsio
-from forebay.cache import salvage
-from forebay.cache.contents import Contents, load_contents, tree_manifest
+from forebay.cache.charge import left_behind, most_needed_bytes, shares_its_blobs
+from forebay.cache.contents import load_contents
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
-from forebay.cache.heart import Heart
-from forebay.cache.incoming import Incoming, Leftover, Leftovers, held_bytes, placed_bytes, remove_holders
-from forebay.cache.journal import INTENT_BYTES, RECORD_BYTES
-from forebay.cache.listing import Listing, line, link_present, starting
+from forebay.cache.incoming import Incoming, placed_bytes, remove_holders
+from forebay.cache.listing import Listing, link_present, starting
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
+from forebay.cache.moving import FillSettings, Mover, Moving, OpenLake
+from forebay.cache.nearby import OpenNearby
 from forebay.cache.overlap import hold_back, take_up
-from forebay.cache.place import Placer, described_bytes, discard, most_described_bytes, rewrite_completed
-from forebay.cache.plan import FillPlan, piece_bytes, plan_fill
+from forebay.cache.place import Placer, described_bytes, discard, rewrite_completed
+from forebay.cache.plan import FillPlan, plan_fill
 from forebay.cache.quarantine import unmark
 from forebay.cache.room import Room
 from forebay.cache.shared import Overlap, learn
 from forebay.cache.source import LocalSource
-from forebay.cache.transfer import CHECKPOINT_BYTES, Transfer
 from forebay.cache.volume import COMPLETE, DAMAGED, RESERVED, SEAL, Completed, VolumeLayout, read_completed, record_path
-from forebay.cache.wishes import WISH_SECONDS, Wishes, WishesHeard
+from forebay.cache.wishes import Wishes
 from forebay.catalog.seal import Seal
 from forebay.clock import Clock
-from forebay.errors import CapacityError, ConflictError, DamagedError, ForebayError
+from forebay.errors import ConflictError, ForebayError
 from forebay.fsio import Disk
-from forebay.lake.stores import LakeStore
 from forebay.wire.cache import FillDone, Granted, Progress, Replica
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
-_LEAST_CUT_BYTES = 8 << 20
-_LEAST_PIECE_BYTES = 256 << 20
-_BUSY_STREAMS = 4
-
-OpenLake = Callable[[Version], LakeStore]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """A replica that is ready now, and what that took."""
+    """A replica that is ready now, and what that took; `moved_bytes` came from the lake and from other sites."""
 
     replica: Replica
     moved_bytes: int
     present_bytes: int
     seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FillSettings:
-    """At most `streams` at a time come from the lake; the pace says how many of them."""
-
-    streams: int = 64
 
 
 class Filler:
@@ -79,15 +63,23 @@ class Filler:
         clock: Clock,
         settings: FillSettings,
         terms: Terms,
+        open_nearby: OpenNearby | None = None,
     ) -> None:
         self.hub = hub
         self.layout = layout
-        self.open_lake = open_lake
         self.room = room
         self.disk = disk
         self.clock = clock
-        self.settings = settings
         self.terms = terms
+        self.moving = Moving(
+            hub=hub,
+            layout=layout,
+            disk=disk,
+            clock=clock,
+            settings=settings,
+            open_lake=open_lake,
+            open_nearby=open_nearby,
+        )
 
     def fill(
         self,
@@ -208,23 +200,10 @@ class _Fill:
         On NFS that looks like a disk that fails: a stale file handle.
         """
         try:
-            return self._leave_behind(error)
+            return left_behind(self._folder, self._tree, self._granted.token, error, self._disk)
         except OSError:
             self._hub.fills.renew(self._granted.fill_id, self._granted.token, self._meter.progress)
             raise
-
-    def _leave_behind(self, error: BaseException) -> int:
-        """The bytes that this fill's reservation has to go on covering."""
-        placed, completed = placed_bytes(self._folder), read_completed(self._tree)
-        if completed is not None and completed.token == self._granted.token:
-            # All is in place, but the hub did not hear of it, and what said so in the folder is gone.
-            placed = max(placed, completed.added_bytes) + described_bytes(self._tree)
-        elif read_completed(self._tree, DAMAGED) is None:
-            # A tree that was put in its place and not reported: its records, and what could not be linked.
-            placed += fsio.freed_bytes_below(self._tree)
-        if isinstance(error, CapacityError) and error.kind == "disk-full" and not placed:
-            self._disk.remove_tree(self._folder)
-        return placed + held_bytes(self._folder)
 
     def _unmarked(self) -> bool:
         """Whether a tree stands in the place that was never complete."""
@@ -249,7 +228,8 @@ class _Fill:
         leftovers.drop_unlike(listing.digests)
         ranges = {index: left.ranges for index, left in leftovers.parts.items()}
         whole = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
-        if salvaged := self._salvage(contents, incoming, whole, listing):
+        mover = Mover(self._filler.moving, self._granted, version, self._meter, self._grip, self._source, self._wishes)
+        if salvaged := mover.salvage(contents, incoming, whole):
             leftovers.parts |= {index: item for index, item in salvaged.items() if index not in leftovers.parts}
             ranges = {index: left.ranges for index, left in leftovers.parts.items()}
             whole = plan_fill(listing.sizes, listing.firsts, there, leftovers.whole, ranges)
@@ -259,13 +239,13 @@ class _Fill:
         earlier_bytes = incoming.drop_earlier(leftovers)
 
         def reserve(plan: FillPlan) -> None:
-            need_bytes = self._need_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
+            need_bytes = most_needed_bytes(plan, contents, listing.sizes, earlier_bytes, links=links)
             self._filler.room.reserve(self._granted, need_bytes)
 
         reserve(plan)
         for index in plan.finished:
             listing.digests[index] = incoming.take_whole(index, leftovers, listing.sizes[index])
-        self._move(contents, incoming, plan, listing, leftovers)
+        mover.move(contents, incoming, plan, listing, leftovers)
         if split.held_back:
             brought = overlap.wait(split, manifest, listing, placer, self._meter, self._grip.check)
             plan = replace(plan, present=[*plan.present, *brought.linked])
@@ -273,7 +253,8 @@ class _Fill:
                 rest = take_up(replace(plan, missing=(), move_bytes=0), brought.missing, listing.sizes)
                 plan = take_up(plan, brought.missing, listing.sizes)
                 reserve(plan)
-                self._move(contents, incoming, rest, listing, leftovers)
+                mover.move(contents, incoming, rest, listing, leftovers)
+        self._learned_files = mover.learned_files
         return _Brought(
             placer=placer,
             listing=listing,
@@ -282,46 +263,6 @@ class _Fill:
             recipe=contents.recipe,
             sealed=contents.manifest.sealed,
         )
-
-    def _salvage(self, contents: Contents, incoming: Incoming, plan: FillPlan, listing: Listing) -> dict[int, Leftover]:
-        """What other replicas of this version hold of its objects: bytes that need not come again."""
-        replicas = self._hub.replicas.all(self._granted.replica.volume_id)
-        layout, version = self._filler.layout, self._version
-        found = salvage.find(layout, version, replicas, contents.manifest, contents.cuts, plan.missing)
-        if not found:
-            return {}
-        return salvage.secure(found, incoming.folder / salvage.FOLDER, self._disk, self._meter.cancelled)
-
-    def _move(
-        self,
-        contents: Contents,
-        incoming: Incoming,
-        plan: FillPlan,
-        listing: Listing,
-        leftovers: Leftovers,
-    ) -> None:
-        if not plan.missing:
-            return
-        objects = self._source.objects(contents.manifest) if self._source else contents.manifest
-        # A cut file is many requests, one after another in each of its segments.
-        busy, least = _BUSY_STREAMS, _LEAST_PIECE_BYTES
-        if contents.cuts:
-            busy, least = self._filler.settings.streams, _LEAST_CUT_BYTES
-        transfer = Transfer(
-            self._source.store if self._source else self._filler.open_lake(self._version),
-            line(objects, plan, listing, leftovers, contents.cuts),
-            incoming,
-            self._disk,
-            self._meter,
-            piece_bytes=piece_bytes(plan.move_bytes, busy, least),
-            streams=self._filler.settings.streams,
-            still_held=self._grip.check,
-            digests=listing.digests,
-        )
-        heard = WishesHeard(self._hub, self._granted, transfer.prefer)
-        with Heart("wishes", WISH_SECONDS, heard.listen, bool), self._wishes.told_to(transfer.prefer):
-            transfer.run()
-        self._learned_files = transfer.learned_files
 
     def _place(self, brought: _Brought, incoming: Incoming) -> Filled:
         placer, listing, plan = brought.placer, brought.listing, brought.plan
@@ -380,7 +321,7 @@ class _Fill:
             self._grip.renew()
             completed = replace(completed, token=self._granted.token)
             rewrite_completed(self._tree, completed, self._disk)
-        sound = self._shares_its_blobs()
+        sound = shares_its_blobs(self._filler.layout, self._version, self._tree)
         if not sound:
             # First, so that nobody takes it for whole once the hub counts it.
             unmark(self._tree, self._disk)
@@ -391,26 +332,15 @@ class _Fill:
         self._hub.replicas.mark_damaged(filled.replica.volume_id, self._version, why, token=self._granted.token)
         raise ConflictError("fenced", f"{self._version.ref} is filled anew: {why}")
 
-    def _shares_its_blobs(self) -> bool:
-        """Whether every file is still the blob of its digest: one that was found bad since is in quarantine."""
-        layout, group = self._filler.layout, self._version.group
-        try:
-            for entry in tree_manifest(self._tree, self._version.manifest_digest).entries():
-                blob = layout.blob(group, entry.digest or "").stat()
-                if (self._tree / entry.path).stat().st_ino != blob.st_ino and blob.st_nlink > 1:
-                    return False
-        except (FileNotFoundError, DamagedError):
-            return False
-        return True
-
     def _report(self, completed: Completed, progress: Progress) -> Filled:
         done = FillDone(
             added_bytes=completed.added_bytes + described_bytes(self._tree),
-            moved_bytes=progress.read_bytes,
+            moved_bytes=progress.lake_bytes,
             present_bytes=progress.present_bytes,
             seconds=completed.fill_seconds,
             seal_digest=completed.seal_digest,
             learned_files=completed.learned_files,
+            peer_bytes=progress.peer_bytes,
         )
         # Before the report, while the reservation still covers it.
         remove_holders(self._folder, self._granted.token, self._disk)
@@ -421,7 +351,10 @@ class _Fill:
         replica = self._hub.fills.finish(self._granted.fill_id, self._granted.token, done)
         self._disk.remove_tree(self._folder)
         return Filled(
-            replica=replica, moved_bytes=done.moved_bytes, present_bytes=done.present_bytes, seconds=done.seconds
+            replica=replica,
+            moved_bytes=progress.moved_bytes,
+            present_bytes=done.present_bytes,
+            seconds=done.seconds,
         )
 
     def _record_digests(self, digests: Digests) -> str:
@@ -431,19 +364,6 @@ class _Fill:
         seal_digest = self._hub.catalog.store_seal(path)
         self._hub.catalog.seal(self._version.manifest_digest, seal_digest)
         return seal_digest
-
-    def _need_bytes(
-        self, plan: FillPlan, contents: Contents, sizes: Sequence[int], earlier_bytes: int, *, links: bool
-    ) -> int:
-        """All that the volume will hold for this fill on top of what its account counts, at the worst moment."""
-        finished_bytes = sum(sizes[index] for index in plan.finished)
-        files = len(sizes)
-        records = len(plan.missing) + len(plan.finished) + plan.move_bytes // CHECKPOINT_BYTES
-        recipe_bytes = contents.recipe.stat().st_size if contents.recipe else 0
-        described = most_described_bytes(contents.file.stat().st_size + recipe_bytes, files) + 40 * files
-        journals = records * (RECORD_BYTES + INTENT_BYTES)
-        copies = 0 if links else sum(sizes)
-        return plan.need_bytes + max(0, earlier_bytes - finished_bytes) + described + journals + copies
 
     def _completed(self, seal_digest: str, added_bytes: int) -> Completed:
         version = self._version

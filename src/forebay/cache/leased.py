@@ -21,7 +21,10 @@ _log = get_logger("lease")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readied:
-    """A version is ready at `path`; `moved_bytes` came from the lake now; `waited` for somebody else's fill."""
+    """A version is ready at `path`. `moved_bytes` came from the lake or another site now.
+
+    `waited` for somebody else's fill.
+    """
 
     path: Path
     moved_bytes: int

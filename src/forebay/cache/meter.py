@@ -17,7 +17,7 @@ class Meter:
     def __init__(self, *, local: bool = False) -> None:
         self._lock = threading.Lock()
         self._before = Progress()
-        self._moved_bytes = self._moved_files = self._again_bytes = 0
+        self._moved_bytes = self._moved_files = self._peer_bytes = self._again_bytes = 0
         self._stopped = threading.Event()
         self.reason: BaseException | None = None
         self.waiting_for = ""
@@ -35,6 +35,7 @@ class Meter:
         return replace(
             before,
             moved_bytes=before.moved_bytes + self._moved_bytes,
+            peer_bytes=before.peer_bytes + self._peer_bytes,
             moved_files=before.moved_files + self._moved_files,
             again_bytes=before.again_bytes + self._again_bytes,
         )
@@ -46,7 +47,7 @@ class Meter:
     def begin(self, progress: Progress) -> None:
         with self._lock:
             self._before = progress
-            self._moved_bytes = self._moved_files = 0
+            self._moved_bytes = self._moved_files = self._peer_bytes = 0
 
     def moved(self, count_bytes: int, files: int = 0) -> None:
         """Count what came; called for every chunk, so it makes no object."""
@@ -58,6 +59,11 @@ class Meter:
         """Count what came although it had come before."""
         with self._lock:
             self._again_bytes += count_bytes
+
+    def came_from_peer(self, count_bytes: int) -> None:
+        """So many of the moved bytes are another site's."""
+        with self._lock:
+            self._peer_bytes += count_bytes
 
     def came(self, files: int, count_bytes: int) -> None:
         """Files that were missing are on the volume now, and did not come from the lake by this fill."""

@@ -1,4 +1,4 @@
-"""Moves missing entries from the lake into temp files, hashing in the same pass.
+"""Moves missing entries from the lake, or from a nearer site, into temp files, hashing in the same pass.
 
 Threads stream whole files or gaps of them; when none are left, what others still have to do is cut in two. Every byte
 range is written to the journal after it is in the file, so that a kill costs at most one checkpoint's worth of bytes.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from forebay.cache.bringing import Bringer
 from forebay.cache.crew import Crew
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
@@ -22,19 +23,17 @@ from forebay.cache.incoming import Incoming, Leftover
 from forebay.cache.journal import Record
 from forebay.cache.line import Line
 from forebay.cache.meter import Meter
+from forebay.cache.mismatch import md5_of, mismatch, unsteady
+from forebay.cache.nearby import Nearby
 from forebay.cache.pace import begin, may_cut
 from forebay.cache.piece import File, Piece
 from forebay.cache.plan import Missing, Segment, segments
-from forebay.catalog import recipe
 from forebay.catalog.recipe import Cut
 from forebay.clock import Clock, SystemClock
 from forebay.digest import digest_file
-from forebay.errors import CapacityError, DamagedError, ForebayError, InputError, NotAllowedError, UnavailableError
+from forebay.errors import CapacityError, ForebayError, NotAllowedError, UnavailableError
 from forebay.fsio import Disk
-from forebay.lake.backoff import Patience
 from forebay.lake.checksum import offered_md5
-from forebay.lake.fetch import Sink, fetch
-from forebay.lake.part import Part
 from forebay.lake.stores import LakeStore
 
 CHECKPOINT_BYTES = 64 << 20
@@ -71,7 +70,9 @@ _Task = tuple[File, Segment]
 
 
 class Transfer:
-    """One holder's transfer, on at most so many `streams`. `digests` is given the digest of every finished entry.
+    """One holder's transfer, on at most so many `streams`; `nearby` are the peers that have its files.
+
+    `digests` is given the digest of every finished entry.
 
     `learned_files` counts those of which nobody knew a digest and for which the lake offered no checksum that agreed.
 
@@ -91,8 +92,10 @@ class Transfer:
         still_held: Callable[[], object],
         digests: Digests,
         clock: Clock | None = None,
+        nearby: Nearby | None = None,
     ) -> None:
         self._store = store
+        self.bringer = Bringer(store, meter, clock or SystemClock(), nearby)
         self._incoming = incoming
         self._disk = disk
         self._meter = meter
@@ -104,7 +107,6 @@ class Transfer:
         self._lock = threading.Lock()
         self._unfinished: set[File] = set()
         self._running: set[Piece] = set()
-        self._cuts = True
         self._digests = digests
         self._line = line
         self._piece_bytes = piece_bytes
@@ -213,7 +215,7 @@ class Transfer:
         """Half of what the stream with the most left still has to do, where that pays."""
         crew = self._crew
         pays = may_cut(running=len(self._running), rounds=crew.rounds, stream_bytes_s=crew.stream_bytes_s)
-        if not self._cuts or not pays:
+        if not self.bringer.cuts or not pays:
             return None
         rest = max(self._running, key=lambda piece: piece.unclaimed_bytes).cut_rest()
         if rest is not None:
@@ -253,7 +255,7 @@ class Transfer:
             self._leave(file, failed=True)
             raise
         if self._leave(file, failed=False):
-            self._finish(file.wanted, piece, self._digest(file, piece))
+            self._finish(file, piece, self._digest(file, piece))
 
     def _open(self, file: File) -> None:
         with file.lock:
@@ -329,43 +331,26 @@ class Transfer:
             for chunk in wanted.leftover.read(piece.start, piece.copied_to):
                 sink(chunk)
         if piece.end > piece.copied_to or piece.end == 0:
-            self._fetch(piece, sink)
+            with suppress(_CutOffError):
+                self.bringer.bring(piece, sink, lake_alone=not counted)
         piece.ended()
         if piece.end - piece.start < wanted.size_bytes:
             self._note(wanted, piece.start, piece.end, hasher.digest())
 
-    def _fetch(self, piece: Piece, sink: Sink) -> None:
-        wanted = piece.file.wanted
-        with suppress(_CutOffError):
-            try:
-                self._fetch_parts(_parts(wanted, piece.copied_to, piece.end), sink)
-            except InputError as error:
-                if error.kind != "range-ignored" or not piece.cut or wanted.cut is not None:
-                    raise
-                # This lake gives whole objects only: what was cut off is to be had with all that is before it.
-                self._cuts = False
-                self._fetch_parts(_parts(wanted, 0, wanted.size_bytes), _behind(piece.copied_to, sink))
-
-    def _fetch_parts(self, parts: Iterable[Part | bytes], sink: Sink) -> None:
-        for part in parts:
-            if isinstance(part, bytes):
-                sink(part)
-            else:
-                patience = Patience(sleep=self._meter.wait)
-                fetch(self._store, part, sink, cancelled=self._meter.cancelled, patience=patience)
-
     def _note(self, wanted: Wanted, start: int, end: int, digest: bytes) -> None:
         self._incoming.journal.add(Record(wanted.missing.index, start, end, digest))
 
-    def _finish(self, wanted: Wanted, last: Piece, digest: bytes) -> None:
-        """Accept a whole file, or fetch it again when it is not what it should be."""
-        index = wanted.missing.index
+    def _finish(self, file: File, last: Piece, digest: bytes) -> None:
+        """Accept a whole file, or fetch it again, from the lake alone, when it is not what it should be."""
+        wanted, index = file.wanted, file.wanted.missing.index
+        if wanted.digest is not None and digest != wanted.digest:
+            self.bringer.suspect(file)
         if wanted.digest is None:
             digest = self._checked(wanted, last, digest)
         tries = 1
         while wanted.digest is not None and digest != wanted.digest:
             if tries == _DIGEST_TRIES:
-                raise _mismatch(self._store.subject(wanted.key), digest, wanted.digest)
+                raise mismatch(self._store.subject(wanted.key), digest, wanted.digest, _DIGEST_TRIES)
             tries += 1
             digest = self._fetch_again(wanted).hasher.digest()
         self._incoming.journal.add(Record(index, 0, wanted.size_bytes, digest))
@@ -386,7 +371,7 @@ class Transfer:
         """
         expected = self._offered(wanted)
         for tries in range(_DIGEST_TRIES if expected else 0):
-            md5 = last.md5.hexdigest() if last.md5 else _md5_of(self._incoming.temp(wanted.missing.index))
+            md5 = last.md5.hexdigest() if last.md5 else md5_of(self._incoming.temp(wanted.missing.index))
             if md5 == expected:
                 return digest
             last = self._fetch_again(wanted)
@@ -394,7 +379,7 @@ class Transfer:
             if digest == before:
                 break
             if tries == _DIGEST_TRIES - 1:
-                raise _unsteady(self._store.subject(wanted.key))
+                raise unsteady(self._store.subject(wanted.key))
         with self._lock:
             self.learned_files += 1
         return digest
@@ -410,56 +395,3 @@ class Transfer:
         finally:
             self._leave(file, failed=False)
         return piece
-
-
-def _behind(skipped_bytes: int, sink: Sink) -> Sink:
-    """A sink that is not given the first bytes."""
-    left = skipped_bytes
-
-    def shorter(chunk: bytes) -> None:
-        nonlocal left
-        skip = min(left, len(chunk))
-        left -= skip
-        if skip < len(chunk):
-            sink(chunk[skip:])
-
-    return shorter
-
-
-def _parts(wanted: Wanted, start: int, end: int) -> Iterator[Part | bytes]:
-    """What to ask the lake for, to have bytes [start, end) of a file; literal bytes where the lake has none of them."""
-    whole = (recipe.Piece(start, start, end),)
-    for piece in whole if wanted.cut is None else wanted.cut.parts(start, end):
-        if isinstance(piece, bytes):
-            yield piece
-            continue
-        yield Part(
-            index=wanted.missing.index,
-            key=wanted.key,
-            etag=wanted.etag,
-            version_id=wanted.version_id,
-            start=piece.start,
-            end=piece.end,
-            object_size_bytes=wanted.size_bytes if wanted.cut is None else wanted.cut.object_bytes,
-        )
-
-
-def _mismatch(subject: str, found: bytes, expected: bytes) -> DamagedError:
-    return DamagedError(
-        "digest-mismatch",
-        f"{subject} has the digest {found.hex()}, not {expected.hex()} after {_DIGEST_TRIES} downloads",
-        todo="The lake's copy is damaged or was replaced: restore it, or register a new version.",
-    )
-
-
-def _unsteady(subject: str) -> DamagedError:
-    return DamagedError(
-        "digest-mismatch",
-        f"{subject} came with other bytes each time, and never with the MD5 that is its etag",
-        todo="Something between the lake and here damages data: look at the network and its proxies.",
-    )
-
-
-def _md5_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

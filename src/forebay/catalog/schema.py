@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 metadata = MetaData(
@@ -37,6 +36,9 @@ NAME_LENGTH = 128
 """What columns for names of datasets, people, profiles and tags hold."""
 
 SUBSET_LENGTH = 40
+
+PLACE_LENGTH = 512
+"""What columns for a lake's scheme, endpoint and bucket hold."""
 
 dataset = Table(
     "dataset",
@@ -219,7 +221,8 @@ fill = Table(
     Column("present_bytes", BigInteger, nullable=False),
     Column("moved_files", BigInteger, nullable=False),
     Column("moved_bytes", BigInteger, nullable=False),
-    Column("again_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("again_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("peer_bytes", BigInteger, nullable=False, server_default="0"),  # of those moved, what came from other sites
     UniqueConstraint("volume_id", "version_id"),
 )
 
@@ -277,6 +280,7 @@ use = Table(
     Column("user_name", String(NAME_LENGTH), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("moved_bytes", BigInteger, nullable=False),
+    Column("peer_bytes", BigInteger, nullable=False, server_default="0"),
     Column("seconds_saved", Float, nullable=False),  # below 0 for what a fill took
     Index(None, "volume_id"),
 )
@@ -379,4 +383,61 @@ answer = Table(
     Column("status", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index(None, "begun_at"),
+)
+
+# What was said of a link; NULL where nothing was.
+link = Table(
+    "link",
+    metadata,
+    Column("source", String(PLACE_LENGTH), nullable=False),
+    Column("target", String(NAME_LENGTH), nullable=False),
+    Column("bandwidth_bytes_s", Float, nullable=True),
+    Column("latency_s", Float, nullable=True),
+    Column("price_byte", Float, nullable=True),
+    PrimaryKeyConstraint("source", "target"),
+)
+
+# What transfers told of it, for each dataset apart: who may not see one learns nothing from its transfers. The sums are
+# those of sites.estimate, with its assumed values as priors.
+link_measured = Table(
+    "link_measured",
+    metadata,
+    Column("source", String(PLACE_LENGTH), nullable=False),
+    Column("target", String(NAME_LENGTH), nullable=False),
+    Column("dataset_id", ForeignKey("dataset.dataset_id"), nullable=False),
+    Column("bandwidth_weight", Float, nullable=False),
+    Column("bandwidth_log_sum", Float, nullable=False),
+    Column("bandwidth_square_sum", Float, nullable=False),
+    Column("bandwidth_at", Float, nullable=False),
+    Column("latency_weight", Float, nullable=False),
+    Column("latency_log_sum", Float, nullable=False),
+    Column("latency_square_sum", Float, nullable=False),
+    Column("latency_at", Float, nullable=False),
+    Column("moved_bytes", BigInteger, nullable=False),
+    Column("transfers", BigInteger, nullable=False),
+    Column("measured_at", Float, nullable=False),
+    PrimaryKeyConstraint("source", "target", "dataset_id"),
+    Index(None, "target"),
+)
+
+# Where a volume's blobs are served, as its agent said last.
+blob_server = Table(
+    "blob_server",
+    metadata,
+    Column("volume_id", ForeignKey("volume.volume_id"), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+
+# What a fill fetches with from another volume: never the secret, only its SHA-256. Goes with the fill.
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("volume_id", ForeignKey("volume.volume_id"), nullable=False),
+    Column("fill_id", ForeignKey("fill.fill_id", ondelete="CASCADE"), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Index(None, "fill_id"),
+    Index(None, "expires_at"),
 )

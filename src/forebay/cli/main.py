@@ -21,6 +21,7 @@ from forebay.cli import (
     doctor,
     exits,
     hub,
+    link,
     status,
     team,
     token,
@@ -42,6 +43,7 @@ _ORDER = (
     "status",
     "doctor",
     "hub",
+    "link",
     "ctr",
     "user",
     "team",
@@ -54,7 +56,7 @@ _ORDER = (
 
 
 # Commands that only move and keep bytes: they never need numpy.
-_LEAN = ("dataset", "cache", "exec", "path", "status", "user", "team", "token", "audit")
+_LEAN = ("dataset", "cache", "exec", "path", "status", "link", "user", "team", "token", "audit")
 
 
 class _InOrder(Group):
@@ -79,6 +81,7 @@ use.add_to(app)
 status.add_to(app)
 doctor.add_to(app)
 app.add_typer(hub.app, name="hub")
+app.add_typer(link.app, name="link")
 app.add_typer(ctr.app, name="ctr")
 for noun in (user, team, token, audit):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])

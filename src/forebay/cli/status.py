@@ -130,5 +130,6 @@ def _saved(seen: Overview) -> str:
     if not seen.uses:
         return "nothing yet: no version was opened"
     moved = f"{size(seen.moved_bytes)} came from the lake"
+    moved += f" and {size(seen.peer_bytes)} from other sites" if seen.peer_bytes else ""
     time = f" and {duration(seen.seconds_saved)}" if seen.seconds_saved > 0 else ""
     return f"{size(seen.saved_bytes)}{time}: {count(seen.uses, 'use')}, {moved}; else each would have downloaded a copy"

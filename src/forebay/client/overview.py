@@ -31,6 +31,10 @@ class Overview:
         return sum(item.moved_bytes for item in self.savings)
 
     @property
+    def peer_bytes(self) -> int:
+        return sum(item.peer_bytes for item in self.savings)
+
+    @property
     def seconds_saved(self) -> float:
         return sum(item.seconds_saved for item in self.savings)
 

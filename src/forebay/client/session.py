@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from forebay.cache.engine import Cache, OnProgress
     from forebay.cache.leased import Kept, Leased, Readied, Warmed
     from forebay.cache.measured import VolumeMeter
+    from forebay.cache.nearby import OpenNearby
     from forebay.cache.scrub import Scrubber
     from forebay.cache.wishes import Wishes
     from forebay.lake.stores import LakeStore
     from forebay.wire.access import Access
     from forebay.wire.catalog import Version
     from forebay.wire.hub import Hub
+
+_FOR_EVER_S = 1e12
+"""Any price is too much then."""
 
 
 class Session:
@@ -84,7 +88,7 @@ class Session:
         """The cache on the volume; the volume is made when it is not there yet."""
         # The engine and the lakes are slow to import, and commands that only ask the catalog need neither.
         from forebay.cache.engine import Cache, default_limit
-        from forebay.cache.fill import FillSettings
+        from forebay.cache.moving import FillSettings
         from forebay.fsio import Disk
 
         settings = self.settings
@@ -101,6 +105,7 @@ class Session:
             disk=Disk(),
             clock=self.clock,
             fill_settings=FillSettings(streams=settings.streams),
+            open_nearby=self.open_nearby,
         )
 
     @property
@@ -183,6 +188,15 @@ class Session:
         from forebay.lake.stores import LakeStore
 
         return LakeStore.open(version.lake_url, self.settings.profile_options(version.profile))
+
+    @cached_property
+    def open_nearby(self) -> OpenNearby:
+        """The other sites from which a fill may have its files."""
+        from forebay.sites.nearby import PeerManners, peers_of
+
+        waits_s = parse_duration(self.settings.wait_per_money)
+        manners = PeerManners(wait_s_per_money=_FOR_EVER_S if waits_s is None else waits_s)
+        return peers_of(self.hub, self.clock, manners)
 
     def confirm_lake(self, version: Version) -> None:
         """See that the lake still has every object of a version (RECOVERABLE); ConflictError or UnavailableError."""

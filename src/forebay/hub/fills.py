@@ -66,7 +66,7 @@ class FillStore:
                 row = self._fill_of(connection, volume_id, key)
                 if row is not None:
                     before = rows.replicas(connection, volume_id, now, key)[0]
-                    _write_moved(connection, before, row, rows.progress(row).read_bytes, now)
+                    _write_moved(connection, before, row, rows.progress(row), now)
             fill_id = self._hold(connection, volume_id, key, token, holder, now, after.held_until)
             reason = f"being filled by {holder}"
             rows.set_state(connection, volume_id, key, ReplicaState.FILLING, reason, now, token=token)
@@ -146,8 +146,9 @@ class FillStore:
             )
             connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             replica = rows.replicas(connection, volume_id, now, key)[0]
-            _write_moved(connection, replica, row, done.moved_bytes, now, seconds=done.seconds)
-            rows.fade_in_fill(connection, volume_id, done.moved_bytes, done.seconds, now)
+            brought = Progress(moved_bytes=done.moved_bytes + done.peer_bytes, peer_bytes=done.peer_bytes)
+            _write_moved(connection, replica, row, brought, now, seconds=done.seconds)
+            rows.fade_in_fill(connection, volume_id, done.moved_bytes, _lake_seconds(done), now)
             told = _filled_with(done)
             rows.record(connection, volume_id, replica.ref, "filled", told, done.added_bytes, now)
         return replica
@@ -167,7 +168,7 @@ class FillStore:
             else:
                 connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             replica = rows.replicas(connection, volume_id, now, key)[0]
-            _write_moved(connection, replica, row, rows.progress(row).read_bytes, now)
+            _write_moved(connection, replica, row, rows.progress(row), now)
             rows.record(connection, volume_id, replica.ref, "fill-failed", reason, 0, now)
 
     def prefer(self, volume_id: str, version: Version, entries: Sequence[int]) -> None:
@@ -218,7 +219,7 @@ class FillStore:
                 why = "the fill was abandoned"
                 rows.set_state(connection, row["volume_id"], row["version_id"], ReplicaState.ABSENT, why, now)
                 replica = rows.replicas(connection, row["volume_id"], now, row["version_id"])[0]
-                _write_moved(connection, replica, row, rows.progress(row).read_bytes, now)
+                _write_moved(connection, replica, row, rows.progress(row), now)
             connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             left_bytes = int(row["reserved_bytes"])
             rows.free_bytes(connection, row["volume_id"], -left_bytes)
@@ -243,7 +244,8 @@ class FillStore:
     def _hold(
         self, connection: Connection, volume_id: str, key: int, token: int, holder: Holder, now: float, until: float
     ) -> str:
-        values = {"token": token, "expires_at": until, "moved_bytes": 0, "again_bytes": 0, **rows.holder_values(holder)}
+        nothing = dict.fromkeys(("moved_bytes", "again_bytes", "peer_bytes"), 0)
+        values = {"token": token, "expires_at": until, **nothing, **rows.holder_values(holder)}
         row = self._fill_of(connection, volume_id, key)
         if row is not None:
             self._update(connection, row["fill_id"], **values)
@@ -277,9 +279,9 @@ class FillStore:
 
 
 def _write_moved(
-    connection: Connection, replica: Replica, row: Any, moved_bytes: int, now: float, *, seconds: float | None = None
+    connection: Connection, replica: Replica, row: Any, brought: Progress, now: float, *, seconds: float | None = None
 ) -> None:
-    """Bytes that came from the lake, whether or not the fill came to its end.
+    """Bytes that came from the lake or another site, whether or not the fill came to its end.
 
     A fill that broke off told no time: it is taken to have had the volume's bandwidth.
     """
@@ -291,8 +293,8 @@ def _write_moved(
         user=row["holder_user"],
     )
     if seconds is None:
-        seconds = seconds_for(moved_bytes, rows.lately(connection, replica.volume_id).bytes_s)
-    write_moved(connection, subject, now, moved_bytes, seconds)
+        seconds = seconds_for(brought.lake_bytes + brought.peer_bytes, rows.lately(connection, replica.volume_id).bytes_s)
+    write_moved(connection, subject, now, brought.lake_bytes, brought.peer_bytes, seconds)
 
 
 def _others(connection: Connection, volume_id: str, fill_id: str) -> Sequence[Any]:
@@ -318,11 +320,18 @@ def _quota(connection: Connection, row: Any) -> Quota | None:
     return None if found is None else Quota(**found)
 
 
+def _lake_seconds(done: FillDone) -> float:
+    """The part of a fill's time that its bytes from the lake stand for."""
+    brought = done.moved_bytes + done.peer_bytes
+    return done.seconds * done.moved_bytes / brought if brought else done.seconds
+
+
 def _filled_with(done: FillDone) -> str:
     from humanize import naturalsize
 
     there = f", {naturalsize(done.present_bytes, binary=True)} were there" if done.present_bytes else ""
-    return f"moved {naturalsize(done.moved_bytes, binary=True)}{there}"
+    peers = f", {naturalsize(done.peer_bytes, binary=True)} of another site" if done.peer_bytes else ""
+    return f"moved {naturalsize(done.moved_bytes, binary=True)}{peers}{there}"
 
 
 def _refuse_fenced(verdict: Verdict, fill_id: str) -> None:
@@ -353,6 +362,7 @@ def _progress_values(progress: Progress) -> dict[str, int]:
         "moved_files": progress.moved_files,
         "moved_bytes": progress.moved_bytes,
         "again_bytes": progress.again_bytes,
+        "peer_bytes": progress.peer_bytes,
     }
 
 

@@ -17,7 +17,7 @@ from forebay.wire.cache import LedgerKey, Savings, Use
 
 _INSERT = sa.insert(t.use)
 # A line is a use, or what a fill brought: a version without a byte in it is used all the same.
-_IS_USE = t.use.c.moved_bytes == 0
+_IS_USE = sa.and_(t.use.c.moved_bytes == 0, t.use.c.peer_bytes == 0)
 
 _COLUMNS = {
     LedgerKey.VERSION: t.use.c.ref,
@@ -43,11 +43,16 @@ def write_use(connection: Connection, subject: Subject, now: float, size_bytes: 
     connection.execute(_INSERT, _row(subject, now, size_bytes=size_bytes, moved_bytes=0, seconds_saved=seconds))
 
 
-def write_moved(connection: Connection, subject: Subject, now: float, moved_bytes: int, seconds: float) -> None:
-    """What a fill brought from the lake in `seconds`, whether or not it came to its end; nothing for no bytes."""
-    if moved_bytes > 0:
-        row = _row(subject, now, size_bytes=0, moved_bytes=moved_bytes, seconds_saved=-seconds)
-        connection.execute(_INSERT, row)
+def write_moved(
+    connection: Connection, subject: Subject, now: float, moved_bytes: int, peer_bytes: int, seconds: float
+) -> None:
+    """What a fill brought from the lake, and from other sites, in `seconds`, whether or not it came to its end.
+
+    Nothing for no bytes.
+    """
+    if moved_bytes > 0 or peer_bytes > 0:
+        brought = {"moved_bytes": max(0, moved_bytes), "peer_bytes": max(0, peer_bytes)}
+        connection.execute(_INSERT, _row(subject, now, size_bytes=0, **brought, seconds_saved=-seconds))
 
 
 def savings(connection: Connection, volume_id: str, by: LedgerKey, *where: sa.ColumnElement[bool]) -> list[Savings]:
@@ -59,6 +64,7 @@ def savings(connection: Connection, volume_id: str, by: LedgerKey, *where: sa.Co
             sa.func.sum(sa.case((_IS_USE, 1), else_=0)).label("uses"),
             sa.func.sum(t.use.c.size_bytes).label("conventional_bytes"),
             sa.func.sum(t.use.c.moved_bytes).label("moved_bytes"),
+            sa.func.sum(t.use.c.peer_bytes).label("peer_bytes"),
             sa.func.sum(t.use.c.seconds_saved).label("seconds_saved"),
         )
         .where(t.use.c.volume_id == volume_id, *where)
@@ -73,6 +79,7 @@ def savings(connection: Connection, volume_id: str, by: LedgerKey, *where: sa.Co
             conventional_bytes=int(row.conventional_bytes),
             moved_bytes=int(row.moved_bytes),
             seconds_saved=float(row.seconds_saved),
+            peer_bytes=int(row.peer_bytes),
         )
         for row in connection.execute(query)
     ]
@@ -97,5 +104,6 @@ def _row(subject: Subject, now: float, **values: float) -> dict[str, Any]:
         "dataset": subject.dataset,
         "team": subject.team,
         "user_name": subject.user,
+        "peer_bytes": 0,
         **values,
     }

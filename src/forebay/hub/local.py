@@ -22,6 +22,7 @@ from forebay.errors import DamagedError, NotAllowedError
 from forebay.fsio import Disk
 from forebay.hub.fills import FillStore
 from forebay.hub.leases import LeaseStore
+from forebay.hub.links import LinkStore
 from forebay.hub.replicas import ReplicaStore
 from forebay.hub.volumes import VolumeStore
 
@@ -39,6 +40,7 @@ class LocalHub:
         self.fills = FillStore(engine, clock, terms)
         self.leases = LeaseStore(engine, clock, terms)
         self.replicas = ReplicaStore(engine, clock, terms)
+        self.links = LinkStore(engine, clock, terms)
 
     @classmethod
     def open(cls, home: Path, database_url: str, clock: Clock, terms: Terms | None = None) -> LocalHub:

@@ -71,6 +71,16 @@ def parse_location(url: str, *, allow_http: bool = False) -> Location:
     return _checked(url, Location(root_url=f"{scheme}://{host}", scheme=scheme, key=key, glob=glob))
 
 
+def lake_place(root_url: str, endpoint: str = "") -> str:
+    """What a link calls a lake: its scheme, its endpoint where one is set, and its bucket; never a key or a secret."""
+    scheme, _, rest = root_url.partition("://")
+    if scheme == "file":
+        return "file://"
+    bucket = rest.partition("/")[0]
+    host = endpoint.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return f"{scheme}://{host}/{bucket}" if host and scheme not in _WEB else f"{scheme}://{bucket}"
+
+
 def _in_files(url: str, host: str, path: str) -> Location:
     """The root is the innermost folder that is certain to be one, so that a lake may be moved as a whole."""
     if host not in ("", "localhost"):

@@ -17,6 +17,7 @@ import obstore.store as obstore_store
 
 from forebay.errors import ForebayError, InputError, NotFoundError
 from forebay.lake.faults import OBSTORE_ERRORS
+from forebay.lake.location import lake_place
 from forebay.lake.profile import SCHEMES, store_options
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class LakeStore:
     scheme: str
     streams: ObjectStore = field(repr=False)
     requests: ObjectStore = field(repr=False)
+    endpoint: str = ""
 
     @classmethod
     def open(
@@ -85,8 +87,19 @@ class LakeStore:
         except OBSTORE_ERRORS as error:
             failure = _not_opened(root_url, str(error))
         else:
-            return cls(root_url=root_url.removesuffix("/"), scheme=scheme, streams=streams, requests=requests)
+            return cls(
+                root_url=root_url.removesuffix("/"),
+                scheme=scheme,
+                streams=streams,
+                requests=requests,
+                endpoint=_endpoint(scheme, options),
+            )
         raise failure
+
+    @property
+    def place(self) -> str:
+        """What links call it."""
+        return lake_place(self.root_url, self.endpoint)
 
     @property
     def folder(self) -> Path | None:
@@ -129,9 +142,7 @@ def _s3_credentials(options: dict[str, str]) -> dict[str, Any]:
 def _client(scheme: str, options: Mapping[str, str], manners: Manners) -> dict[str, Any]:
     if scheme == "file":
         return {}
-    endpoint = options.get("endpoint") or options.get("base_url") or ""
-    for name in _ENDPOINTS.get("az" if scheme.startswith("abfs") else scheme, ()):
-        endpoint = endpoint or os.environ.get(name, "")
+    endpoint = _endpoint(scheme, options)
     config: ClientConfig = {
         "allow_http": scheme == "http" or endpoint.startswith("http://"),
         "connect_timeout": timedelta(seconds=manners.connect_s),
@@ -140,6 +151,13 @@ def _client(scheme: str, options: Mapping[str, str], manners: Manners) -> dict[s
         "user_agent": "forebay",
     }
     return {"client_options": config}
+
+
+def _endpoint(scheme: str, options: Mapping[str, str]) -> str:
+    endpoint = options.get("endpoint") or options.get("base_url") or ""
+    for name in _ENDPOINTS.get("az" if scheme.startswith("abfs") else scheme, ()):
+        endpoint = endpoint or os.environ.get(name, "")
+    return endpoint
 
 
 def _retries(times: int, manners: Manners) -> RetryConfig:

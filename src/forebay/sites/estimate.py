@@ -11,6 +11,7 @@ Data Analysis, 2.5), with weights that decay by exp(-age / time constant).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 MOST_WEIGHT = 20.0
@@ -70,6 +71,28 @@ class Estimate:
         """As it is at a later moment; an earlier one changes nothing but the date."""
         return replace(self._times(self._left(now)), at=now)
 
+    def with_prior(self, prior: Prior) -> Estimate:
+        """The same measurements beside another belief."""
+        shift = math.log(self.prior.value / prior.value)
+        return replace(
+            self,
+            prior=prior,
+            log_sum=self.log_sum + shift * self.weight,
+            square_sum=self.square_sum + 2 * shift * self.log_sum + shift * shift * self.weight,
+        )
+
+    def joined(self, others: Iterable[Estimate], now: float) -> Estimate:
+        """As if all had been measured by one: with what others of the same prior know, faded until `now`."""
+        known = self.faded(now)
+        for other in (item.faded(now) for item in others):
+            known = replace(
+                known,
+                weight=known.weight + other.weight,
+                log_sum=known.log_sum + other.log_sum,
+                square_sum=known.square_sum + other.square_sum,
+            )
+        return known._times(min(1.0, MOST_WEIGHT / known.weight)) if known.weight > 0 else known
+
     def value(self, now: float, *, sigmas: float = 0.0) -> float:
         """The expected value, `sigmas` standard deviations of the next measurement above it."""
         mean, spread = self._mean_and_spread(self._left(now))
@@ -102,3 +125,9 @@ class Estimate:
             log_sum=self.log_sum * factor,
             square_sum=self.square_sum * factor,
         )
+
+
+def told(value: float, spread: float, *, time_constant_s: float) -> Estimate:
+    """What somebody else made of their measurements: a value, and the spread of the next one around it."""
+    known = math.sqrt(max(spread**2 - NOISE**2, 1e-6))
+    return Estimate(prior=Prior(value=value, spread=known), time_constant_s=time_constant_s)

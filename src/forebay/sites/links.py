@@ -11,13 +11,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from forebay.cache.bandwidth import ASSUMED_BYTES_S
-from forebay.sites.estimate import Estimate, Prior
+from forebay.sites.estimate import Estimate, Prior, told
+from forebay.wire.links import LinkRecord
 
 SIGMAS = 0.5
 """Standard deviations by which a link is taken to be slower than its mean."""
 
 TIME_CONSTANT_S = 2 * 86400.0
 """After so long without a transfer, what was measured counts 1/e of what it did."""
+
+ASSUMED_LATENCY_S = 0.05
+SLOW_SHARE = 0.2
+"""A source that brings less than this share of what was expected of it is given up, where another is expected to be
+faster."""
+
+SLOW_AFTER_S = 3.0
+"""Shorter waits say little."""
 
 _SHORT_S = 1.0
 _MOST_WAITED = 0.9
@@ -90,7 +99,7 @@ def declared(
     target: str,
     *,
     bandwidth_bytes_s: float = ASSUMED_BYTES_S,
-    latency_s: float = 0.05,
+    latency_s: float = ASSUMED_LATENCY_S,
     price_byte: float = 0.0,
     time_constant_s: float = TIME_CONSTANT_S,
 ) -> Link:
@@ -101,6 +110,17 @@ def declared(
         bandwidth=Estimate(prior=Prior(value=bandwidth_bytes_s), time_constant_s=time_constant_s),
         latency=Estimate(prior=Prior(value=latency_s), time_constant_s=time_constant_s),
         price_byte=price_byte,
+    )
+
+
+def recorded(record: LinkRecord) -> Link:
+    """A link as the hub told it."""
+    return Link(
+        source=record.source,
+        target=record.target,
+        bandwidth=told(record.bandwidth_bytes_s, record.bandwidth_spread, time_constant_s=TIME_CONSTANT_S),
+        latency=told(record.latency_s, record.latency_spread, time_constant_s=TIME_CONSTANT_S),
+        price_byte=record.price_byte,
     )
 
 
@@ -122,15 +142,40 @@ def learn(link: Link, event: TransferMeasured) -> Link:
     return replace(link, bandwidth=link.bandwidth.measured(sample_bytes_s, weight=weight, at=event.at))
 
 
+def cost_byte(link: Link, now: float, *, wait_s_per_money: float = 0.0) -> float:
+    """What a byte over this link costs one more fill: seconds, and money turned into seconds."""
+    fills = 1 + len(link.under_way_bytes)
+    return fills / link.bandwidth_bytes_s(now, sigmas=SIGMAS) + wait_s_per_money * link.price_byte
+
+
 def nearest(links: Iterable[Link], now: float, *, wait_s_per_money: float = 0.0) -> Link | None:
-    """The way that costs least a byte, in seconds and in money turned into seconds; None where there is none.
+    """The way that costs least a byte; None where there is none.
 
     It does not depend on how many bytes are missing, so that a fill that is further on never takes a worse way.
     """
 
     def cost(link: Link) -> tuple[float, str]:
-        fills = 1 + len(link.under_way_bytes)
-        seconds_byte = fills / link.bandwidth_bytes_s(now, sigmas=SIGMAS)
-        return seconds_byte + wait_s_per_money * link.price_byte, link.source
+        return cost_byte(link, now, wait_s_per_money=wait_s_per_money), link.source
 
     return min(links, key=cost, default=None)
+
+
+def nearer_than(lake: Link, peers: Iterable[Link], now: float, *, wait_s_per_money: float = 0.0) -> Link | None:
+    """The nearest peer, where it is no farther than the lake (as when nothing is known of either); else None."""
+    best = nearest(peers, now, wait_s_per_money=wait_s_per_money)
+    if best is None:
+        return None
+    costs = [cost_byte(link, now, wait_s_per_money=wait_s_per_money) for link in (best, lake)]
+    return best if costs[0] <= costs[1] else None
+
+
+def is_slow(moved_bytes: int, waited_s: float, *, streams: int, link: Link, instead: Link, now: float) -> bool:
+    """Whether one of a source's streams, which waited so long for so many bytes, had better ask another source.
+
+    Only what is far below both what was expected of this link and what is expected of the other: a link that is slow
+    for everybody is not left for one that is no faster.
+    """
+    if waited_s < SLOW_AFTER_S:
+        return False
+    expected_bytes_s = min(way.bandwidth_bytes_s(now, sigmas=SIGMAS) for way in (link, instead)) / max(1, streams)
+    return moved_bytes < SLOW_SHARE * expected_bytes_s * waited_s

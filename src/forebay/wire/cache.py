@@ -97,7 +97,8 @@ class Quota:
 class Progress:
     """How far a fill is. `present_*` was on the volume before; `moved_*` came over the network in this fill.
 
-    `again_bytes` came beside those, for files whose first bytes were not what they should be.
+    `peer_bytes` of the moved ones came from other sites, the rest from the lake. `again_bytes` came from the lake beside
+    those, for files whose first bytes were not what they should be.
     """
 
     total_files: int = 0
@@ -107,11 +108,12 @@ class Progress:
     moved_files: int = 0
     moved_bytes: int = 0
     again_bytes: int = 0
+    peer_bytes: int = 0
 
     @property
-    def read_bytes(self) -> int:
+    def lake_bytes(self) -> int:
         """All that was read from the lake."""
-        return self.moved_bytes + self.again_bytes
+        return self.moved_bytes - self.peer_bytes + self.again_bytes
 
     @property
     def done_bytes(self) -> int:
@@ -241,6 +243,8 @@ class NoRoom:
 class FillDone:
     """The holder's report: what the fill added to the volume, what it moved, and what it learned.
 
+    `moved_bytes` came from the lake, `peer_bytes` from other sites.
+
     `learned_files` are those whose digest was learned with nothing to check it against.
     """
 
@@ -250,6 +254,7 @@ class FillDone:
     seconds: float
     seal_digest: str
     learned_files: int = 0
+    peer_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +318,7 @@ class LedgerKey(StrEnum):
 class Savings:
     """`uses` opened `conventional_bytes` in all (a download for each); only `moved_bytes` came from the lake.
 
+    `peer_bytes` came from other sites.
     `seconds_saved` is what those downloads would have taken at the bandwidth measured here, less what the fills took.
     """
 
@@ -322,6 +328,7 @@ class Savings:
     conventional_bytes: int
     moved_bytes: int
     seconds_saved: float
+    peer_bytes: int = 0
 
     @property
     def saved_bytes(self) -> int:

@@ -30,6 +30,7 @@ from forebay.wire.cache import (
     Wish,
 )
 from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
+from forebay.wire.links import LinkRecord, Sources, Ticketed, TransferReport
 
 
 class Catalog(Protocol):
@@ -282,6 +283,45 @@ class Replicas(Protocol):
         """
 
 
+class Links(Protocol):
+    """How fast, how far and how dear it is from lakes and sites to sites, and fetching from each other."""
+
+    def all(self) -> list[LinkRecord]:
+        """Every link that was measured or declared, by source and target."""
+
+    def report(self, volume_id: str, report: TransferReport) -> None:
+        """A fill on this volume has moved something; concurrent reports lose nothing. InputError `bad-link`."""
+
+    def declare(
+        self,
+        source: str,
+        target: str,
+        *,
+        bandwidth_bytes_s: float | None = None,
+        latency_s: float | None = None,
+        price_byte: float | None = None,
+    ) -> LinkRecord:
+        """Say what is known of a link; what is None stays as it was said before. InputError `bad-link`.
+
+        Bandwidth and latency are what is believed until transfers tell more; prices are never learned.
+        """
+
+    def forget(self, source: str, target: str) -> None:
+        """Forget what was declared of a link and what was measured; NotFoundError `link-not-found`."""
+
+    def serve(self, volume_id: str, url: str) -> None:
+        """Others find this volume's blobs at that address for a minute and a half from now; "" ends it now."""
+
+    def holders(self, fill_id: str, token: int, lake: str) -> Sources:
+        """For a fill's holder: who has the version ready and serves it, with tickets; ConflictError `fenced`."""
+
+    def ticketed(self, volume_id: str, ticket: str) -> Ticketed:
+        """For who serves a volume: what this ticket is good for there, now; NotAllowedError `bad-ticket`."""
+
+    def suspect(self, fill_id: str, token: int, volume_id: str, digest: str) -> None:
+        """For a fill's holder: what that volume served as this blob was something else. It is to be verified there."""
+
+
 class Hub(Protocol):
     """A hub: the embedded one on a local database, or a client of a remote one."""
 
@@ -303,5 +343,8 @@ class Hub(Protocol):
 
     @property
     def replicas(self) -> Replicas: ...
+
+    @property
+    def links(self) -> Links: ...
 
     def close(self) -> None: ...

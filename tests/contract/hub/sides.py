@@ -22,8 +22,9 @@ from forebay.testing.cached.world import holder, store_manifest
 from forebay.wire.access import DatasetPolicy, NewToken, Role
 from forebay.wire.cache import FillDone, Granted
 from forebay.wire.catalog import NewVersion, ParentVersion, Version
+from forebay.wire.links import TransferReport
 
-VOLUME, AGENTS_VOLUME = "v1", "w1"
+VOLUME, AGENTS_VOLUME, ASKING_VOLUME = "v1", "w1", "x1"
 HIDDEN = "clicks-private"
 DONE = FillDone(added_bytes=10, moved_bytes=10, present_bytes=0, seconds=1.0, seal_digest="")
 
@@ -47,6 +48,8 @@ class Side:
     fill_id: str
     lease_id: str
     token_id: str
+    token: int = 1
+    ticket: str = "fbt_none"
 
     def as_(self, principal: Principal) -> Guarded:
         return Guarded(self.hub, self.access, principal)
@@ -63,7 +66,8 @@ def two_sides(folder: Path, new_database: Callable[[str], str]) -> Iterator[tupl
             with mock.patch.object(uuid, "uuid4", side_effect=_ids()):
                 sides.append(_filled(hub, folder / name, hidden=name == "hidden"))
         hidden, missing = sides
-        yield hidden, replace(missing, secret=hidden.secret, fill_id=hidden.fill_id, lease_id=hidden.lease_id)
+        named = {name: getattr(hidden, name) for name in ("secret", "fill_id", "lease_id", "token", "ticket")}
+        yield hidden, replace(missing, **named)
 
 
 def outcome(call: Callable[[], Any]) -> Any:
@@ -95,6 +99,19 @@ def fill(hub: LocalHub, volume_id: str, version: Version) -> Granted:
     return granted
 
 
+def transfer(dataset: str, source: str = "s3://lake") -> TransferReport:
+    return TransferReport(source=source, dataset=dataset, moved_bytes=10**9, seconds=20.0)
+
+
+def _fetching(hub: LocalHub, secret: Version) -> tuple[int, str]:
+    """The hidden dataset's transfers, and a ticket with which one of its fills fetches from the volume."""
+    hub.links.report(VOLUME, transfer(HIDDEN))
+    hub.links.report(VOLUME, transfer(HIDDEN, "s3://hidden-lake"))
+    granted = fill(hub, ASKING_VOLUME, secret)
+    (peer,) = hub.links.holders(granted.fill_id, granted.token, "s3://hidden-lake").peers
+    return hub.fills.open_fills(VOLUME)[-1].token, peer.ticket
+
+
 def _filled(hub: LocalHub, folder: Path, *, hidden: bool) -> Side:
     """What is visible first, so that ids and counters are the same with and without the rest."""
     access = AccessStore(hub.engine, FakeClock())
@@ -105,6 +122,9 @@ def _filled(hub: LocalHub, folder: Path, *, hidden: bool) -> Side:
     hub.volumes.add(VOLUME, f"/{folder.name}", 10_000)
     hub.volumes.add(AGENTS_VOLUME, f"/{folder.name}-aks", 10_000)
     access.subjects.settle(AGENTS_VOLUME, "aks")
+    hub.volumes.add(ASKING_VOLUME, f"/{folder.name}-asking", 10_000)
+    access.subjects.settle(ASKING_VOLUME, "dgx")
+    hub.links.serve(VOLUME, "http://127.0.0.1:1")
     clicks = add(hub, "clicks", "first")
     hub.catalog.tag("clicks", "prod", 1, "root")
     for volume in (VOLUME, AGENTS_VOLUME):
@@ -129,7 +149,20 @@ def _filled(hub: LocalHub, folder: Path, *, hidden: bool) -> Side:
         hub.volumes.record(VOLUME, secret.ref, "noted", "why", 1)
         fill_id = fill(hub, VOLUME, add(hub, HIDDEN, "newer")).fill_id
     token_id = access.make_token(NewToken(user="root", role=Role.ADMIN)).token.token_id
-    return Side(hub=hub, access=access, secret=secret, fill_id=fill_id, lease_id=lease_id, token_id=token_id)
+    hub.links.report(VOLUME, transfer("clicks"))
+    token, ticket = 1, "fbt_none"
+    if hidden:
+        token, ticket = _fetching(hub, secret)
+    return Side(
+        hub=hub,
+        access=access,
+        secret=secret,
+        fill_id=fill_id,
+        lease_id=lease_id,
+        token_id=token_id,
+        token=token,
+        ticket=ticket,
+    )
 
 
 def _ids() -> Iterator[uuid.UUID]:

@@ -25,7 +25,7 @@ from forebay.wire import hub as wire
 from forebay.wire.access import Access, AuditQuery, DatasetPolicy, NewToken, Outcome, Role
 from forebay.wire.cache import LedgerKey, Progress
 from forebay.wire.catalog import NewSubset, NewVersion, ParentVersion
-from tests.contract.hub.sides import ADMIN, DONE, HIDDEN, OUTSIDERS, Side, outcome, two_sides
+from tests.contract.hub.sides import ADMIN, AGENTS_VOLUME, DONE, HIDDEN, OUTSIDERS, Side, outcome, transfer, two_sides
 
 Case = Callable[[Guarded, Side, str], Any]
 
@@ -35,6 +35,7 @@ FACES: dict[str, type] = {
     "fills": wire.Fills,
     "leases": wire.Leases,
     "replicas": wire.Replicas,
+    "links": wire.Links,
     "access": Access,
 }
 
@@ -105,6 +106,13 @@ CASES: dict[str, Case] = {
     "leases.release": lambda hub, side, volume: hub.leases.release(side.lease_id),
     "leases.live": lambda hub, side, volume: hub.leases.live(volume),
     "leases.lapsed": lambda hub, side, volume: hub.leases.lapsed(volume),
+    "links.all": lambda hub, side, volume: [(item.source, item.moved_bytes) for item in hub.links.all()],
+    "links.report": lambda hub, side, volume: hub.links.report(volume, transfer(HIDDEN)),
+    "links.holders": lambda hub, side, volume: [
+        item.site for item in hub.links.holders(side.fill_id, side.token, "s3://lake").peers
+    ],
+    "links.ticketed": lambda hub, side, volume: hub.links.ticketed(volume, side.ticket).dataset,
+    "links.suspect": lambda hub, side, volume: hub.links.suspect(side.fill_id, side.token, AGENTS_VOLUME, "0" * 64),
     "replicas.all": lambda hub, side, volume: hub.replicas.all(volume),
     "replicas.get": lambda hub, side, volume: hub.replicas.get(volume, side.secret),
     "replicas.pin": lambda hub, side, volume: hub.replicas.pin(volume, side.secret, "me", "why", 0.0),
@@ -141,6 +149,9 @@ ABOUT_NO_DATASET = {
     "volumes.free_bytes": "the same",
     "volumes.report_health": "the same",
     "volumes.set_quota": "of a team",
+    "links.declare": "an admin's",
+    "links.forget": "an admin's",
+    "links.serve": "a volume's, whatever it holds",
     "volumes.remove_quota": "of a team",
     "access.users": "an admin's",
     "access.add_user": "an admin's",
@@ -197,7 +208,7 @@ def test_PRIVATE_hidden_is_answered_like_missing(sides: tuple[Side, Side], who: 
 
 
 BY_AN_ID = {"fills.reserve", "fills.renew", "fills.finish", "fills.fail", "fills.wishes", "fills.abandon"}
-BY_AN_ID |= {"leases.renew", "leases.release"}
+BY_AN_ID |= {"leases.renew", "leases.release", "links.holders", "links.ticketed", "links.suspect"}
 """Of what is hidden, nobody is told ids that they could try these with."""
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from forebay.cache import fill
+from forebay.cache import moving
 from forebay.cache.selection import Selection
 from forebay.catalog.seal import Seal
 from forebay.client.commit import commit
@@ -298,7 +298,7 @@ def test_IMMUTABLE_an_object_replaced_between_two_of_its_ranges(counted: Stage) 
 
 
 def test_many_streams_share_one_cut_file(counted: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fill, "_LEAST_CUT_BYTES", 7_000)
+    monkeypatch.setattr(moving, "_LEAST_CUT_BYTES", 7_000)
     counted.add("clicks", FILES)
     session = counted.session(streams=4)
     with opened(session, ["price", "site"], include="day_0*") as some:

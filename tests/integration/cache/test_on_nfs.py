@@ -112,7 +112,7 @@ def test_a_holder_whose_folder_another_node_took_away_is_fenced_not_ill(
             return 0
         clock.pass_by(60.0)
         world.cache().warm(version, holder())
-        monkeypatch.setattr("forebay.cache.fill.held_bytes", stale)
+        monkeypatch.setattr("forebay.cache.charge.held_bytes", stale)
         return errno.ESTALE
 
     cache = world.cache(disk=FailingDisk(taken_over), streams=1)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from forebay.errors import InputError
-from forebay.lake.location import parse_location
+from forebay.lake.location import lake_place, parse_location
 
 
 @pytest.mark.parametrize(
@@ -120,3 +120,18 @@ def test_only_a_plain_key_may_be_an_object() -> None:
 @pytest.mark.parametrize("url", ["s3://lake/criteo/day_*", "file:///x", "https://host/a.tsv", "s3://lake/criteo/"])
 def test_a_location_shows_as_the_url(url: str) -> None:
     assert str(parse_location(url)) == url
+
+
+@pytest.mark.parametrize(
+    ("root_url", "endpoint", "place"),
+    [
+        ("s3://clicks", "", "s3://clicks"),
+        ("s3://clicks", "https://minio.local:9000", "s3://minio.local:9000/clicks"),
+        ("s3://clicks", "http://user:secret@minio.local/path", "s3://minio.local/clicks"),
+        ("az://box/", "", "az://box"),
+        ("https://host:8443", "", "https://host:8443"),
+        ("file:///somebody/s/lake", "", "file://"),
+    ],
+)
+def test_a_lake_s_place_has_neither_keys_nor_secrets(root_url: str, endpoint: str, place: str) -> None:
+    assert lake_place(root_url, endpoint) == place

@@ -10,8 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.sites.estimate import Estimate, Prior
-from forebay.sites.links import SIGMAS, Link, TransferMeasured, declared, learn, nearest
+from forebay.sites.estimate import MOST_WEIGHT, Estimate, Prior
+from forebay.sites.links import (
+    SIGMAS,
+    SLOW_AFTER_S,
+    Link,
+    TransferMeasured,
+    cost_byte,
+    declared,
+    is_slow,
+    learn,
+    nearer_than,
+    nearest,
+    recorded,
+)
+from forebay.wire.links import LinkRecord
 
 NOW = 1_800_000_000.0
 DAY_S = 86400.0
@@ -194,3 +207,120 @@ def test_the_nearest_holder_is_the_faster_or_the_cheaper_as_one_likes() -> None:
     assert nearest((), NOW) is None
     twins = (_link("b"), _link("a"))
     assert nearest(twins, NOW) == nearest(reversed(twins), NOW)
+
+
+sums = st.lists(st.tuples(bandwidths, st.floats(0.1, 1.0)), max_size=12)
+
+
+def _estimate(samples: Sequence[tuple[float, float]], prior: Prior | None = None) -> Estimate:
+    known = Estimate(prior=prior or Prior(value=1e8), time_constant_s=2 * DAY_S)
+    for value, weight in samples:
+        known = known.measured(value, weight=weight, at=NOW)
+    return known
+
+
+@given(samples=sums, value=bandwidths)
+def test_another_belief_beside_the_same_measurements_is_as_if_it_had_been_there_first(
+    samples: list[tuple[float, float]], value: float
+) -> None:
+    later = _estimate(samples).with_prior(Prior(value=value))
+    first = _estimate(samples, Prior(value=value))
+    assert later.value(NOW) == pytest.approx(first.value(NOW), rel=1e-6)
+    # What is left of great sums is not exact to the last digit.
+    assert later.spread(NOW) == pytest.approx(first.spread(NOW), rel=1e-3)
+
+
+@given(parts=st.lists(sums, min_size=1, max_size=4))
+def test_apart_and_joined_is_as_if_one_had_measured_it_all(parts: list[list[tuple[float, float]]]) -> None:
+    """As the hub keeps it: for each dataset apart. Below the most that is remembered, order does not matter."""
+    few = [part[:4] for part in parts]
+    joined = _estimate(few[0]).joined([_estimate(part) for part in few[1:]], NOW)
+    alone = _estimate([sample for part in few for sample in part])
+    assert joined.value(NOW) == pytest.approx(alone.value(NOW), rel=1e-6)
+    assert joined.spread(NOW) == pytest.approx(alone.spread(NOW), rel=1e-3)
+
+
+@given(parts=st.lists(sums, min_size=1, max_size=6))
+def test_joined_remembers_no_more_than_one(parts: list[list[tuple[float, float]]]) -> None:
+    joined = _estimate(parts[0]).joined([_estimate(part) for part in parts[1:]], NOW)
+    assert joined.weight <= MOST_WEIGHT * (1 + 1e-9)
+
+
+def _record(source: str, bandwidth_bytes_s: float, price_byte: float = 0.0, spread: float = 0.5) -> LinkRecord:
+    return LinkRecord(
+        source=source,
+        target="site",
+        bandwidth_bytes_s=bandwidth_bytes_s,
+        bandwidth_spread=spread,
+        latency_s=0.01,
+        latency_spread=0.5,
+        price_byte=price_byte,
+    )
+
+
+@given(value=bandwidths, spread=st.floats(0.26, 3.0))
+def test_a_link_that_was_told_is_what_was_told(value: float, spread: float) -> None:
+    link = recorded(_record("dgx", value, spread=spread))
+    assert link.bandwidth_bytes_s(NOW) == pytest.approx(value)
+    assert link.bandwidth.spread(NOW) == pytest.approx(spread, rel=1e-3)
+
+
+@given(
+    ways=st.lists(st.tuples(bandwidths, st.floats(0, 1e-6)), min_size=1, max_size=6),
+    wait_s_per_money=st.floats(0, 1e5),
+    gone=st.integers(0, 5),
+)
+def test_the_choice_of_a_source(ways: list[tuple[float, float]], wait_s_per_money: float, gone: int) -> None:
+    """One that is not chosen makes no difference when it goes; what is slower and dearer is never chosen."""
+    links = [recorded(_record(f"way{number}", *way)) for number, way in enumerate(ways)]
+    best = nearest(links, NOW, wait_s_per_money=wait_s_per_money)
+    assert best is not None
+    others = [link for number, link in enumerate(links) if number != gone or link is best]
+    assert nearest(others, NOW, wait_s_per_money=wait_s_per_money) is best
+    assert all(
+        best.price_byte <= link.price_byte or best.bandwidth_bytes_s(NOW) >= link.bandwidth_bytes_s(NOW)
+        for link in links
+    ), "never slower and dearer than another"
+    assert nearest([], NOW) is None
+
+
+@given(
+    peers=st.lists(st.tuples(bandwidths, st.floats(0, 1e-6)), max_size=5),
+    lake=st.tuples(bandwidths, st.floats(0, 1e-6)),
+    wait_s_per_money=st.floats(0, 1e5),
+)
+def test_a_fill_leaves_the_lake_only_for_what_costs_no_more(
+    peers: list[tuple[float, float]], lake: tuple[float, float], wait_s_per_money: float
+) -> None:
+    ways = [recorded(_record(f"z{number}", *way)) for number, way in enumerate(peers)]
+    from_lake = recorded(_record("a-lake", *lake))
+    chosen = nearer_than(from_lake, ways, NOW, wait_s_per_money=wait_s_per_money)
+    costs = [cost_byte(way, NOW, wait_s_per_money=wait_s_per_money) for way in ways]
+    lake_cost = cost_byte(from_lake, NOW, wait_s_per_money=wait_s_per_money)
+    assert (chosen is not None) == (bool(ways) and min(costs) <= lake_cost)
+    if chosen is not None:
+        assert cost_byte(chosen, NOW, wait_s_per_money=wait_s_per_money) == min(costs)
+
+
+def test_a_site_goes_before_a_lake_that_is_as_near_whatever_they_are_called() -> None:
+    for name in ("aks", "zurich"):
+        peer = recorded(_record(name, 1e8))
+        assert nearer_than(recorded(_record("s3://lake", 1e8)), [peer], NOW) is peer
+
+
+@given(bytes_s=bandwidths, instead_s=bandwidths, waited_s=st.floats(0, 1000), streams=st.integers(1, 64))
+def test_a_source_that_brings_what_was_expected_is_never_slow(
+    bytes_s: float, instead_s: float, waited_s: float, streams: int
+) -> None:
+    link, instead = recorded(_record("dgx", bytes_s)), recorded(_record("lake", instead_s))
+    brought = int(bytes_s * waited_s / streams) + 1
+    assert not is_slow(brought, waited_s, streams=streams, link=link, instead=instead, now=NOW)
+    assert not is_slow(0, min(waited_s, SLOW_AFTER_S / 2), streams=streams, link=link, instead=instead, now=NOW)
+    if waited_s >= SLOW_AFTER_S:
+        assert is_slow(0, waited_s, streams=streams, link=link, instead=instead, now=NOW)
+
+
+def test_a_link_that_is_slow_is_not_left_for_one_that_is_no_faster() -> None:
+    fast, slow = recorded(_record("dgx", 1e9)), recorded(_record("lake", 1e6))
+    assert not is_slow(5 * 10**6, 10.0, streams=1, link=fast, instead=slow, now=NOW)
+    assert is_slow(5 * 10**6, 10.0, streams=1, link=fast, instead=fast, now=NOW)

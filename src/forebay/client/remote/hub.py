@@ -9,6 +9,7 @@ from forebay.client.remote.catalog import RemoteCatalog
 from forebay.client.remote.connection import FIRST, LATER, Connection, at
 from forebay.client.remote.fills import RemoteFills
 from forebay.client.remote.leases import RemoteLeases
+from forebay.client.remote.links import RemoteLinks
 from forebay.client.remote.replicas import RemoteReplicas
 from forebay.client.remote.volumes import RemoteVolumes
 from forebay.lake.backoff import Patience
@@ -31,6 +32,7 @@ class RemoteHub:
         self.fills = RemoteFills(self._connection)
         self.leases = RemoteLeases(self._connection)
         self.replicas = RemoteReplicas(self._connection)
+        self.links = RemoteLinks(self._connection)
 
     @property
     def owner(self) -> str:

@@ -9,6 +9,7 @@ from forebay.hub.access.gate import Gate
 from forebay.hub.access.guarded_access import GuardedAccess
 from forebay.hub.access.guarded_cache import GuardedFills, GuardedLeases, GuardedReplicas
 from forebay.hub.access.guarded_catalog import GuardedCatalog
+from forebay.hub.access.guarded_links import GuardedLinks
 from forebay.hub.access.guarded_volumes import GuardedVolumes
 from forebay.hub.access.rules import Principal
 from forebay.hub.access.store import AccessStore
@@ -28,6 +29,7 @@ class Guarded:
         self.fills = GuardedFills(hub.fills, gate)
         self.leases = GuardedLeases(hub.leases, gate)
         self.replicas = GuardedReplicas(hub.replicas, gate)
+        self.links = GuardedLinks(hub.links, gate)
         self.access = GuardedAccess(access, gate)
 
     def close(self) -> None:

@@ -54,6 +54,28 @@ def on_version(
         )
 
 
+def require_holder(gate: Gate, call: str, fill_id: str, *, or_tend: bool = False, quiet: bool = True) -> None:
+    """Let the fill's holder through; ConflictError `fenced` where there is no such fill."""
+    held = gate.access.subjects.fill(fill_id)
+    if held is None:
+        gate.refuse(
+            Deed(action=Action.WARM.value, call=call, detail=f"fill {fill_id}"), UNKNOWN, lambda: fenced(fill_id)
+        )
+    own = _is_own(gate, held)
+    gate.on_dataset(
+        call,
+        Action.WARM if own or not or_tend else Action.TEND,
+        held.dataset,
+        ref=held.ref,
+        volume_id=held.volume_id,
+        missing=lambda: fenced(fill_id),
+        quiet=quiet or not (own or or_tend),
+    )
+    if not (own or or_tend):
+        deed = Deed(action=Action.WARM.value, call=call, dataset=held.dataset, ref=held.ref)
+        gate.refuse(deed, _NOT_THE_HOLDER)
+
+
 class GuardedFills:
     """Implements `wire.hub.Fills`."""
 
@@ -72,20 +94,20 @@ class GuardedFills:
     def reserve(
         self, fill_id: str, token: int, need_bytes: int, free_bytes: int, team_bytes: int = 0
     ) -> Reserved | NoRoom:
-        self._require("fills.reserve", fill_id)
+        require_holder(self._gate, "fills.reserve", fill_id)
         return self._fills.reserve(fill_id, token, need_bytes, free_bytes, team_bytes)
 
     def renew(self, fill_id: str, token: int, progress: Progress) -> None:
-        self._require("fills.renew", fill_id)
+        require_holder(self._gate, "fills.renew", fill_id)
         self._fills.renew(fill_id, token, progress)
 
     def finish(self, fill_id: str, token: int, done: FillDone) -> Replica:
-        self._require("fills.finish", fill_id, quiet=False)
+        require_holder(self._gate, "fills.finish", fill_id, quiet=False)
         return self._fills.finish(fill_id, token, done)
 
     def fail(self, fill_id: str, token: int, reason: str, kept_bytes: int, *, damaged: bool = False) -> None:
         """The holder's, or of who tends the volume and recovers what a dead one left."""
-        self._require("fills.fail", fill_id, or_tend=True, quiet=False)
+        require_holder(self._gate, "fills.fail", fill_id, or_tend=True, quiet=False)
         self._fills.fail(fill_id, token, reason, kept_bytes, damaged=damaged)
 
     def prefer(self, volume_id: str, version: Version, entries: Sequence[int]) -> None:
@@ -116,27 +138,6 @@ class GuardedFills:
     def _visible(self, fill_id: str) -> Held | None:
         held = self._gate.access.subjects.fill(fill_id)
         return held if held is not None and self._gate.visible_of([held.dataset]) else None
-
-    def _require(self, call: str, fill_id: str, *, or_tend: bool = False, quiet: bool = True) -> None:
-        """The fill's holder; ConflictError `fenced` where there is no such fill."""
-        held = self._gate.access.subjects.fill(fill_id)
-        if held is None:
-            self._gate.refuse(
-                Deed(action=Action.WARM.value, call=call, detail=f"fill {fill_id}"), UNKNOWN, lambda: fenced(fill_id)
-            )
-        own = _is_own(self._gate, held)
-        self._gate.on_dataset(
-            call,
-            Action.WARM if own or not or_tend else Action.TEND,
-            held.dataset,
-            ref=held.ref,
-            volume_id=held.volume_id,
-            missing=lambda: fenced(fill_id),
-            quiet=quiet or not (own or or_tend),
-        )
-        if not (own or or_tend):
-            deed = Deed(action=Action.WARM.value, call=call, dataset=held.dataset, ref=held.ref)
-            self._gate.refuse(deed, _NOT_THE_HOLDER)
 
 
 class GuardedLeases:

@@ -198,7 +198,7 @@ def _decide_for_person(person: Person, action: Action, data: Data) -> Verdict:
     return (
         _not_for_some(person, action, data)
         or _role_is_enough(person, action, least_role(action, data.at))
-        or _resides(action, data)
+        or resides(action, data)
         or ALLOWED
     )
 
@@ -212,7 +212,7 @@ def _decide_for_agent(agent: Agent, action: Action, subject: Subject) -> Verdict
         return Verdict(allowed=False, reason=f"the token is for the agent of the site {agent.site!r} alone")
     if action not in AGENT_MAY or (isinstance(subject, Whole) and action is not Action.WARM):
         return Verdict(allowed=False, reason=f"a site's agent may not {action}")
-    return (_resides(action, subject) if isinstance(subject, Data) else None) or ALLOWED
+    return (resides(action, subject) if isinstance(subject, Data) else None) or ALLOWED
 
 
 def _has(person: Person, right: Right, data: Data) -> bool:
@@ -242,7 +242,8 @@ def _role_is_enough(person: Person, action: Action, least: Role) -> Verdict | No
     return Verdict(allowed=False, reason=f"that needs the role {least}, this is a {person.role}")
 
 
-def _resides(action: Action, data: Data) -> Verdict | None:
+def resides(action: Action, data: Data) -> Verdict | None:
+    """Why an action may not bring a dataset's bytes where they would be; None where nothing is in the way."""
     if data.at is None or action not in BRINGS_BYTES or _may_be_at(data.policy, data.at.site):
         return None
     where = f"the site {data.at.site!r}" if data.at.site else "a volume of no site"

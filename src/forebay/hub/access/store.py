@@ -5,7 +5,7 @@ Who may call it is decided before: by `Guarded.access`, or by having the databas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Engine
@@ -29,6 +29,7 @@ from forebay.wire.access import (
     Token,
     User,
 )
+from forebay.wire.links import LinkRecord
 
 
 class AccessStore:
@@ -101,6 +102,10 @@ class AccessStore:
     def audit(self, query: AuditQuery) -> AuditPage:
         with reading(self._engine) as connection:
             return trail.read(connection, query)
+
+    def links(self, datasets: Collection[str]) -> list[LinkRecord]:
+        """The links as these datasets' fills saw them."""
+        return self.subjects.links(datasets, self._clock.now())
 
     def write_audit(self, line: trail.Line) -> None:
         """Add a line to the audit."""

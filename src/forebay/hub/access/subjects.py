@@ -15,11 +15,12 @@ from sqlalchemy import ColumnElement, Connection, Engine
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.versions import insert_if_absent
-from forebay.hub import ledger
+from forebay.hub import ledger, link_rows
 from forebay.hub.access.policies import policy_of
 from forebay.hub.access.rules import Agent, Data, Place, Principal
 from forebay.wire.cache import LedgerKey, Savings
 from forebay.wire.catalog import ref_of
+from forebay.wire.links import LinkRecord
 
 _DATA = sa.select(
     t.dataset.c.name,
@@ -128,6 +129,11 @@ class Subjects:
         """What these datasets saved, added up without the others."""
         with reading(self._engine) as connection:
             return ledger.savings(connection, volume_id, by, t.use.c.dataset.in_(sorted(datasets)))
+
+    def links(self, datasets: Collection[str], now: float) -> list[LinkRecord]:
+        """The links as these datasets' fills saw them."""
+        with reading(self._engine) as connection:
+            return link_rows.records(connection, now, datasets=datasets)
 
     def _data(self, asker: Principal, *where: ColumnElement[bool]) -> list[Data]:
         query, given = (_DATA_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (_DATA, {})

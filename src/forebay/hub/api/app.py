@@ -7,7 +7,20 @@ from collections.abc import Callable
 from fastapi import APIRouter, FastAPI
 
 from forebay.hub.answers import Answers
-from forebay.hub.api import datasets, files, fills, history, info, leases, progress, replicas, tags, versions, volumes
+from forebay.hub.api import (
+    datasets,
+    files,
+    fills,
+    history,
+    info,
+    leases,
+    links,
+    progress,
+    replicas,
+    tags,
+    versions,
+    volumes,
+)
 from forebay.hub.api.acting import HubFor
 from forebay.hub.api.errors import Failure, add_error_handlers
 from forebay.hub.api.info import VERSION
@@ -42,9 +55,10 @@ def create_app(
     app.state.check = check
     app.state.is_stopping = is_stopping
     api = APIRouter(prefix=API)
-    for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases, replicas):
+    for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases, replicas, links):
         api.include_router(part.router)
     api.include_router(files.uploads)
+    api.include_router(links.unkept)
     failures: dict[int | str, dict[str, object]] = {
         status: {"model": Failure, "description": "It failed: what, and what to do."} for status in ("4XX", "5XX")
     }

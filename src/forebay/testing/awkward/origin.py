@@ -46,6 +46,10 @@ class AwkwardOrigin:
         self._server.server_close()
         self._thread.join()
 
+    def end_connections(self) -> None:
+        """End every connection that is open now."""
+        self._server.end_connections()
+
     @property
     def url(self) -> str:
         """`http://127.0.0.1:PORT`, without a slash: an S3 endpoint, or the start of an object's address."""

@@ -16,8 +16,9 @@ import obstore
 from forebay.cache.contents import load_manifest, load_objects
 from forebay.cache.engine import Cache
 from forebay.cache.evict import ConfirmLake
-from forebay.cache.fill import FillSettings, OpenLake
 from forebay.cache.machine import Terms
+from forebay.cache.moving import FillSettings, OpenLake
+from forebay.cache.nearby import OpenNearby
 from forebay.cache.policy import Policy
 from forebay.cache.selection import Selection, select
 from forebay.catalog.manifest import Entry, Manifest
@@ -90,6 +91,7 @@ class World:
         confirm_lake: ConfirmLake | None = None,
         streams: int = 4,
         rebuild: bool = False,
+        open_nearby: OpenNearby | None = None,
     ) -> Cache:
         return Cache(
             hub or self.hub,
@@ -104,6 +106,7 @@ class World:
             terms=self.terms,
             rebuild=rebuild,
             host="" if self.node is None else self.node.host,
+            open_nearby=open_nearby,
         )
 
     def put(self, files: Mapping[str, bytes]) -> None:

@@ -10,4 +10,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("fill", sa.Column("again_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
+    op.add_column("fill", sa.Column("again_bytes", sa.BigInteger(), server_default="0", nullable=False))

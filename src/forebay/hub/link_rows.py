@@ -1,0 +1,164 @@
+"""Reads and writes the rows of links, as the pure estimates of `sites.links`. Works inside the caller's transaction.
+
+What was measured is kept for each dataset apart and added up for whoever may see these (PRIVATE): a link's figures, its
+time and its very name come from datasets that the asker knows of, or from what was declared.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from forebay.catalog import schema as t
+from forebay.catalog.versions import insert_if_absent
+from forebay.sites.estimate import Estimate, Prior
+from forebay.sites.links import Link, TransferMeasured, declared, learn
+from forebay.wire.links import LinkRecord, TransferReport
+
+Key = tuple[str, str]
+_PARTS = ("weight", "log_sum", "square_sum", "at")
+_MEASURED = sa.select(t.link_measured, t.dataset.c.name).join(
+    t.dataset, t.dataset.c.dataset_id == t.link_measured.c.dataset_id
+)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one link, while its rows are added up."""
+
+    said: Any = None
+    measured: list[Any] = field(default_factory=list)
+
+
+def place_of(connection: Connection, volume_id: str) -> str:
+    """What links call a volume: its site, or itself where it is of none."""
+    site = sa.select(t.volume_site.c.site).where(t.volume_site.c.volume_id == volume_id)
+    return str(connection.execute(site).scalar() or volume_id)
+
+
+def records(
+    connection: Connection,
+    now: float,
+    *,
+    datasets: Collection[str] | None = None,
+    sources: Collection[str] | None = None,
+    target: str | None = None,
+) -> list[LinkRecord]:
+    """Links by source and target: all, or those from these sources, to this target, as these datasets' fills saw them.
+
+    With `datasets`, what was only declared of a lake is left out: nobody knows yet whose lake that is.
+    """
+    seen: dict[Key, _Seen] = defaultdict(_Seen)
+    for row in connection.execute(_narrowed(sa.select(t.link), t.link, sources, target)).mappings():
+        seen[row["source"], row["target"]].said = row
+    for row in connection.execute(_narrowed(_MEASURED, t.link_measured, sources, target)).mappings():
+        if datasets is None or row["name"] in datasets:
+            seen[row["source"], row["target"]].measured.append(row)
+    return [
+        _record(key, found, now)
+        for key, found in sorted(seen.items())
+        if datasets is None or found.measured or "://" not in key[0]
+    ]
+
+
+def record(
+    connection: Connection, source: str, target: str, now: float, datasets: Collection[str] | None = None
+) -> LinkRecord:
+    """One link, with assumptions where nothing is known of it."""
+    known = {item.source: item for item in records(connection, now, sources=[source], target=target, datasets=datasets)}
+    if source in known:
+        return known[source]
+    said = sa.select(t.link).where(t.link.c.source == source, t.link.c.target == target)
+    return _record((source, target), _Seen(said=connection.execute(said).mappings().first()), now)
+
+
+def add(connection: Connection, target: str, dataset_id: int, report: TransferReport, now: float) -> None:
+    """One more transfer. The row is locked: reports that come at once are added up one after another."""
+    key = {"source": report.source, "target": target, "dataset_id": dataset_id}
+    here = sa.and_(*(t.link_measured.c[name] == value for name, value in key.items()))
+    blank = {f"{what}_{part}": 0.0 for what in ("bandwidth", "latency") for part in _PARTS}
+    insert_if_absent(
+        connection, t.link_measured, {**key, **blank, "moved_bytes": 0, "transfers": 0, "measured_at": 0.0}
+    )
+    row = connection.execute(sa.select(t.link_measured).where(here).with_for_update()).mappings().one()
+    link = _measured(report.source, target, row)
+    link = learn(
+        link,
+        TransferMeasured(
+            at=now,
+            moved_bytes=report.moved_bytes,
+            seconds=report.seconds,
+            concurrency=report.concurrency,
+            objects=report.requests,
+            streams=report.streams,
+            first_byte_s=report.first_byte_s,
+        ),
+    )
+    values = {
+        **_sums("bandwidth", link.bandwidth),
+        **_sums("latency", link.latency),
+        "moved_bytes": row["moved_bytes"] + report.moved_bytes,
+        "transfers": row["transfers"] + 1,
+        "measured_at": max(now, row["measured_at"]),
+    }
+    connection.execute(sa.update(t.link_measured).where(here).values(values))
+
+
+def _narrowed(
+    query: sa.Select[Any], table: sa.Table, sources: Collection[str] | None, target: str | None
+) -> sa.Select[Any]:
+    if sources is not None:
+        query = query.where(table.c.source.in_(sorted(sources)))
+    return query if target is None else query.where(table.c.target == target)
+
+
+def _record(key: Key, seen: _Seen, now: float) -> LinkRecord:
+    source, target = key
+    said = {name: None if seen.said is None else seen.said[name] for name in _DECLARED}
+    believed = declared(source, target, **{name: value for name, value in said.items() if value is not None})
+    apart = [_measured(source, target, row) for row in seen.measured]
+    bandwidth = _joined([item.bandwidth for item in apart], believed.bandwidth.prior, believed.bandwidth, now)
+    latency = _joined([item.latency for item in apart], believed.latency.prior, believed.latency, now)
+    return LinkRecord(
+        source=source,
+        target=target,
+        bandwidth_bytes_s=bandwidth.value(now),
+        bandwidth_spread=bandwidth.spread(now),
+        latency_s=latency.value(now),
+        latency_spread=latency.spread(now),
+        price_byte=believed.price_byte,
+        declared_bandwidth_bytes_s=said["bandwidth_bytes_s"],
+        declared_latency_s=said["latency_s"],
+        declared_price_byte=said["price_byte"],
+        moved_bytes=sum(row["moved_bytes"] for row in seen.measured),
+        transfers=sum(row["transfers"] for row in seen.measured),
+        measured_at=max((row["measured_at"] for row in seen.measured), default=0.0),
+    )
+
+
+_DECLARED = ("bandwidth_bytes_s", "latency_s", "price_byte")
+
+
+def _joined(apart: list[Estimate], prior: Prior, nothing: Estimate, now: float) -> Estimate:
+    if not apart:
+        return nothing
+    return apart[0].joined(apart[1:], now).with_prior(prior)
+
+
+def _measured(source: str, target: str, row: Any) -> Link:
+    """What one dataset's transfers told, beside the assumptions that the rows' sums are kept by."""
+    assumed = declared(source, target)
+    return replace(
+        assumed,
+        bandwidth=replace(assumed.bandwidth, **{part: row[f"bandwidth_{part}"] for part in _PARTS}),
+        latency=replace(assumed.latency, **{part: row[f"latency_{part}"] for part in _PARTS}),
+    )
+
+
+def _sums(what: str, estimate: Estimate) -> dict[str, float]:
+    return {f"{what}_{part}": getattr(estimate, part) for part in _PARTS}
