@@ -332,7 +332,7 @@ class Transfer:
                 sink(chunk)
         if piece.end > piece.copied_to or piece.end == 0:
             with suppress(_CutOffError):
-                self.bringer.bring(piece, sink, lake_alone=not counted)
+                self.bringer.bring(piece, sink, lake_alone=again)
         piece.ended()
         if piece.end - piece.start < wanted.size_bytes:
             self._note(wanted, piece.start, piece.end, hasher.digest())

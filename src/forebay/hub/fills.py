@@ -293,7 +293,8 @@ def _write_moved(
         user=row["holder_user"],
     )
     if seconds is None:
-        seconds = seconds_for(brought.lake_bytes + brought.peer_bytes, rows.lately(connection, replica.volume_id).bytes_s)
+        bytes_s = rows.lately(connection, replica.volume_id).bytes_s
+        seconds = seconds_for(brought.lake_bytes + brought.peer_bytes, bytes_s)
     write_moved(connection, subject, now, brought.lake_bytes, brought.peer_bytes, seconds)
 
 

@@ -97,8 +97,8 @@ class Quota:
 class Progress:
     """How far a fill is. `present_*` was on the volume before; `moved_*` came over the network in this fill.
 
-    `peer_bytes` of the moved ones came from other sites, the rest from the lake. `again_bytes` came from the lake beside
-    those, for files whose first bytes were not what they should be.
+    `peer_bytes` of the moved ones came from other sites, the rest from the lake. Beside those, `again_bytes` came from
+    the lake, for files whose first bytes were not what they should be.
     """
 
     total_files: int = 0
