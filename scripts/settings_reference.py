@@ -19,7 +19,7 @@ _HEAD = """# Settings
 
 A flag goes before a variable, that before `forebay.toml` in this folder or above, that before
 `~/.config/forebay/config.toml`, that before the default. `forebay config show --origin` shows what holds, and why.
-`token`, `metrics_token`, `database` and `profiles` are secrets: they are shown nowhere.
+`token`, `metrics_token`, `database`, `oidc_client_secret` and `profiles` are secrets: they are shown nowhere.
 
 | in a file | variable | default | meaning |
 |---|---|---|---|

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from forebay.testing.awkward import AwkwardOrigin
-from forebay.testing.servers import Azurite, PartMissingError, Postgres, RcloneS3, SeaweedFS, Slurm
+from forebay.testing.servers import Azurite, OpenIdProvider, PartMissingError, Postgres, RcloneS3, SeaweedFS, Slurm
 from forebay.testing.servers.process import find_program
 
 if TYPE_CHECKING:
@@ -97,6 +97,13 @@ def postgres_server() -> Iterator[Postgres]:
 def slurm_server() -> Iterator[Slurm]:
     """A Slurm of two nodes with two GPUs each that are none. `slurm_server.environment` makes its tools find it."""
     with _bring(Slurm.start()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def openid_provider() -> Iterator[OpenIdProvider]:
+    """An OpenID provider. Add whom you need: `openid_provider.add(subject, **claims)`."""
+    with _bring(OpenIdProvider.start()) as server:
         yield server
 
 

@@ -77,6 +77,24 @@ def parse_price(text: str) -> Price | None:
     return Price(amount=float(match[1]), currency=match[2])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frequency:
+    """At most so many in so many seconds."""
+
+    count: int
+    seconds: int
+
+
+def parse_frequency(text: str) -> Frequency | None:
+    """What `2000/10s` means; None for `none`, which limits nothing. ValueError otherwise."""
+    if text.strip().lower() == "none":
+        return None
+    match = re.fullmatch(r"\s*([1-9]\d{0,8})\s*/\s*([1-9]\d{0,5})\s*(s|min|h)\s*", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a frequency: write 2000/10s, 20/1min or none")
+    return Frequency(count=int(match[1]), seconds=int(match[2]) * int(_DURATIONS[match[3]]))
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a text")
@@ -102,6 +120,20 @@ def _size(value: Any) -> str:
     if not isinstance(parse_limit(_text(value)), int):
         raise ValueError(f"{value!r} is not a size: write 500MB or 1GB")
     return str(value)
+
+
+def _truth(value: Any) -> bool:
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if str(value).strip().lower() not in known:
+        raise ValueError(f"{value!r} is neither true nor false")
+    return known[str(value).strip().lower()]
+
+
+def _lasting(text: str) -> float:
+    seconds = parse_duration(text)
+    if not seconds:
+        raise ValueError("it must end some time: write 12h")
+    return seconds
 
 
 def _path(value: Any) -> Path:
@@ -186,6 +218,27 @@ class Settings:
     metrics_token: str = field(
         default="", metadata=_is("Token that a Prometheus shows to read metrics", _token), repr=False
     )
+    hub_token_rate: str = field(
+        default="2000/10s", metadata=_is("Most requests with one token", _checked(parse_frequency))
+    )
+    hub_address_rate: str = field(default="10000/10s", metadata=_is("and from one address", _checked(parse_frequency)))
+    hub_failed_sign_ins: str = field(
+        default="20/1min", metadata=_is("Most wrong tokens from one address", _checked(parse_frequency))
+    )
+    hub_internal_lakes: str = field(
+        default="", metadata=_is("Lakes a served hub takes besides public ones: file:// HOST NETWORK, or *", _text)
+    )
+    hub_url: str = field(default="", metadata=_is("Where people reach the served hub: https://...", _hub_url))
+    hub_session: str = field(default="12h", metadata=_is("How long a web log-in lasts", _checked(_lasting)))
+    oidc_issuer: str = field(default="", metadata=_is("The OpenID provider for web log-in; empty: none", _text))
+    oidc_client_id: str = field(default="", metadata=_is("What the hub is called there", _text))
+    oidc_client_secret: str = field(default="", metadata=_is("and its secret there", _token), repr=False)
+    oidc_scopes: str = field(default="openid profile email", metadata=_is("What it is asked for", _text))
+    oidc_user_claim: str = field(default="preferred_username", metadata=_is("The claim with a user's name", _text))
+    oidc_groups_claim: str = field(default="groups", metadata=_is("and the one with their groups", _text))
+    oidc_roles: str = field(default="", metadata=_is("Who may log in as what: GROUP=ROLE, *=viewer", _text))
+    oidc_teams: str = field(default="", metadata=_is("Which groups are teams: GROUP=TEAM, GROUP=TEAM", _text))
+    oidc_adopt: bool = field(default=False, metadata=_is("Log-ins take over users of their name", _truth))
     user: str = field(default_factory=lambda: _user(), metadata=_is("Who you are, in records", _text))
     profiles: dict[str, dict[str, str]] = field(
         default_factory=dict, metadata=_is("Named lake credentials", _profiles), repr=False

@@ -16,8 +16,9 @@ LIMIT_S = 60.0
 
 @contextmanager
 def running(program: Program, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A served hub, made to end whatever happens."""
-    with program.start("hub", "serve", "--json", *arguments) as process:
+    """A served hub, made to end whatever happens. The lakes of tests are on this machine: it allows all of them."""
+    serving = Program(program.folder, **{"FOREBAY_HUB_INTERNAL_LAKES": "*", **program.env})
+    with serving.start("hub", "serve", "--json", *arguments) as process:
         try:
             yield process
         finally:

@@ -114,6 +114,9 @@ def test_nothing_of_it_is_needed_on_one_s_own_machine(forebay: Program, days: Pa
     forebay("dataset", "policy", "set", "criteo", "--read", "ads", "--sites", "dgx")
     forebay("cache", "warm", "criteo@v1")
     assert forebay("dataset", "ls", "-q").ids == ["criteo"]
+    me = forebay("whoami", "--json").json
+    assert (me["role"], me["token_id"], me["expires_at"]) == ("admin", "", 0)
+    assert "the one on this machine" in forebay("whoami").out
     refused = forebay("dataset", "policy", "set", "criteo", "--read", "*", code=5).err
     assert "Evict its versions there first" in refused
     forebay("cache", "evict", "criteo@v1", "--yes")

@@ -93,6 +93,35 @@ def test_a_token_is_shown_nowhere(member: Program) -> None:
     assert "wrong-token" not in refused.out + refused.err
 
 
+def test_who_may_do_what_is_said_from_anywhere(member: Program, world: World, days: Path, tmp_path: Path) -> None:
+    assert "admin" in member("whoami").out
+    member("user", "add", "ada", "scientist")
+    assert member("user", "role", "ada", "engineer", "--json").json["role"] == "engineer"
+    assert member("team", "add", "ads", "ada", "-q").ids == ["ada"]
+    member("dataset", "register", "criteo", days.as_uri())
+    shown = member("dataset", "policy", "set", "criteo", "--read", "ads", "--json").json
+    assert member("dataset", "policy", "show", "criteo", "--json").json == shown
+    assert (shown["read"], shown["set_by"]) == (["ads"], "admin")
+    secret = member("token", "make", "--user", "ada", "--dataset", "criteo", "-q").out.strip()
+    ada = Program(member.folder, FOREBAY_HUB=member.env["FOREBAY_HUB"], FOREBAY_TOKEN=secret)
+    me = ada("whoami", "--json").json
+    assert (me["user"], me["role"], me["teams"], me["datasets"]) == ("ada", "scientist", ["ads"], ["criteo"])
+    assert me["expires_at"] > 0
+    assert ada("whoami", "-q").ids == ["ada"]
+    assert ada("token", "ls", "-q").ids == [me["token_id"]]
+    assert ada("user", "ls", "--json", code=4).error["kind"] == "not-allowed"
+    assert ada("dataset", "ls", "-q").ids == ["criteo"]
+    (refused,) = member("audit", "ls", "--refused", "--json").json["records"]
+    assert (refused["user"], refused["call"]) == ("ada", "access.users")
+    lines = member("audit", "export", "--user", "ada").out.splitlines()
+    assert json.loads(lines[0])["number"] == refused["number"]
+    assert member("token", "revoke", me["token_id"], "--yes", "--json").json[0]["revoked_at"] > 0
+    assert ada("whoami", "--json", code=4).error["kind"] == "not-signed-in"
+    assert member("team", "rm", "ads", "ada").out == "ads: nobody yet\n"
+    assert member("user", "rm", "ada", "--yes", "--json").json == {"user": "ada", "tokens": 0}
+    assert not (member.home / "hub.db").exists()
+
+
 def test_a_hub_that_is_away_is_named(tmp_path: Path) -> None:
     alone = Program(tmp_path, FOREBAY_HUB="http://127.0.0.1:9", FOREBAY_TOKEN="t")
     told = alone("dataset", "ls", "--json", code=6).error

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from forebay.errors import InputError
-from forebay.settings import MEANINGS, Price, Settings, load, parse_price
+from forebay.settings import MEANINGS, Frequency, Price, Settings, load, parse_frequency, parse_price
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +88,11 @@ def test_addresses_of_hubs(tmp_path: Path, hub: str) -> None:
         ("volume_limit", "0%"),
         ("lake", 5),
         ("home", 5),
+        ("hub_token_rate", "often"),
+        ("hub_address_rate", "0/1s"),
+        ("hub_failed_sign_ins", "1/0s"),
+        ("hub_session", "never"),
+        ("oidc_adopt", "perhaps"),
         ("profiles", "{"),
         ("profiles", {"lake": "text"}),
         ("profiles", {"lake": {"key": 5}}),
@@ -143,7 +148,11 @@ def test_other_variables_of_forebay_are_not_settings(tmp_path: Path, monkeypatch
 
 
 def test_secrets_are_not_in_the_repr_nor_in_an_error(tmp_path: Path) -> None:
-    flags = {"database": "postgresql://u:hidden@h/d", "profiles": {"lake": {"secret_access_key": "hidden"}}}
+    flags = {
+        "database": "postgresql://u:hidden@h/d",
+        "oidc_client_secret": "hidden",
+        "profiles": {"lake": {"secret_access_key": "hidden"}},
+    }
     assert "hidden" not in repr(load(flags, folder=tmp_path))
     assert "hidden" not in _refused(tmp_path, profiles='{"lake": "hidden"')
     assert "hidden" not in _refused(tmp_path, profiles={"lake": {"key": ["hidden"]}})
@@ -166,3 +175,9 @@ def test_what_is_no_price_is_refused_in_our_words(text: str) -> None:
         load({"read_price": text})
     told = f"read_price (from --read-price): {text!r} is not a price for a GB: write 0.09 USD"
     assert (refused.value.kind, refused.value.message) == ("bad-setting", told)
+
+
+def test_frequencies_are_so_many_in_so_long() -> None:
+    assert parse_frequency(" 20 / 1min ") == Frequency(count=20, seconds=60)
+    assert parse_frequency("2000/10s") == Frequency(count=2000, seconds=10)
+    assert parse_frequency("None") is None

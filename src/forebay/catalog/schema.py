@@ -324,6 +324,29 @@ token = Table(
     Index(None, "user_id"),
 )
 
+# Who a user is to an identity provider: its issuer's name for them, for ever.
+identity = Table(
+    "identity",
+    metadata,
+    Column("identity_sha256", String(64), primary_key=True),
+    Column("user_id", ForeignKey("hub_user.user_id"), nullable=False, unique=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+)
+
+# Log-ins under way: each is taken once, by the browser that began it. The secrets of both are kept as SHA-256.
+log_in = Table(
+    "log_in",
+    metadata,
+    Column("state_sha256", String(64), primary_key=True),
+    Column("browser_sha256", String(64), nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("verifier", String(64), nullable=False),
+    Column("next", Text, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Index(None, "expires_at"),
+)
+
 # Only where one was set; names of teams and sites with a blank between, "" limits nothing.
 dataset_policy = Table(
     "dataset_policy",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +11,8 @@ import typer
 
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
-from forebay.cli.jsonable import jsonable, names
 from forebay.cli.table import keep, print_table, say, text, wrapped
-from forebay.cli.words import clean, moment
+from forebay.cli.words import moment
 from forebay.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,12 +75,11 @@ def export(
     """Print all of it, newest first, a line each: as JSON lines or as CSV."""
     if format_ not in ("jsonl", "csv"):
         raise InputError("bad-option", f"--format {format_!r} is none", todo="Write jsonl or csv.")
+    from forebay.wire.audit_lines import csv_lines, json_lines
+
     records = _all(call, _query(call, user, dataset, refused, since, _EXPORT_PAGE))
-    if format_ == "csv":
-        _write_csv(records)
-        return
-    for record in records:
-        sys.stdout.write(f"{json.dumps(jsonable(record), ensure_ascii=False)}\n")
+    for line in csv_lines(records) if format_ == "csv" else json_lines(records):
+        sys.stdout.write(line)
 
 
 def parse_since(text: str, now: float) -> float:
@@ -125,26 +122,6 @@ def _all(call: Call, query: AuditQuery) -> Iterator[AuditRecord]:
         before = page.next_before
         if not before:
             return
-
-
-def _write_csv(records: Iterator[AuditRecord]) -> None:
-    import csv
-
-    from forebay.wire.access import AuditRecord
-
-    columns = list(names(AuditRecord))
-    writer = csv.writer(sys.stdout)
-    writer.writerow(columns)
-    for record in records:
-        line = jsonable(record)
-        writer.writerow([_cell(line[column]) for column in columns])
-
-
-def _cell(value: object) -> object:
-    """What a spreadsheet would take for a formula stays text."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):
-        return f"'{clean(value)}"
-    return clean(value) if isinstance(value, str) else value
 
 
 def _print(out: Console, page: AuditPage) -> None:

@@ -73,7 +73,7 @@ def _value(settings: Settings, name: str) -> Any:
     match name:
         case "database":
             return _MASK if settings.database else settings.database_url
-        case "token" | "metrics_token":
+        case "token" | "metrics_token" | "oidc_client_secret":
             return _MASK if getattr(settings, name) else ""
         case "volume":
             return settings.volume_root

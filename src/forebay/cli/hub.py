@@ -15,6 +15,9 @@ from forebay.cli.table import say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from forebay.hub.door import DoorSettings
+    from forebay.settings import Settings
+
 app = typer.Typer(cls=Group, no_args_is_help=True, help="The hub that a team shares.")
 
 
@@ -57,13 +60,17 @@ def serve(
     tells that once; where FOREBAY_TOKEN is set then, that is the token. All others are made with: forebay token make
     """
     from forebay.clock import SystemClock
+    from forebay.hub.access.log_ins import LogIns
     from forebay.hub.access.store import AccessStore
     from forebay.hub.api.limits import Limits
+    from forebay.hub.door import Door
+    from forebay.hub.lakes import PublicLakes
     from forebay.hub.local import LocalHub
     from forebay.hub.metrics.readers import GuardedMetrics
-    from forebay.hub.serve import Address, guarded_by
+    from forebay.hub.serve import Address, More, guarded_by
     from forebay.hub.serve import serve as serve_until_told
-    from forebay.settings import load, parse_limit
+    from forebay.lake.internal import parse_allowed
+    from forebay.settings import load, parse_frequency, parse_limit
 
     _log_to_stderr()
     settings = load({**call.flags, "hub_host": host, "hub_port": port}).settings
@@ -71,21 +78,60 @@ def serve(
         host=settings.hub_host, port=settings.hub_port, certificate=tls_cert, key=tls_key, insecure=insecure
     )
     address.check()
+    check_lake = PublicLakes(parse_allowed(settings.hub_internal_lakes))
+    door_settings = _door_settings(settings)
     clock = SystemClock()
     hub = LocalHub.open(settings.home, settings.database_url, clock)
     try:
         access = AccessStore(hub.engine, clock)
         made = access.bootstrap(secret=settings.token)
         metrics = GuardedMetrics(hub, access, clock, settings.metrics_token)
-        limits = Limits(upload_bytes=int(parse_limit(settings.hub_upload_limit)))
+        limits = Limits(
+            upload_bytes=int(parse_limit(settings.hub_upload_limit)),
+            token_rate=parse_frequency(settings.hub_token_rate),
+            address_rate=parse_frequency(settings.hub_address_rate),
+            failed_sign_ins=parse_frequency(settings.hub_failed_sign_ins),
+        )
 
         def tell(url: str) -> None:
             served = Served(url=url, token=None if made is None or settings.token else made.secret)
             call.show(served, ids=[url], human=lambda out: _tell(out, served))
 
-        serve_until_told(hub, guarded_by(access, hub), address, clock, limits, tell, metrics)
+        door = None if door_settings is None else Door(door_settings, access, LogIns(hub.engine, clock), clock)
+        more = More(metrics=metrics, check_lake=check_lake, door=door)
+        serve_until_told(hub, guarded_by(access, hub), address, clock, limits, tell, more)
     finally:
         hub.close()
+
+
+def _door_settings(settings: Settings) -> DoorSettings | None:
+    """How people log in with a browser; None where no provider is set. InputError `bad-setting`."""
+    from forebay.hub.access.claims import Mapped, parse_roles, parse_teams
+    from forebay.hub.access.oidc import Client
+    from forebay.hub.door import DoorSettings
+    from forebay.settings import parse_duration
+
+    if not settings.oidc_issuer:
+        return None
+    found = DoorSettings(
+        url=settings.hub_url,
+        client=Client(
+            issuer=settings.oidc_issuer,
+            client_id=settings.oidc_client_id,
+            client_secret=settings.oidc_client_secret,
+            scopes=settings.oidc_scopes,
+        ),
+        mapped=Mapped(
+            user_claim=settings.oidc_user_claim,
+            groups_claim=settings.oidc_groups_claim,
+            roles=parse_roles(settings.oidc_roles),
+            teams=parse_teams(settings.oidc_teams),
+        ),
+        session_seconds=parse_duration(settings.hub_session) or 0.0,
+        adopt=settings.oidc_adopt,
+    )
+    found.check()
+    return found
 
 
 def _tell(out: Console, served: Served) -> None:

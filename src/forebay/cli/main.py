@@ -27,6 +27,7 @@ from forebay.cli import (
     token,
     use,
     user,
+    whoami,
 )
 from forebay.cli.call import Call, reader_gone, show_error, write
 from forebay.cli.command import Group, command
@@ -45,6 +46,7 @@ _ORDER = (
     "hub",
     "link",
     "ctr",
+    "whoami",
     "user",
     "team",
     "token",
@@ -56,7 +58,7 @@ _ORDER = (
 
 
 # Commands that only move and keep bytes: they never need numpy.
-_LEAN = ("dataset", "cache", "exec", "path", "status", "link", "user", "team", "token", "audit")
+_LEAN = ("dataset", "cache", "exec", "path", "status", "link", "whoami", "user", "team", "token", "audit")
 
 
 class _InOrder(Group):
@@ -83,6 +85,7 @@ doctor.add_to(app)
 app.add_typer(hub.app, name="hub")
 app.add_typer(link.app, name="link")
 app.add_typer(ctr.app, name="ctr")
+whoami.add_to(app)
 for noun in (user, team, token, audit):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 app.add_typer(config.app, name="config")

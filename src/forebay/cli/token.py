@@ -46,9 +46,10 @@ def make(
     """Make a token. Its secret is shown this once: -q prints it alone."""
     from forebay.wire.access import NewToken, Role
 
-    made = call.session.access.make_token(
+    access = call.session.access
+    made = access.make_token(
         NewToken(
-            user=user or call.session.settings.user,
+            user=user or access.me().user,
             # What an agent may do, its site says.
             role=Role.VIEWER if site else parse_role(role),
             expires_at=0.0 if expires == "never" else parse_until(expires, call.now, option="--expires"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from forebay.cache.policy import Policy
 from forebay.clock import SystemClock
-from forebay.errors import ConflictError, InputError
+from forebay.errors import ConflictError
 from forebay.settings import Loaded, Settings, load, parse_duration, parse_limit
 from forebay.vouch import this_process
 from forebay.wire.cache import Holder
@@ -69,7 +69,12 @@ class Session:
 
     @cached_property
     def access(self) -> Access:
-        """Users, tokens, policies and the audit of the embedded hub, which is open to whoever has it at hand."""
+        """Users, tokens, policies and the audit: a served hub's as it lets us, the embedded one's all."""
+        if self.settings.hub:
+            from forebay.client.remote.hub import RemoteHub
+
+            assert isinstance(self.hub, RemoteHub)
+            return self.hub.access
         from forebay.hub.access.guarded import Guarded
         from forebay.hub.access.rules import Person
         from forebay.hub.access.store import AccessStore
@@ -78,8 +83,7 @@ class Session:
         from forebay.wire.access import Role
 
         hub = self.hub
-        if not isinstance(hub, LocalHub):
-            raise InputError("not-embedded", "this hub keeps its users itself", todo="Use the commands on its machine.")
+        assert isinstance(hub, LocalHub)
         owner = Person(user=self.settings.user, role=Role.ADMIN)
         return Guarded(hub, AccessStore(hub.engine, self.clock), owner, Request(source=f"at {self.host}")).access
 

@@ -27,13 +27,13 @@ from forebay.hub.access.guarded import Guarded
 from forebay.hub.access.store import AccessStore
 from forebay.hub.access.trail import Request
 from forebay.hub.answers import AnswerStore
-from forebay.hub.api.acting import HubFor
-from forebay.hub.api.app import create_app
+from forebay.hub.api.acting import HubFor, TeamHub
+from forebay.hub.api.app import CheckLake, create_app
 from forebay.hub.api.limits import Limits
 from forebay.hub.api.measured import Metrics
+from forebay.hub.door import Door
 from forebay.hub.local import LocalHub
 from forebay.loopback import is_loopback
-from forebay.wire.hub import Hub
 
 _GRACE_SECONDS = 10
 
@@ -76,6 +76,15 @@ class Address:
             ) from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class More:
+    """What a served hub may have besides: metrics, lakes that it takes (None: public ones), log-in with a browser."""
+
+    metrics: Metrics | None = None
+    check_lake: CheckLake | None = None
+    door: Door | None = None
+
+
 def serve(
     hub: LocalHub,
     hub_for: HubFor,
@@ -83,7 +92,7 @@ def serve(
     clock: Clock,
     limits: Limits,
     on_started: Callable[[str], object],
-    metrics: Metrics | None = None,
+    more: More | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `on_started` gets the hub's URL once it answers.
 
@@ -91,7 +100,7 @@ def serve(
     """
     address.check()
     with _listening(address) as listener:
-        server = HubServer(make_app(hub, hub_for, clock, limits, lambda: server.should_exit, metrics), address)
+        server = HubServer(make_app(hub, hub_for, clock, limits, lambda: server.should_exit, more), address)
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         server.on_started = lambda: on_started(f"{address.scheme}://{shown}:{port}")
@@ -101,7 +110,7 @@ def serve(
 def guarded_by(access: AccessStore, hub: LocalHub) -> HubFor:
     """The hub as whoever a token speaks for may use it."""
 
-    def hub_for(token: str | None, request: Request) -> Hub:
+    def hub_for(token: str | None, request: Request) -> TeamHub:
         return Guarded(hub, access, access.principal_of(token, request), request)
 
     return hub_for
@@ -113,7 +122,7 @@ def make_app(
     clock: Clock,
     limits: Limits,
     is_stopping: Callable[[], bool],
-    metrics: Metrics | None = None,
+    more: More | None = None,
 ) -> FastAPI:
     """The API of a hub on its database."""
 
@@ -122,7 +131,17 @@ def make_app(
             connection.execute(sa.text("SELECT 1"))
 
     answers = AnswerStore(hub.engine, clock)
-    return create_app(hub_for, answers=answers, check=check, limits=limits, is_stopping=is_stopping, metrics=metrics)
+    more = more or More()
+    return create_app(
+        hub_for,
+        answers=answers,
+        check=check,
+        limits=limits,
+        check_lake=more.check_lake,
+        door=more.door,
+        is_stopping=is_stopping,
+        metrics=more.metrics,
+    )
 
 
 class HubServer(uvicorn.Server):

@@ -27,13 +27,19 @@ class Backoff:
     total_s: float = 180.0
     throttled_s: float = 1.0
 
-    def delay_s(self, *, tries: int, elapsed_s: float, chance: float, throttled: bool) -> float | None:
-        """Seconds to wait after `tries` failures in a row, or None to give up. `chance` is in [0, 1)."""
+    def delay_s(
+        self, *, tries: int, elapsed_s: float, chance: float, throttled: bool, least_s: float = 0.0
+    ) -> float | None:
+        """Seconds to wait after `tries` failures in a row, or None to give up. `chance` is in [0, 1).
+
+        `least_s` is what the other side asked for: those who were told the same come again one after the other.
+        """
         if tries >= self.attempts:
             return None
         delay_s = chance * min(self.cap_s, self.base_s * 2.0**tries)
         if throttled:
             delay_s += self.throttled_s
+        delay_s += least_s
         return delay_s if elapsed_s + delay_s <= self.total_s else None
 
 
@@ -60,7 +66,7 @@ class Attempts:
         self.failed = 0
         self._began_s = self._patience.clock.monotonic()
 
-    def wait(self, *, throttled: bool) -> bool:
+    def wait(self, *, throttled: bool, least_s: float = 0.0) -> bool:
         """Count one failure and wait before the next try; False when it is time to give up."""
         self.failed += 1
         delay_s = self._patience.backoff.delay_s(
@@ -68,6 +74,7 @@ class Attempts:
             elapsed_s=self._patience.clock.monotonic() - self._began_s,
             chance=self._patience.chance(),
             throttled=throttled,
+            least_s=least_s,
         )
         if delay_s is None:
             return False

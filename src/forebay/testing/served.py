@@ -9,34 +9,52 @@ import hashlib
 import socket
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sa
 import uvicorn
+from fastapi import FastAPI
 
 from forebay.catalog.engine import reading
 from forebay.client.remote.hub import RemoteHub
 from forebay.clock import Clock
 from forebay.errors import NotAllowedError
+from forebay.hub.access.store import AccessStore
 from forebay.hub.access.trail import Request
 from forebay.hub.answers import Answer, AnswerStore, Key
-from forebay.hub.api.app import create_app
+from forebay.hub.api.acting import TeamHub
+from forebay.hub.api.app import CheckLake, create_app
 from forebay.hub.api.limits import Limits
 from forebay.hub.local import LocalHub
-from forebay.wire.hub import Hub
+from forebay.hub.serve import guarded_by
 
 _START_SECONDS = 30.0
+
+
+class OpenHub:
+    """A hub without a guard in front, with its users: implements `hub.api.acting.TeamHub`."""
+
+    def __init__(self, hub: LocalHub, access: AccessStore) -> None:
+        self.owner = hub.owner
+        self.catalog, self.volumes, self.fills = hub.catalog, hub.volumes, hub.fills
+        self.leases, self.replicas = hub.leases, hub.replicas
+        self.access = access
+
+    def close(self) -> None:
+        """Whoever opened the hub closes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lent:
     hub: LocalHub
+    access: AccessStore
     answers: AnswerStore
+    guarded: bool = False
 
 
 class _Server(uvicorn.Server):
@@ -51,19 +69,12 @@ class _Server(uvicorn.Server):
         self.is_up.set()
 
 
-class ServedHubs:
-    """A context manager. `lend` gives a hub to whoever has the token that it returns."""
+class ServedApp:
+    """An application behind a real HTTP server; a context manager. `make` gets what tells whether the server stops."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._lent: dict[str, _Lent] = {}
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        app = create_app(
-            self._hub_for,
-            answers=_AnswersByCaller(self._lent),
-            check=self._check,
-            limits=limits,
-            is_stopping=self._is_stopping,
-        )
+    def __init__(self, make: Callable[[Callable[[], bool]], FastAPI], port: int = 0) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
+        app = make(lambda: self._server.should_exit)
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
@@ -72,11 +83,49 @@ class ServedHubs:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._server.is_up.wait(_START_SECONDS):
+            raise TimeoutError("the server did not start")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join(_START_SECONDS)
+        self._listener.close()
+
+
+class ServedHubs(ServedApp):
+    """A context manager. `lend` gives a hub to whoever has the token that it returns.
+
+    Tests have their lakes on this machine: here all are allowed, unless told otherwise.
+    """
+
+    def __init__(self, limits: Limits | None = None, check_lake: CheckLake = bool) -> None:
+        self._lent: dict[str, _Lent] = {}
+        answers = _AnswersByCaller(self._lent)
+        super().__init__(
+            lambda is_stopping: create_app(
+                self._hub_for,
+                answers=answers,
+                check=self._check,
+                limits=limits,
+                check_lake=check_lake,
+                is_stopping=is_stopping,
+            )
+        )
+
     def lend(self, hub: LocalHub, clock: Clock) -> str:
         """The token with which this hub is reached."""
         token = uuid.uuid4().hex
-        self._lent[token] = _Lent(hub=hub, answers=AnswerStore(hub.engine, clock))
+        self._lent[token] = _lent(hub, clock)
         return token
+
+    def admit(self, hub: LocalHub, clock: Clock, secret: str) -> None:
+        """Let the hub itself decide what the bearer of one of its own tokens may do."""
+        self._lent[secret] = replace(_lent(hub, clock), guarded=True)
 
     def take_back(self, token: str) -> None:
         """Nobody reaches that hub any more."""
@@ -97,31 +146,22 @@ class ServedHubs:
         """The answers that are kept for that hub's callers."""
         return self._lent[token].answers
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._server.is_up.wait(_START_SECONDS):
-            raise TimeoutError("the server did not start")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.should_exit = True
-        self._thread.join(_START_SECONDS)
-        self._listener.close()
-
-    def _hub_for(self, token: str | None, _request: Request) -> Hub:
+    def _hub_for(self, token: str | None, request: Request) -> TeamHub:
         if token not in self._lent:
             raise _not_signed_in()
-        return self._lent[token].hub
+        lent = self._lent[token]
+        if lent.guarded:
+            return guarded_by(lent.access, lent.hub)(token, request)
+        return OpenHub(lent.hub, lent.access)
 
     def _check(self) -> None:
         for lent in list(self._lent.values()):
             with reading(lent.hub.engine) as connection:
                 connection.execute(sa.text("SELECT 1"))
 
-    def _is_stopping(self) -> bool:
-        return self._server.should_exit
+
+def _lent(hub: LocalHub, clock: Clock) -> _Lent:
+    return _Lent(hub=hub, access=AccessStore(hub.engine, clock), answers=AnswerStore(hub.engine, clock))
 
 
 class _AnswersByCaller:

@@ -85,6 +85,22 @@ class MadeToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Me:
+    """Who asks, as the hub sees it: what its token may do at most, on which datasets (none: all), until when (0: ever).
+
+    The agent of a `site` has no role: what it may do, its site says.
+    """
+
+    user: str
+    role: Role | None
+    teams: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    site: str = ""
+    token_id: str = ""
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetPolicy:
     """Which teams read, write and run a dataset, and at which sites its bytes may ever be.
 
@@ -151,6 +167,9 @@ class AuditPage:
 
 class Access(Protocol):
     """Users, teams, tokens, policies and the audit of a hub."""
+
+    def me(self) -> Me:
+        """Who asks; of a hub without a guard in front, its owner, who has no name there."""
 
     def users(self) -> list[User]:
         """All users, by name."""

@@ -47,12 +47,15 @@ _STATUSES_BY_KIND: Final = {
     "request-timeout": 408,
     "body-too-large": 413,
     "bad-request": 422,
+    "too-many-requests": 429,
+    "too-many-failed-sign-ins": 429,
 }
 _CATEGORIES: Final = {
     **{status: category for category, status in _STATUSES},
     401: NotAllowedError,
     408: UnavailableError,
     422: DamagedError,
+    429: UnavailableError,
 }
 
 

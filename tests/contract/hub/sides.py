@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,9 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import sqlalchemy as sa
+from sqlalchemy import Engine
 
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.errors import ForebayError
@@ -63,7 +67,7 @@ def two_sides(folder: Path, new_database: Callable[[str], str]) -> Iterator[tupl
         for name in ("hidden", "missing"):
             hub = LocalHub.open(folder / name, new_database(name), FakeClock())
             stack.callback(hub.close)
-            with mock.patch.object(uuid, "uuid4", side_effect=_ids()):
+            with mock.patch.object(uuid, "uuid4", side_effect=ids()):
                 sides.append(_filled(hub, folder / name, hidden=name == "hidden"))
         hidden, missing = sides
         named = {name: getattr(hidden, name) for name in ("secret", "fill_id", "lease_id", "token", "ticket")}
@@ -78,7 +82,7 @@ def outcome(call: Callable[[], Any]) -> Any:
         return type(error).__name__, error.kind, error.message, error.todo
 
 
-def add(hub: LocalHub, dataset: str, content: str, *parents: Version) -> Version:
+def add(hub: LocalHub, dataset: str, content: str, *parents: Version, created_by: str = "root") -> Version:
     """A version of one object."""
     manifest = Manifest.registered([Entry(path="part", size_bytes=10, etag=content)])
     named = tuple(ParentVersion(dataset=item.dataset, number=item.number) for item in parents)
@@ -87,7 +91,7 @@ def add(hub: LocalHub, dataset: str, content: str, *parents: Version) -> Version
         manifest_digest=store_manifest(hub, manifest),
         origin="registered",
         lake_url="s3://lake/x",
-        created_by="root",
+        created_by=created_by,
         parents=named,
     )
     return hub.catalog.add_version(new).version
@@ -165,7 +169,24 @@ def _filled(hub: LocalHub, folder: Path, *, hidden: bool) -> Side:
     )
 
 
-def _ids() -> Iterator[uuid.UUID]:
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """What the database is asked meanwhile, without the values."""
+    found: list[str] = []
+
+    def noted(*given: Any) -> None:
+        statement = re.sub(r"%\(\w+\)s::VARCHAR", "?", given[2])
+        found.append(re.sub(r"IN \([^)]*\)", "IN ()", statement))
+
+    sa.event.listen(engine, "before_cursor_execute", noted)
+    try:
+        yield found
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", noted)
+
+
+def ids() -> Iterator[uuid.UUID]:
+    """The same ones every time."""
     return (uuid.UUID(int=number) for number in itertools.count(1))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +22,8 @@ from forebay.hub.access.tokens import LAST_USED_SECONDS
 from forebay.hub.access.trail import Deed, Line, Request
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
-from forebay.wire.access import AuditQuery, DatasetPolicy, MadeToken, NewToken, Outcome, Role, Team, Token
+from forebay.testing.served import ServedHubs
+from forebay.wire.access import Access, AuditQuery, DatasetPolicy, MadeToken, Me, NewToken, Outcome, Role, Team, Token
 from forebay.wire.catalog import DEFAULT_GROUP, Version
 from tests.contract.hub.conftest import VOLUME, new_version
 from tests.contract.hub.test_fills import DONE, claim
@@ -28,21 +31,38 @@ from tests.contract.hub.test_fills import DONE, claim
 
 @pytest.fixture
 def hub(embedded: LocalHub) -> LocalHub:
-    """In this process alone: access has no other face yet."""
+    """Datasets and replicas are made where the hub is; `access` has both faces."""
     return embedded
 
 
 @pytest.fixture
-def access(hub: LocalHub, clock: FakeClock) -> AccessStore:
+def store(hub: LocalHub, clock: FakeClock) -> AccessStore:
+    """What the hub alone does: it signs callers in, and writes the audit."""
     return AccessStore(hub.engine, clock)
 
 
+@pytest.fixture(params=["embedded", "remote"])
+def access(
+    request: pytest.FixtureRequest,
+    hub: LocalHub,
+    store: AccessStore,
+    served_hubs: ServedHubs,
+    clock: FakeClock,
+    tmp_path: Path,
+) -> Iterator[Access]:
+    if request.param == "embedded":
+        yield store
+        return
+    with served_hubs.client_of(hub, clock, tmp_path / "client") as remote:
+        yield remote.access
+
+
 @pytest.fixture
-def ada(access: AccessStore) -> str:
+def ada(access: Access) -> str:
     return access.add_user("ada", Role.ENGINEER).name
 
 
-def test_users_come_change_and_go(access: AccessStore) -> None:
+def test_users_come_change_and_go(access: Access) -> None:
     assert access.users() == []
     access.add_user("root", Role.ADMIN)
     added = access.add_user("ada@example.org", Role.SCIENTIST)
@@ -64,7 +84,7 @@ def test_users_come_change_and_go(access: AccessStore) -> None:
             access.add_user(bad, Role.VIEWER)
 
 
-def test_a_hub_keeps_its_last_admin(access: AccessStore) -> None:
+def test_a_hub_keeps_its_last_admin(access: Access) -> None:
     access.add_user("root", Role.ADMIN)
     access.add_user("ada", Role.VIEWER)
     for act in (lambda: access.remove_user("root"), lambda: access.set_role("root", Role.ENGINEER)):
@@ -75,7 +95,7 @@ def test_a_hub_keeps_its_last_admin(access: AccessStore) -> None:
     access.remove_user("root")
 
 
-def test_of_two_admins_who_step_down_at_once_one_stays(access: AccessStore) -> None:
+def test_of_two_admins_who_step_down_at_once_one_stays(access: Access) -> None:
     for name in ("a", "b"):
         access.add_user(name, Role.ADMIN)
     ready = threading.Barrier(2)
@@ -92,7 +112,7 @@ def test_of_two_admins_who_step_down_at_once_one_stays(access: AccessStore) -> N
         assert sorted(pool.map(step_down, ("a", "b"))) == [False, True]
 
 
-def test_teams_have_members(access: AccessStore, ada: str, version: Version) -> None:
+def test_teams_have_members(access: Access, ada: str, version: Version) -> None:
     access.add_user("ben", Role.SCIENTIST)
     assert access.join_team("ads", [ada, "ben", ada]) == Team(name="ads", members=("ada", "ben"))
     assert access.join_team("maps", []) == Team(name="maps", members=())
@@ -119,7 +139,11 @@ def test_teams_have_members(access: AccessStore, ada: str, version: Version) -> 
     assert access.add_user(ada, Role.VIEWER).teams == (), "who comes back is in no team"
 
 
-def test_a_secret_is_known_by_its_hash_alone(access: AccessStore, hub: LocalHub, ada: str) -> None:
+def test_a_hub_without_a_guard_is_its_owner_s(access: Access) -> None:
+    assert access.me() == Me(user="", role=Role.ADMIN)
+
+
+def test_a_secret_is_known_by_its_hash_alone(access: Access, hub: LocalHub, ada: str) -> None:
     made = access.make_token(NewToken(user=ada, role=Role.SCIENTIST, note="for the notebook"))
     assert re.fullmatch(r"fbt_[0-9A-Za-z_-]{43}", made.secret)
     assert made.secret not in repr(made)
@@ -132,25 +156,25 @@ def test_a_secret_is_known_by_its_hash_alone(access: AccessStore, hub: LocalHub,
         access.tokens("nobody")
 
 
-def test_a_token_speaks_for_its_user(access: AccessStore, ada: str) -> None:
+def test_a_token_speaks_for_its_user(access: Access, store: AccessStore, ada: str) -> None:
     access.join_team("ads", [ada])
     made = access.make_token(NewToken(user=ada, role=Role.SCIENTIST))
-    speaks = access.principal_of(made.secret)
+    speaks = store.principal_of(made.secret)
     assert speaks == Person(user="ada", role=Role.SCIENTIST, teams=frozenset({"ads"}), token_id=made.token.token_id)
     access.set_role(ada, Role.VIEWER)
-    lowered = access.principal_of(made.secret)
+    lowered = store.principal_of(made.secret)
     assert isinstance(lowered, Person)
     assert lowered.role is Role.VIEWER, "never more than its user"
 
 
 def test_a_token_can_be_for_some_datasets_or_for_the_agent_of_a_site(
-    access: AccessStore, ada: str, version: Version
+    access: Access, store: AccessStore, ada: str, version: Version
 ) -> None:
-    some = access.principal_of(access.make_token(_new(ada, datasets=("clicks",), role=Role.VIEWER)).secret)
+    some = store.principal_of(access.make_token(_new(ada, datasets=("clicks",), role=Role.VIEWER)).secret)
     assert isinstance(some, Person)
     assert some.only == {"clicks"}
     agent = access.make_token(_new(ada, site="dgx"))
-    assert access.principal_of(agent.secret) == Agent(site="dgx", user="ada", token_id=agent.token.token_id)
+    assert store.principal_of(agent.secret) == Agent(site="dgx", user="ada", token_id=agent.token.token_id)
     for bad in (
         _new(ada, role=Role.ADMIN),
         _new(ada, expires_at=1.0),
@@ -164,39 +188,43 @@ def test_a_token_can_be_for_some_datasets_or_for_the_agent_of_a_site(
             access.make_token(unknown)
 
 
-def test_whatever_is_wrong_with_a_token_looks_the_same(access: AccessStore, ada: str, clock: FakeClock) -> None:
+def test_whatever_is_wrong_with_a_token_looks_the_same(
+    access: Access, store: AccessStore, ada: str, clock: FakeClock
+) -> None:
     access.add_user("root", Role.ADMIN)
     expired, revoked, orphaned = (
         access.make_token(_new(user, expires_at=clock.now() + 10)) for user in (ada, ada, "root")
     )
     access.add_user("boss", Role.ADMIN)
     access.revoke_token(revoked.token.token_id)
-    assert isinstance(access.principal_of(orphaned.secret), Person)
+    assert isinstance(store.principal_of(orphaned.secret), Person)
     access.remove_user("root")
     clock.pass_by(10)
     answers = set()
     for secret in (expired.secret, revoked.secret, orphaned.secret, "fbt_" + "x" * 43, "fbt_", "", "x", "é" * 47, None):
         with pytest.raises(NotAllowedError) as refused:
-            access.principal_of(secret)
+            store.principal_of(secret)
         answers.add((refused.value.kind, refused.value.message, refused.value.todo))
     assert len(answers) == 1
     assert answers.pop()[0] == "not-signed-in"
 
 
-def test_who_still_uses_a_token_that_has_ended_is_in_the_audit(access: AccessStore, ada: str, clock: FakeClock) -> None:
+def test_who_still_uses_a_token_that_has_ended_is_in_the_audit(
+    access: Access, store: AccessStore, ada: str, clock: FakeClock
+) -> None:
     made = access.make_token(_new(ada))
-    access.principal_of(made.secret)
+    store.principal_of(made.secret)
     access.revoke_token(made.token.token_id)
     clock.pass_by(LAST_USED_SECONDS)
     for _ in range(3):
         with pytest.raises(NotAllowedError):
-            access.principal_of(made.secret, Request(source="10.0.0.7"))
+            store.principal_of(made.secret, Request(source="10.0.0.7"))
     (line,) = access.audit(AuditQuery()).records
     assert (line.user, line.token_id, line.source) == ("ada", made.token.token_id, "10.0.0.7")
     assert (line.action, line.outcome, line.reason) == ("sign-in", Outcome.REFUSED, "it was revoked")
 
 
-def test_revoking_is_for_ever_and_idempotent(access: AccessStore, ada: str, clock: FakeClock) -> None:
+def test_revoking_is_for_ever_and_idempotent(access: Access, store: AccessStore, ada: str, clock: FakeClock) -> None:
     made = access.make_token(_new(ada))
     first = access.revoke_token(made.token.token_id)
     clock.pass_by(5)
@@ -206,21 +234,21 @@ def test_revoking_is_for_ever_and_idempotent(access: AccessStore, ada: str, cloc
     access.remove_user(ada)
     access.add_user(ada, Role.ENGINEER)
     with pytest.raises(NotAllowedError):
-        access.principal_of(other.secret)
+        store.principal_of(other.secret)
     with pytest.raises(NotFoundError):
         access.revoke_token("0" * 12)
 
 
-def test_the_last_use_is_coarse(access: AccessStore, ada: str, clock: FakeClock) -> None:
+def test_the_last_use_is_coarse(access: Access, store: AccessStore, ada: str, clock: FakeClock) -> None:
     made = access.make_token(_new(ada))
-    access.principal_of(made.secret)
+    store.principal_of(made.secret)
     first = clock.now()
     clock.pass_by(LAST_USED_SECONDS - 1)
-    access.principal_of(made.secret)
-    assert _token(access, made).last_used_at == first
+    store.principal_of(made.secret)
+    assert _token(store, made).last_used_at == first
     clock.pass_by(1)
-    access.principal_of(made.secret)
-    assert _token(access, made).last_used_at == clock.now()
+    store.principal_of(made.secret)
+    assert _token(store, made).last_used_at == clock.now()
 
 
 def test_the_first_admin_is_made_once_among_many_starts(hub: LocalHub, database_url: str, clock: FakeClock) -> None:
@@ -235,24 +263,24 @@ def test_the_first_admin_is_made_once_among_many_starts(hub: LocalHub, database_
         (made,) = [item for item in pool.map(start, engines) if item is not None]
     for engine in engines:
         engine.dispose()
-    access = AccessStore(hub.engine, clock)
-    speaks = access.principal_of(made.secret)
+    store = AccessStore(hub.engine, clock)
+    speaks = store.principal_of(made.secret)
     assert isinstance(speaks, Person)
     assert (speaks.user, speaks.role) == ("admin", Role.ADMIN)
-    access.add_user("root", Role.ADMIN)
-    access.remove_user("admin")
-    assert access.bootstrap() is None, "once in the life of a hub"
+    store.add_user("root", Role.ADMIN)
+    store.remove_user("admin")
+    assert store.bootstrap() is None, "once in the life of a hub"
 
 
-def test_the_first_token_is_an_admin_s_who_is_there(access: AccessStore) -> None:
+def test_the_first_token_is_an_admin_s_who_is_there(access: Access, store: AccessStore) -> None:
     access.add_user("root", Role.ADMIN)
-    made = access.bootstrap()
+    made = store.bootstrap()
     assert made is not None
     assert made.token.user == "root"
     assert [item.name for item in access.users()] == ["root"]
 
 
-def test_policies_are_set_and_read(access: AccessStore, version: Version, clock: FakeClock) -> None:
+def test_policies_are_set_and_read(access: Access, version: Version, clock: FakeClock) -> None:
     access.join_team("ads", [])
     access.join_team("maps", [])
     assert access.policy("clicks") == DatasetPolicy(dataset="clicks")
@@ -268,7 +296,7 @@ def test_policies_are_set_and_read(access: AccessStore, version: Version, clock:
         access.set_policy(replace(wanted, sites=("a b",)))
 
 
-def test_PRIVATE_what_not_everybody_reads_has_an_access_group_of_its_own(access: AccessStore, hub: LocalHub) -> None:
+def test_PRIVATE_what_not_everybody_reads_has_an_access_group_of_its_own(access: Access, hub: LocalHub) -> None:
     access.join_team("ads", [])
     groups = set()
     for name in ("one", "two"):
@@ -285,7 +313,7 @@ def test_PRIVATE_what_not_everybody_reads_has_an_access_group_of_its_own(access:
     assert hub.catalog.resolve("one").group == DEFAULT_GROUP, "who may run says nothing of who may read"
 
 
-def test_an_access_group_does_not_change_under_a_replica(access: AccessStore, hub: LocalHub, version: Version) -> None:
+def test_an_access_group_does_not_change_under_a_replica(access: Access, hub: LocalHub, version: Version) -> None:
     access.join_team("ads", [])
     granted = claim(hub, version)
     hub.fills.finish(granted.fill_id, granted.token, DONE)
@@ -301,7 +329,7 @@ def test_an_access_group_does_not_change_under_a_replica(access: AccessStore, hu
     assert hub.catalog.resolve("clicks").group != DEFAULT_GROUP
 
 
-def test_PRIVATE_a_policy_outlives_the_removal_of_its_dataset(access: AccessStore, hub: LocalHub) -> None:
+def test_PRIVATE_a_policy_outlives_the_removal_of_its_dataset(access: Access, hub: LocalHub) -> None:
     new_version(hub, "clicks")
     access.join_team("ads", [])
     access.set_policy(DatasetPolicy(dataset="clicks", read=("ads",)))
@@ -311,11 +339,11 @@ def test_PRIVATE_a_policy_outlives_the_removal_of_its_dataset(access: AccessStor
     assert (again.group, access.policy("clicks").read) == (group, ("ads",))
 
 
-def test_the_audit_is_read_in_pages_newest_first(access: AccessStore, clock: FakeClock) -> None:
+def test_the_audit_is_read_in_pages_newest_first(access: Access, store: AccessStore, clock: FakeClock) -> None:
     for number in range(7):
         outcome = Outcome.REFUSED if number % 3 == 0 else Outcome.ALLOWED
         deed = Deed(action="read", call="catalog.resolve", dataset=f"d{number % 2}", ref=f"d{number % 2}@v{number}")
-        access.write_audit(_line("ada" if number < 5 else "ben", deed, outcome))
+        store.write_audit(_line("ada" if number < 5 else "ben", deed, outcome))
         clock.pass_by(1)
     page = access.audit(AuditQuery(limit=3))
     assert [item.ref for item in page.records] == ["d0@v6", "d1@v5", "d0@v4"]
@@ -331,8 +359,8 @@ def test_the_audit_is_read_in_pages_newest_first(access: AccessStore, clock: Fak
     assert len(access.audit(AuditQuery(since=page.records[0].at)).records) == 1
 
 
-def test_the_audit_only_grows(access: AccessStore, hub: LocalHub) -> None:
-    access.write_audit(_line("ada", Deed(action="read", call="catalog.resolve"), Outcome.ALLOWED))
+def test_the_audit_only_grows(access: Access, store: AccessStore, hub: LocalHub) -> None:
+    store.write_audit(_line("ada", Deed(action="read", call="catalog.resolve"), Outcome.ALLOWED))
     before = access.audit(AuditQuery())
     statements = ["UPDATE audit SET user_name = 'eve'", "DELETE FROM audit"]
     if hub.engine.dialect.name == "postgresql":
@@ -343,9 +371,9 @@ def test_the_audit_only_grows(access: AccessStore, hub: LocalHub) -> None:
     assert access.audit(AuditQuery()) == before
 
 
-def test_the_audit_takes_any_text(access: AccessStore) -> None:
+def test_the_audit_takes_any_text(access: Access, store: AccessStore) -> None:
     deed = Deed(action="read", call="catalog.resolve", dataset="x" * 300, ref="\0\ud800" * 200, detail="\n" * 2000)
-    access.write_audit(_line("é" * 300, deed, Outcome.REFUSED))
+    store.write_audit(_line("é" * 300, deed, Outcome.REFUSED))
     (record,) = access.audit(AuditQuery()).records
     assert len(record.dataset) == 128
 
@@ -354,8 +382,8 @@ def _new(user: str, **more: object) -> NewToken:
     return replace(NewToken(user=user, role=Role.SCIENTIST), **more)  # type: ignore[arg-type]
 
 
-def _token(access: AccessStore, made: MadeToken) -> Token:
-    return access.token(made.token.token_id)
+def _token(store: AccessStore, made: MadeToken) -> Token:
+    return store.token(made.token.token_id)
 
 
 def _line(user: str, deed: Deed, outcome: Outcome) -> Line:

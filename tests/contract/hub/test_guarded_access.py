@@ -14,7 +14,7 @@ from forebay.hub.access.store import AccessStore
 from forebay.hub.access.trail import Request
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
-from forebay.wire.access import AuditQuery, DatasetPolicy, MadeToken, NewToken, Role
+from forebay.wire.access import AuditQuery, DatasetPolicy, MadeToken, Me, NewToken, Role
 from forebay.wire.catalog import NewVersion, Version
 from tests.contract.hub.conftest import new_version
 
@@ -40,7 +40,7 @@ class Door:
 
 @pytest.fixture
 def hub(embedded: LocalHub) -> LocalHub:
-    """In this process alone: access has no other face yet."""
+    """Whose token that is, the hub itself finds out."""
     return embedded
 
 
@@ -101,6 +101,23 @@ def test_a_token_begets_none_that_outlives_it(door: Door, clock: FakeClock) -> N
     for longer in (until + 1, 0.0):
         with pytest.raises(NotAllowedError):
             short.make_token(replace(MINE, expires_at=longer))
+
+
+def test_everybody_is_told_who_they_are(door: Door, version: Version, clock: FakeClock) -> None:
+    door.access.join_team("ads", ["ada"])
+    until = clock.now() + 100
+    made = door.make(replace(MINE, datasets=("clicks",), expires_at=until))
+    assert door.sign_in(made).me() == Me(
+        user="ada",
+        role=Role.SCIENTIST,
+        teams=("ads",),
+        datasets=("clicks",),
+        token_id=made.token.token_id,
+        expires_at=until,
+    )
+    agent = door.make(NewToken(user="root", role=Role.VIEWER, site="dgx", expires_at=until))
+    told = door.sign_in(agent).me()
+    assert told == Me(user="agent:dgx", role=None, site="dgx", token_id=agent.token.token_id, expires_at=until)
 
 
 def test_an_owner_says_who_may_use_a_dataset(door: Door, version: Version) -> None:

@@ -118,6 +118,7 @@ REFUSED_TO_NOBODY = {
     "fills.wishes": "as if there were none",
     "links.all": "filtered",
     "leases.release": "one's own",
+    "access.me": "who asks",
     "access.tokens": "one's own",
     "access.revoke_token": "as if there were none",
 }

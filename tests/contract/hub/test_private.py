@@ -7,14 +7,12 @@ the same, errors with all their words included. The methods are found by introsp
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.errors import NotAllowedError
@@ -25,7 +23,18 @@ from forebay.wire import hub as wire
 from forebay.wire.access import Access, AuditQuery, DatasetPolicy, NewToken, Outcome, Role
 from forebay.wire.cache import LedgerKey, Progress
 from forebay.wire.catalog import NewSubset, NewVersion, ParentVersion
-from tests.contract.hub.sides import ADMIN, AGENTS_VOLUME, DONE, HIDDEN, OUTSIDERS, Side, outcome, transfer, two_sides
+from tests.contract.hub.sides import (
+    ADMIN,
+    AGENTS_VOLUME,
+    DONE,
+    HIDDEN,
+    OUTSIDERS,
+    Side,
+    outcome,
+    statements,
+    transfer,
+    two_sides,
+)
 
 Case = Callable[[Guarded, Side, str], Any]
 
@@ -153,6 +162,7 @@ ABOUT_NO_DATASET = {
     "links.forget": "an admin's",
     "links.serve": "a volume's, whatever it holds",
     "volumes.remove_quota": "of a team",
+    "access.me": "who asks",
     "access.users": "an admin's",
     "access.add_user": "an admin's",
     "access.set_role": "an admin's",
@@ -222,15 +232,8 @@ def test_PRIVATE_hidden_and_missing_take_the_same_steps(sides: tuple[Side, Side]
 
 
 def _steps(side: Side, call: Callable[[], Any]) -> list[str]:
-    found: list[str] = []
-
-    def noted(*given: Any) -> None:
-        statement = re.sub(r"%\(\w+\)s::VARCHAR", "?", given[2])
-        found.append(re.sub(r"IN \([^)]*\)", "IN ()", statement))
-
-    sa.event.listen(side.hub.engine, "before_cursor_execute", noted)
-    outcome(call)
-    sa.event.remove(side.hub.engine, "before_cursor_execute", noted)
+    with statements(side.hub.engine) as found:
+        outcome(call)
     return found
 
 

@@ -36,6 +36,8 @@ def test_an_error_comes_out_as_it_went_in(category: type[errors.ForebayError], s
         ("request-timeout", errors.UnavailableError, 408),
         ("body-too-large", errors.InputError, 413),
         ("bad-request", errors.InputError, 422),
+        ("too-many-requests", errors.UnavailableError, 429),
+        ("too-many-failed-sign-ins", errors.UnavailableError, 429),
         ("manifest-damaged", DamagedUploadError, 422),
         ("internal", errors.InternalError, 500),
     ],

@@ -40,10 +40,11 @@ _PAGE = 1000
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
 _CONNECTIONS = 64
 _COPY_BYTES = 1 << 20
-_PASSING = {502, 503, 504}
+_PASSING = {429, 502, 503, 504}
+_TOO_MANY = 429
 
 Message = TypeVar("Message")
-Query = Mapping[str, str | int | float | None]
+Query = Mapping[str, str | int | float | list[str] | None]
 
 
 def at(*parts: str | int) -> str:
@@ -168,7 +169,7 @@ class Connection:
             if response.is_success:
                 return response
             told = self._told(response)
-            if not _is_passing(response, told) or not attempts.wait(throttled=False):
+            if not _is_passing(response, told) or not attempts.wait(throttled=False, least_s=_asked_s(response)):
                 raise told
 
     def _try(
@@ -265,6 +266,12 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
         return json.dumps(to_json(body), allow_nan=False).encode()
     except ValueError:
         raise InputError("bad-number", "Infinity and what is no number cannot be sent to a hub.") from None
+
+
+def _asked_s(response: httpx2.Response) -> float:
+    """How long a hub that is asked too often wants to be left alone. Of what else passes, a moment is enough."""
+    asked = response.headers.get("Retry-After", "")
+    return float(asked) if response.status_code == _TOO_MANY and asked.isdecimal() else 0.0
 
 
 def _is_passing(response: httpx2.Response, told: ForebayError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from forebay.client.remote.access import RemoteAccess
 from forebay.client.remote.catalog import RemoteCatalog
 from forebay.client.remote.connection import FIRST, LATER, Connection, at
 from forebay.client.remote.fills import RemoteFills
@@ -21,7 +22,7 @@ class _HubInfo:
 
 
 class RemoteHub:
-    """Implements `wire.Hub`. `folder` keeps files that were brought, by hub."""
+    """Implements `wire.Hub`, and has the hub's `wire.access.Access`. `folder` keeps files that were brought, by hub."""
 
     def __init__(self, url: str, token: str, folder: Path, *, first: Patience = FIRST, later: Patience = LATER) -> None:
         self._connection = Connection(url, token, first=first, later=later)
@@ -33,6 +34,7 @@ class RemoteHub:
         self.leases = RemoteLeases(self._connection)
         self.replicas = RemoteReplicas(self._connection)
         self.links = RemoteLinks(self._connection)
+        self.access = RemoteAccess(self._connection)
 
     @property
     def owner(self) -> str:

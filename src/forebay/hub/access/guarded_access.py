@@ -8,6 +8,7 @@ from dataclasses import replace
 from forebay.errors import NotFoundError
 from forebay.hub.access.gate import Gate
 from forebay.hub.access.rules import Action, Person, Whole, sees_all
+from forebay.hub.access.secret import WEB
 from forebay.hub.access.store import AccessStore
 from forebay.hub.access.trail import Deed
 from forebay.wire.access import (
@@ -15,6 +16,7 @@ from forebay.wire.access import (
     AuditQuery,
     DatasetPolicy,
     MadeToken,
+    Me,
     NewToken,
     Role,
     Team,
@@ -29,6 +31,19 @@ class GuardedAccess:
     def __init__(self, access: AccessStore, gate: Gate) -> None:
         self._access = access
         self._gate = gate
+
+    def me(self) -> Me:
+        who = self._gate.principal
+        if not isinstance(who, Person):
+            return Me(user=who.name, role=None, site=who.site, token_id=who.token_id, expires_at=who.until)
+        return Me(
+            user=who.user,
+            role=who.role,
+            teams=tuple(sorted(who.teams)),
+            datasets=tuple(sorted(who.only)),
+            token_id=who.token_id,
+            expires_at=who.until,
+        )
 
     def users(self) -> list[User]:
         self._manage("access.users", quiet=True)
@@ -120,10 +135,13 @@ class GuardedAccess:
             self._gate.on(deed, Action.MANAGE, Whole())
 
     def _may_make(self, new: NewToken) -> bool:
-        """A token begets no more than itself: no higher role, no other datasets, no longer life, and no agent's."""
+        """A token begets no more than itself: no higher role, no other datasets, no longer life, and no agent's.
+
+        A web session is short since it is a browser's; its user may make tokens as long as they want.
+        """
         who = self._gate.principal
         if not isinstance(who, Person) or new.user != who.user or new.site or not who.role.covers(new.role):
             return False
-        if who.until and not 0 < new.expires_at <= who.until:
+        if who.until and not who.token_id.startswith(WEB) and not 0 < new.expires_at <= who.until:
             return False
         return not who.only or (bool(new.datasets) and who.only.issuperset(new.datasets))

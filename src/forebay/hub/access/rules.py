@@ -97,10 +97,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """The agent of one site; `user` made its token."""
+    """The agent of one site; `user` made its token, which expires at `until`."""
 
     site: str
     user: str
+    until: float = 0.0
     token_id: str = ""
 
     @property

@@ -12,6 +12,9 @@ import secrets
 PREFIX = "fbt_"
 """What every secret begins with, so that people and scanners of repositories know one when they see it."""
 
+WEB = "web-"
+"""What the id of a token begins with that is a web session's."""
+
 _SECRET = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{43}}", re.ASCII)
 
 

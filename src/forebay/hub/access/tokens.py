@@ -54,7 +54,7 @@ def not_signed_in() -> NotAllowedError:
     )
 
 
-def make(connection: Connection, new: NewToken, now: float, secret: str = "") -> MadeToken:
+def make(connection: Connection, new: NewToken, now: float, secret: str = "", token_id: str = "") -> MadeToken:
     """A token with a new secret, or the one given. InputError `bad-token`; NotFoundError as to whom it is for."""
     owner = people.one_user(connection, new.user)
     _check(connection, new, owner.role, now)
@@ -65,7 +65,7 @@ def make(connection: Connection, new: NewToken, now: float, secret: str = "") ->
             "The secret of a token is fbt_ and 43 random letters, digits, - and _.",
             todo="Leave FOREBAY_TOKEN out, and the hub makes one.",
         )
-    token_id = new_token_id()
+    token_id = token_id or new_token_id()
     values = {
         "token_id": token_id,
         "sha256": hash_of(secret),
@@ -150,7 +150,7 @@ def _check(connection: Connection, new: NewToken, own: Role, now: float) -> None
 
 def _principal(connection: Connection, row: Any) -> Principal:
     if row["site"]:
-        return Agent(site=row["site"], user=row["name"], token_id=row["token_id"])
+        return Agent(site=row["site"], user=row["name"], until=row["expires_at"], token_id=row["token_id"])
     given, own = Role(row["role"]), Role(row["user_role"])
     return Person(
         user=row["name"],

@@ -1,29 +1,49 @@
-"""Who asks: the bearer token of a request becomes the hub through which everything it wants is done."""
+"""Who asks: a request's bearer token, or its browser's session, becomes the hub through which all it wants is done."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from forebay.errors import NotAllowedError
 from forebay.hub.access.trail import Request as CameFrom
+from forebay.hub.api.cookies import check_same_site, session_in
+from forebay.hub.api.rates import SIGN_IN_FAILED, SIGNED_IN
+from forebay.hub.door import Door
+from forebay.wire.access import Access
 from forebay.wire.hub import Hub
 
-HubFor = Callable[[str | None, CameFrom], Hub]
+
+class TeamHub(Hub, Protocol):
+    """A hub that also knows who may do what on it."""
+
+    @property
+    def access(self) -> Access: ...
+
+
+HubFor = Callable[[str | None, CameFrom], TeamHub]
 """The hub that a token's bearer may act through, for a request from there; NotAllowedError `not-signed-in`."""
 
 _bearer = HTTPBearer(auto_error=False, description="The token that `forebay hub serve` told, or one made for you.")
 
 
-def acting(request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Hub:
+def acting(request: Request, _sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> TeamHub:
     """The hub for whoever sent this request."""
-    return hub_for(request)(None if sent is None else sent.credentials, came_from(request))
+    token = token_of(request)
+    try:
+        hub = hub_for(request)(token, came_from(request))
+    except NotAllowedError:
+        setattr(request.state, SIGN_IN_FAILED, token is not None)
+        raise
+    setattr(request.state, SIGNED_IN, True)
+    return hub
 
 
-Acting = Annotated[Hub, Depends(acting)]
+Acting = Annotated[TeamHub, Depends(acting)]
 
 
 def hub_for(request: Request) -> HubFor:
@@ -38,10 +58,26 @@ def came_from(request: Request) -> CameFrom:
     return CameFrom(source=source, request_id=request.state.request_id)
 
 
+def door_of(request: Request) -> Door | None:
+    """Where people with a browser log in, if this hub has such a door."""
+    found: Door | None = request.app.state.door
+    return found
+
+
 def token_of(request: Request) -> str | None:
-    """The bearer token that came with a request."""
+    """The bearer token that came with a request, or the session of a browser that may use it for this.
+
+    NotAllowedError `cross-site`.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    if scheme:
+        return token.strip() if scheme.lower() == "bearer" else None
+    door = door_of(request)
+    session = "" if door is None else session_in(request.headers)
+    if not session or door is None:
+        return None
+    check_same_site(request.method, request.headers, door.origin)
+    return session
 
 
 def caller_of(request: Request) -> str:

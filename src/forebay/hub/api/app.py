@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from forebay.hub.answers import Answers
 from forebay.hub.api import (
+    audit,
     datasets,
     files,
     fills,
@@ -15,9 +16,14 @@ from forebay.hub.api import (
     info,
     leases,
     links,
+    policies,
     progress,
     replicas,
+    sign_in,
     tags,
+    teams,
+    tokens,
+    users,
     versions,
     volumes,
 )
@@ -27,8 +33,13 @@ from forebay.hub.api.info import VERSION
 from forebay.hub.api.limits import Bounded, Limits
 from forebay.hub.api.measured import Measured, Metrics
 from forebay.hub.api.measured import router as metrics_router
+from forebay.hub.api.rates import Paced
 from forebay.hub.api.requests import Traced
+from forebay.hub.door import Door
+from forebay.hub.lakes import PublicLakes
 from forebay.wire.http import API
+
+CheckLake = Callable[[str], object]
 
 
 def create_app(
@@ -37,14 +48,17 @@ def create_app(
     answers: Answers,
     check: Callable[[], object],
     limits: Limits | None = None,
+    check_lake: CheckLake | None = None,
+    door: Door | None = None,
     is_stopping: Callable[[], bool] = bool,
     metrics: Metrics | None = None,
 ) -> FastAPI:
     """The hub's API.
 
     `hub_for` gives the hub that a bearer token may act through; `answers` keeps what writes with an idempotency key
-    were answered; `check` raises while the hub is not ready; streams end when it `is_stopping`. Where there are
-    `metrics`, they count the requests and are told under /metrics.
+    were answered; `check` raises while the hub is not ready; `check_lake` raises for lakes that no version may be in,
+    by default all that are not public; a `door` lets people with a browser in; streams end when it `is_stopping`. Where
+    there are `metrics`, they count the requests and are told under /metrics.
     """
     # No pages of FastAPI's own: they would bring scripts from elsewhere.
     app = FastAPI(
@@ -53,9 +67,13 @@ def create_app(
     app.state.hub_for = hub_for
     app.state.answers = answers
     app.state.check = check
+    app.state.door = door
+    app.state.check_lake = check_lake or PublicLakes()
     app.state.is_stopping = is_stopping
     api = APIRouter(prefix=API)
     for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases, replicas, links):
+        api.include_router(part.router)
+    for part in (users, teams, tokens, policies, audit):
         api.include_router(part.router)
     api.include_router(files.uploads)
     api.include_router(links.unkept)
@@ -64,8 +82,10 @@ def create_app(
     }
     app.include_router(api, responses=failures)
     app.include_router(info.health, responses={"5XX": failures["5XX"]})
+    app.include_router(sign_in.router)
     add_error_handlers(app)
     app.add_middleware(Bounded, limits=limits or Limits())
+    app.add_middleware(Paced, limits=limits or Limits())
     app.add_middleware(Traced)
     if metrics is not None:
         app.state.metrics = metrics

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forebay.errors import InputError, UnavailableError
 from forebay.hub.api.errors import error_response
+from forebay.settings import Frequency
 from forebay.wire.http import API
 
 _UPLOAD = re.compile(rf"{API}/(manifests|seals|manifests/[0-9a-f]+/recipe)/?")
@@ -17,11 +18,17 @@ _UPLOAD = re.compile(rf"{API}/(manifests|seals|manifests/[0-9a-f]+/recipe)/?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The most that a request may send, and how long it may be silent while it does."""
+    """The most that a request may send, how long it may be silent while it does, and how often requests may come.
+
+    Without a frequency they may come as often as they like.
+    """
 
     body_bytes: int = 8 << 20
     upload_bytes: int = 1 << 30
     silent_seconds: float = 30.0
+    token_rate: Frequency | None = None
+    address_rate: Frequency | None = None
+    failed_sign_ins: Frequency | None = None
 
 
 class Bounded:

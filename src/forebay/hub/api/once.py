@@ -1,12 +1,14 @@
 """Writes that happen once: with an `Idempotency-Key`, the same request again gets the first one's answer.
 
-A key belongs to the bearer of one token; refusals are not kept, since they wrote nothing. Uploads need no key: a file
-is kept by its digest, however often it comes.
+A key belongs to the bearer of one token; refusals are not kept, since they wrote nothing. An answer with a secret is
+not kept, either: in its place is the error that says so. Uploads need no key: a file is kept by its digest, however
+often it comes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,7 +20,7 @@ from forebay.errors import ForebayError, InputError
 from forebay.hub.answers import Answer, Answers, Key
 from forebay.hub.api.acting import caller_of, came_from, hub_for, token_of
 from forebay.log import get_logger
-from forebay.wire.http import IDEMPOTENCY_KEY
+from forebay.wire.http import IDEMPOTENCY_KEY, error_to_json, status_of
 
 _log = get_logger("hub.api")
 _WRITES = {"POST", "PUT", "DELETE"}
@@ -48,6 +50,12 @@ class OnceRoute(APIRoute):
         return answered
 
 
+def tell_once(request: Request, response: Response, instead: ForebayError) -> None:
+    """Nothing shall keep this answer, since it has a secret; whoever asks again with its key is told `instead`."""
+    request.state.instead = instead
+    response.headers["Cache-Control"] = "no-store"
+
+
 _PARAMETER = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
@@ -70,13 +78,19 @@ async def _once(request: Request, key: Key, handle: Handle) -> Response:
     except Exception:
         await run_in_threadpool(answers.forget, key)
         raise
-    await _keep(answers, key, response)
+    await _keep(answers, key, _to_be_kept(request, response))
     return response
 
 
-async def _keep(answers: Answers, key: Key, response: Response) -> None:
+def _to_be_kept(request: Request, response: Response) -> Answer:
+    instead: ForebayError | None = getattr(request.state, "instead", None)
+    if instead is None:
+        return Answer(status=response.status_code, body=bytes(response.body))
+    return Answer(status=status_of(instead), body=json.dumps(error_to_json(instead)).encode())
+
+
+async def _keep(answers: Answers, key: Key, answer: Answer) -> None:
     """The write is done and shall be told, also where its answer can't be kept."""
-    answer = Answer(status=response.status_code, body=bytes(response.body))
     try:
         await run_in_threadpool(answers.keep, key, answer)
     except ForebayError as error:

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 from pydantic import Field
 
+from forebay.errors import InputError
 from forebay.hub.api.acting import Acting
 from forebay.hub.api.values import Number, Subset
 from forebay.wire.catalog import Version, ref_of
@@ -25,6 +26,12 @@ class OfVersion:
     def found(self, hub: Hub) -> Version:
         """NotFoundError when there is none."""
         return hub.catalog.resolve(ref_of(self.dataset, self.number, self.subset))
+
+
+def agree(address: object, body: object) -> None:
+    """InputError `bad-request` where a request's address and its body speak of two things."""
+    if address != body:
+        raise InputError("bad-request", f"The address says {address!r} and the body {body!r}.")
 
 
 def _addressed(hub: Acting, dataset: str, number: Number, subset: Subset = "") -> Version:

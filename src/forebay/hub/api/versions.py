@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from forebay.errors import InputError
 from forebay.hub.api.acting import Acting
 from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
 from forebay.hub.api.values import Number
+from forebay.hub.api.versioned import agree
 from forebay.wire.catalog import AddedVersion, Lineage, NewSubset, NewVersion, Version
 
 router = APIRouter(tags=["versions"], route_class=OnceRoute)
@@ -33,18 +33,20 @@ def list_versions(hub: Acting, name: str, paging: Paging) -> Page[Version]:
 
 
 @router.post(_OF_DATASET, status_code=201, responses={200: {"model": AddedVersion, "description": "It was there."}})
-def add_version(hub: Acting, name: str, new: NewVersion, response: Response) -> AddedVersion:
+def add_version(hub: Acting, name: str, new: NewVersion, request: Request, response: Response) -> AddedVersion:
     """Add a version (and its dataset when new); the same content as the latest version adds nothing."""
-    _agree(name, new.dataset)
+    agree(name, new.dataset)
+    request.app.state.check_lake(new.lake_url)
     added = hub.catalog.add_version(new)
     response.status_code = 201 if added.created else 200
     return added
 
 
 @router.put(_OF_DATASET + "/{number}")
-def restore_version(hub: Acting, name: str, number: Number, new: NewVersion) -> Version:
+def restore_version(hub: Acting, name: str, number: Number, new: NewVersion, request: Request) -> Version:
     """Put back a version (or a subset of it) that was lost, under its old number."""
-    _agree(name, new.dataset)
+    agree(name, new.dataset)
+    request.app.state.check_lake(new.lake_url)
     return hub.catalog.restore_version(new, number)
 
 
@@ -63,10 +65,5 @@ def lineage(hub: Acting, name: str, number: Number) -> Lineage:
 @router.post(_OF_DATASET + "/{number}/subsets")
 def add_subset(hub: Acting, name: str, number: Number, new: NewSubset) -> Version:
     """Declare a subset, or find the one of that name."""
-    _agree((name, number), (new.dataset, new.number))
+    agree((name, number), (new.dataset, new.number))
     return hub.catalog.add_subset(new)
-
-
-def _agree(address: object, body: object) -> None:
-    if address != body:
-        raise InputError("bad-request", f"The address says {address!r} and the body {body!r}.")

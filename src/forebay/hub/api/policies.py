@@ -1,0 +1,25 @@
+"""The policies of datasets: which teams read, write and run them, and at which sites their bytes may be."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from forebay.hub.api.acting import Acting
+from forebay.hub.api.once import OnceRoute
+from forebay.hub.api.versioned import agree
+from forebay.wire.access import DatasetPolicy
+
+router = APIRouter(prefix="/datasets/{name}/policy", tags=["policies"], route_class=OnceRoute)
+
+
+@router.get("")
+def get_policy(hub: Acting, name: str) -> DatasetPolicy:
+    """A dataset's policy, an empty one where none was set."""
+    return hub.access.policy(name)
+
+
+@router.put("")
+def set_policy(hub: Acting, name: str, policy: DatasetPolicy) -> DatasetPolicy:
+    """Replace a dataset's policy."""
+    agree(name, policy.dataset)
+    return hub.access.set_policy(policy)
