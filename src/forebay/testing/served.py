@@ -42,7 +42,7 @@ class OpenHub:
     def __init__(self, hub: LocalHub, access: AccessStore) -> None:
         self.owner = hub.owner
         self.catalog, self.volumes, self.fills = hub.catalog, hub.volumes, hub.fills
-        self.leases, self.replicas = hub.leases, hub.replicas
+        self.leases, self.replicas, self.links = hub.leases, hub.replicas, hub.links
         self.access = access
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from forebay.hub.local import LocalHub
 from forebay.hub.metrics.collector import KEPT_SECONDS, HubMetrics
 from forebay.hub.metrics.readers import GuardedMetrics
 from forebay.hub.metrics.tally import SETTLED_SECONDS
-from forebay.hub.serve import guarded_by, make_app
+from forebay.hub.serve import More, guarded_by, make_app
 from forebay.metrics.hub_families import COUNTERS, HUB, STANDARD
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
@@ -205,7 +205,7 @@ def test_while_the_database_is_away_the_process_tells_of_itself(
 
 @contextmanager
 def serving(hub: LocalHub, access: AccessStore, metrics: GuardedMetrics, clock: FakeClock) -> Iterator[httpx2.Client]:
-    app = make_app(hub, guarded_by(access, hub), clock, Limits(), lambda: server.should_exit, metrics)
+    app = make_app(hub, guarded_by(access, hub), clock, Limits(), lambda: server.should_exit, More(metrics=metrics))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
     up = threading.Event()
     startup = server.startup
