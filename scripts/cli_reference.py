@@ -50,8 +50,8 @@ def render() -> str:
     """The whole page."""
     codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in MEANINGS.items())
     after = (
-        "\n`forebay exec` gives the command's own code, 128 + n when signal n ended it, 127 when there is no such"
-        " command and 126 when it cannot be run.\n"
+        "\n`forebay exec` and `forebay run` give the command's own code, 128 + n when signal n ended it, 127 when there"
+        " is no such command and 126 when it cannot be run.\n"
     )
     root = typer.main.get_command(app)
     return _HEAD + codes + after + "".join(_section(name, command) for name, command in leaves(root, "forebay"))

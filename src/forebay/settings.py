@@ -136,6 +136,12 @@ def _lasting(text: str) -> float:
     return seconds
 
 
+def _engine(value: Any) -> str:
+    if value not in ("process", "slurm"):
+        raise ValueError(f"{value!r} is no engine: process or slurm")
+    return str(value)
+
+
 def _path(value: Any) -> Path:
     return value if isinstance(value, Path) else Path(_text(value))
 
@@ -239,6 +245,11 @@ class Settings:
     oidc_roles: str = field(default="", metadata=_is("Who may log in as what: GROUP=ROLE, *=viewer", _text))
     oidc_teams: str = field(default="", metadata=_is("Which groups are teams: GROUP=TEAM, GROUP=TEAM", _text))
     oidc_adopt: bool = field(default=False, metadata=_is("Log-ins take over users of their name", _truth))
+    site: str = field(default="", metadata=_is("The site an agent is of", _text))
+    site_capacity: str = field(default="", metadata=_is("What it has: gpus=4,cpus=32,memory=256GB", _text))
+    site_labels: str = field(default="", metadata=_is("Its labels: gpu-type=a100,cloud=azure", _text))
+    site_engine: str = field(default="process", metadata=_is("What starts its runs: process or slurm", _engine))
+    scrub_rate: str = field(default="50MB/s", metadata=_is("How fast an agent verifies", _checked(parse_rate)))
     user: str = field(default_factory=lambda: _user(), metadata=_is("Who you are, in records", _text))
     profiles: dict[str, dict[str, str]] = field(
         default_factory=dict, metadata=_is("Named lake credentials", _profiles), repr=False

@@ -129,9 +129,12 @@ def test_a_hub_that_is_away_is_named(tmp_path: Path) -> None:
     assert "forebay hub serve" in told["todo"]
 
 
-def test_a_member_imports_neither_a_database_nor_a_server(member: Program, days: Path) -> None:
+@pytest.mark.parametrize("arguments", [("cache", "warm", "criteo@v1"), ("runs", "ls")], ids=["warm", "runs"])
+def test_a_member_imports_neither_a_database_nor_a_server(
+    member: Program, days: Path, arguments: tuple[str, ...]
+) -> None:
     member("dataset", "register", "criteo", days.as_uri())
-    command = [sys.executable, "-c", _SCRIPT, "cache", "warm", "criteo@v1", "--quiet"]
+    command = [sys.executable, "-c", _SCRIPT, *arguments, "--quiet"]
     done = subprocess.run(command, env=dict(member.env), capture_output=True, text=True, check=True, timeout=120)
     imported = set(done.stderr.split())
     assert "httpx2" in imported

@@ -1,6 +1,7 @@
 """Keeps manifest and seal files by their digest: `manifests/ab/<digest>.parquet`, `seals/ab/<digest>.parquet`.
 
-A recipe is kept by the digest of the manifest that it belongs to: `recipes/ab/<digest>.parquet`.
+A recipe is kept by the digest of the manifest that it belongs to: `recipes/ab/<digest>.parquet`. Code of runs comes as
+bundles: `bundles/ab/<digest>.tar.gz`.
 
 A file appears under its name only whole, checked and durable, and never changes afterwards. What this folder lacks
 is taken from the files that all hosts of a database server share, where there are any.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +24,18 @@ import pyarrow as pa
 from forebay.catalog.manifest import Manifest, ManifestFacts
 from forebay.catalog.recipe import read_recipe
 from forebay.catalog.seal import Seal, inherit
-from forebay.errors import CapacityError, ConflictError, DamagedError, NotFoundError, UnavailableError
+from forebay.digest import digest_file
+from forebay.errors import CapacityError, ConflictError, DamagedError, InputError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
 
 if TYPE_CHECKING:
     from forebay.catalog.shared_files import SharedFiles
+
+
+BUNDLE_BYTES = 64 << 20
+"""The most that a code bundle may have."""
+
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +114,34 @@ class Archive:
         """The file of a kept recipe; NotFoundError `recipe-not-found`, DamagedError `recipe-damaged`."""
         read_recipe(self.recipe_file(manifest_digest), manifest_digest)
         return self.recipe_file(manifest_digest)
+
+    def add_bundle(self, bundle: Path) -> str:
+        """Copy a code bundle; its digest. InputError `bad-bundle`, CapacityError `bundle-too-large`."""
+        with self._copied(bundle) as copy:
+            if copy.stat().st_size > BUNDLE_BYTES:
+                raise CapacityError(
+                    "bundle-too-large",
+                    f"{bundle} has {copy.stat().st_size} bytes, a code bundle at most {BUNDLE_BYTES}.",
+                    todo="Leave data and built things out of it: list them in .gitignore.",
+                )
+            with copy.open("rb") as file:
+                if file.read(2) != _GZIP:
+                    raise InputError("bad-bundle", f"{bundle} is no .tar.gz file.")
+            digest = digest_file(copy).hex()
+            self._share(copy, self._bundle_path(digest))
+            self._publish(copy, self._bundle_path(digest))
+        return digest
+
+    def verify_bundle(self, digest: str) -> Path:
+        """The file of a kept bundle; NotFoundError `bundle-not-found`, DamagedError `bundle-damaged`."""
+        if not re.fullmatch("[0-9a-f]{64}", digest):
+            raise NotFoundError("bundle-not-found", f"{digest[:64]!r} is the digest of no code bundle.")
+        path = self._brought(self._bundle_path(digest))
+        if not path.exists():
+            raise NotFoundError("bundle-not-found", f"The hub has no code bundle {digest}.", todo="Submit it anew.")
+        if digest_file(path).hex() != digest:
+            raise DamagedError("bundle-damaged", f"{path} is not what its name says.", todo="Store the bundle again.")
+        return path
 
     def keep_seal(self, seal: Seal) -> None:
         """Keep a seal that was made here."""
@@ -188,6 +225,9 @@ class Archive:
 
     def _seal_path(self, seal_digest: str) -> Path:
         return self._files / "seals" / seal_digest[:2] / f"{seal_digest}.parquet"
+
+    def _bundle_path(self, digest: str) -> Path:
+        return self._files / "bundles" / digest[:2] / f"{digest}.tar.gz"
 
     def recipe_file(self, manifest_digest: str) -> Path:
         """The same for a recipe."""

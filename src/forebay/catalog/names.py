@@ -91,6 +91,13 @@ def check_team_name(name: str) -> str:
     return name
 
 
+def check_site_name(name: str) -> str:
+    """The name itself when it may name a site; InputError `bad-site` otherwise."""
+    if not _is_name(name):
+        raise InputError("bad-site", f"{name!r} cannot be the name of a site.", todo=_RULE)
+    return name
+
+
 def check_dataset_name(name: str) -> str:
     """The name itself when it may name a dataset; InputError `bad-name` otherwise."""
     if not _is_name(name):

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -23,17 +22,15 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-NAME_LENGTH = 128
-"""What columns for names of datasets, people, profiles and tags hold."""
+from forebay.catalog.schema_base import NAME_LENGTH as NAME_LENGTH
+from forebay.catalog.schema_base import metadata as metadata
+from forebay.catalog.schema_runs import attempt as attempt
+from forebay.catalog.schema_runs import pass_count as pass_count
+from forebay.catalog.schema_runs import run as run
+from forebay.catalog.schema_runs import run_data as run_data
+from forebay.catalog.schema_runs import run_log as run_log
+from forebay.catalog.schema_runs import site as site
+from forebay.catalog.schema_runs import task as task
 
 SUBSET_LENGTH = 40
 

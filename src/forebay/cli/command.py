@@ -51,6 +51,8 @@ class _AsGiven:
         kind = param.type_descriptor.annotation
         if kind is str and isinstance(value, str):
             return value
+        if kind is int and type(value) is int and value == param.default:
+            return value
         if kind == list[str] and isinstance(value, tuple | list) and all(isinstance(item, str) for item in value):
             return list(value)
         if kind is Path and isinstance(value, str) and (os.access(value, os.R_OK) or not Path(value).exists()):

@@ -40,7 +40,7 @@ MEANINGS: Final = {
     DAMAGED: "something is damaged",
     NOT_READY: "it is not ready on this volume (`forebay path` without `--fill`)",
 }
-"""`forebay exec` gives the command's own code instead; 126 and 127 mean, as in a shell, that it could not be run."""
+"""`forebay exec` and `run` give the command's own code; 126 and 127 mean, as in a shell, that it could not be run."""
 
 _BY_CATEGORY: Final = (
     (NotFoundError, NOT_FOUND),

@@ -59,6 +59,7 @@ def serve(
     Its records are in the home folder, or in the database that is set. The first start makes an admin with a token and
     tells that once; where FOREBAY_TOKEN is set then, that is the token. All others are made with: forebay token make
     """
+    from forebay.cli.log import log_to_stderr
     from forebay.clock import SystemClock
     from forebay.hub.access.log_ins import LogIns
     from forebay.hub.access.store import AccessStore
@@ -72,7 +73,7 @@ def serve(
     from forebay.lake.internal import parse_allowed
     from forebay.settings import load, parse_frequency, parse_limit
 
-    _log_to_stderr()
+    log_to_stderr()
     settings = load({**call.flags, "hub_host": host, "hub_port": port}).settings
     address = Address(
         host=settings.hub_host, port=settings.hub_port, certificate=tls_cert, key=tls_key, insecure=insecure
@@ -139,12 +140,3 @@ def _tell(out: Console, served: Served) -> None:
     if served.token is not None:
         say(out, "Its token, which is not told again:")
         say(out, f"  export FOREBAY_HUB={served.url} FOREBAY_TOKEN={served.token}")
-
-
-def _log_to_stderr() -> None:
-    """A server's log is for who runs it."""
-    import logging
-    import sys
-
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("forebay").setLevel(logging.INFO)

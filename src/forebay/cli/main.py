@@ -12,6 +12,7 @@ import typer
 
 from forebay import __version__
 from forebay.cli import (
+    agent,
     audit,
     cache,
     completion,
@@ -22,12 +23,17 @@ from forebay.cli import (
     exits,
     hub,
     link,
+    run,
+    runs,
+    sites,
     status,
     team,
     token,
+    up,
     use,
     user,
     whoami,
+    why,
 )
 from forebay.cli.call import Call, reader_gone, show_error, write
 from forebay.cli.command import Group, command
@@ -37,14 +43,20 @@ from forebay.errors import InputError
 
 _ORDER = (
     "quickstart",
+    "up",
     "dataset",
     "cache",
     "exec",
     "path",
+    "run",
+    "runs",
+    "sites",
+    "why",
     "status",
     "doctor",
     "hub",
     "link",
+    "agent",
     "ctr",
     "whoami",
     "user",
@@ -58,7 +70,10 @@ _ORDER = (
 
 
 # Commands that only move and keep bytes: they never need numpy.
-_LEAN = ("dataset", "cache", "exec", "path", "status", "link", "whoami", "user", "team", "token", "audit")
+_LEAN = (
+    *("dataset", "cache", "exec", "path", "run", "runs", "sites", "why", "status", "up", "agent", "link"),
+    *("whoami", "user", "team", "token", "audit"),
+)
 
 
 class _InOrder(Group):
@@ -80,10 +95,16 @@ app = typer.Typer(
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(cache.app, name="cache")
 use.add_to(app)
+run.add_to(app)
+app.add_typer(runs.app, name="runs")
+app.add_typer(sites.app, name="sites")
+why.add_to(app)
 status.add_to(app)
 doctor.add_to(app)
+up.add_to(app)
 app.add_typer(hub.app, name="hub")
 app.add_typer(link.app, name="link")
+agent.add_to(app)
 app.add_typer(ctr.app, name="ctr")
 whoami.add_to(app)
 for noun in (user, team, token, audit):

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -23,6 +23,25 @@ def stops_in_order() -> Iterator[None]:
     for number, old in before.items():
         if old is not signal.SIG_IGN:
             signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextmanager
+def when_told_to_stop(stop: Callable[[], object]) -> Iterator[None]:
+    """Both signals call `stop` in place of breaking off; asked a second time, the program ends at once."""
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, _leave)
+        stop()
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, old in before.items():
+        if old is not signal.SIG_IGN:
+            signal.signal(number, tell)
     try:
         yield
     finally:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forebay.cli.bars import ByteBar
 from forebay.cli.call import Call
 from forebay.cli.child import run_child
-from forebay.cli.command import AFTER_DASHES, Command, command
+from forebay.cli.command import command
+from forebay.cli.dashes import AfterDashes
 from forebay.cli.options import Columns, Exclude, Include, Ref, Refs, Where
 from forebay.cli.selected import Chosen, drafts, resolved
 from forebay.errors import ConflictError, InputError
+from forebay.runs.placeholders import filled_in, variables_of
 
 if TYPE_CHECKING:
     from forebay.client.opened import OpenedVersion
@@ -36,20 +37,6 @@ class PathResult:
     path: Path
 
 
-class _AfterDashes(Command):
-    """Keeps what follows the first `--` apart: Typer itself would forget where it was."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if "--" in args:
-            at = args.index("--")
-            ctx.meta[AFTER_DASHES] = tuple(args[at + 1 :])
-            args = args[:at]
-        return super().parse_args(ctx, args)
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARGS]..."]
-
-
 def add_to(app: typer.Typer) -> None:
     """Add both commands at the top, where they are used most."""
     command(
@@ -60,7 +47,7 @@ forebay exec criteo@v1 -- python train.py {criteo}
 forebay exec criteo@v1 --include 'day_0*' -- python train.py {criteo}
 forebay exec criteo features@prod -- sh -c 'wc -l $FOREBAY_CRITEO/*'""",
         gives="nothing of its own: stdout is the command's",
-        cls=_AfterDashes,
+        cls=AfterDashes,
     )(exec_)
     command(
         app,
@@ -126,24 +113,6 @@ def path(
             version = _ready(call, draft)
     result = PathResult(ref=version.ref, path=session.cache.path(version))
     call.show(result, ids=[str(result.path)], human=lambda out: out.out(str(result.path)))
-
-
-def filled_in(arguments: Sequence[str], paths: Mapping[str, Path]) -> list[str]:
-    """The arguments with `{name}` replaced where `name` is one of ours; all other braces as they are."""
-    known = "|".join(re.escape(name) for name in sorted(paths, key=len, reverse=True))
-    return [re.sub(rf"\{{({known})\}}", lambda found: str(paths[found[1]]), argument) for argument in arguments]
-
-
-def variables_of(paths: Mapping[str, str], taken: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """FOREBAY_NAME for each dataset; and the datasets that get none, as the variable means something else already."""
-    named = {name: re.sub(r"[^A-Z0-9]", "_", name.upper()) for name in paths}
-    times = Counter(named.values())
-    free = {
-        name: word
-        for name, word in named.items()
-        if times[word] == 1 and not any(word == other or word.startswith(f"{other}__") for other in taken)
-    }
-    return {f"FOREBAY_{word}": paths[name] for name, word in free.items()}, [name for name in paths if name not in free]
 
 
 @contextmanager

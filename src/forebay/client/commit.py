@@ -78,13 +78,16 @@ def commit(
     lake: str | None = None,
     profile: str | None = None,
     team: str = "",
+    created_by: str = "",
     keep: bool = True,
     on_progress: OnProgress = lambda stage, size: None,
 ) -> Committed:
     """Send what the lake lacks of `directory` and add it as the dataset's next version.
 
     With `keep` the version is ready on this volume afterwards, filled from the directory itself; where that can't be,
-    the commit stands all the same. A commit that broke off goes on by being repeated. Raises a ForebayError for bad
+    the commit stands all the same. `created_by`: somebody else than this session's user.
+
+    A commit that broke off goes on by being repeated. Raises a ForebayError for bad
     names, files and lakes.
     """
     check_dataset_name(dataset)
@@ -103,7 +106,7 @@ def commit(
             origin="committed",
             lake_url=to.lake_url,
             profile=to.profile,
-            created_by=session.settings.user,
+            created_by=created_by or session.settings.user,
             message=message,
             team=team,
             parents=parent_versions,

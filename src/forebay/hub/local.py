@@ -20,11 +20,18 @@ from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import DamagedError, NotAllowedError
 from forebay.fsio import Disk
+from forebay.hub.changes import Changes
 from forebay.hub.fills import FillStore
 from forebay.hub.leases import LeaseStore
 from forebay.hub.links import LinkStore
 from forebay.hub.replicas import ReplicaStore
+from forebay.hub.revisions import RevisionStore
+from forebay.hub.runs import RunStore
+from forebay.hub.scheduler import Scheduler
+from forebay.hub.sites import SiteStore
 from forebay.hub.volumes import VolumeStore
+from forebay.hub.watched import Revisions
+from forebay.sites.state import SiteTerms
 
 _OWNER = "hub-id"
 
@@ -32,7 +39,15 @@ _OWNER = "hub-id"
 class LocalHub:
     """Implements `wire.Hub`."""
 
-    def __init__(self, engine: Engine, files: Path, owner: str, clock: Clock, terms: Terms) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        files: Path,
+        owner: str,
+        clock: Clock,
+        terms: Terms,
+        site_terms: SiteTerms | None = None,
+    ) -> None:
         self.engine = engine
         self.owner = owner
         self.catalog = CatalogStore(engine, files, clock)
@@ -41,9 +56,21 @@ class LocalHub:
         self.leases = LeaseStore(engine, clock, terms)
         self.replicas = ReplicaStore(engine, clock, terms)
         self.links = LinkStore(engine, clock, terms)
+        of_sites, changes = site_terms or SiteTerms(), Changes()
+        self.scheduler = Scheduler(engine, clock, of_sites, terms, changes)
+        self.sites = SiteStore(engine, clock, of_sites, changes, self.scheduler.poke)
+        self.revisions: Revisions = RevisionStore(engine)
+        self.runs = RunStore(engine, files, clock, of_sites, terms, changes, self.scheduler.poke)
 
     @classmethod
-    def open(cls, home: Path, database_url: str, clock: Clock, terms: Terms | None = None) -> LocalHub:
+    def open(
+        cls,
+        home: Path,
+        database_url: str,
+        clock: Clock,
+        terms: Terms | None = None,
+        site_terms: SiteTerms | None = None,
+    ) -> LocalHub:
         """The hub of a home folder, made and migrated when it is not there yet.
 
         NotAllowedError `home-read-only`, DamagedError `hub-id`.
@@ -59,9 +86,10 @@ class LocalHub:
             ) from error
         engine = open_engine(database_url)
         migrate(engine)
-        return cls(engine, home, _shared_owner(engine, owner), clock, terms or Terms())
+        return cls(engine, home, _shared_owner(engine, owner), clock, terms or Terms(), site_terms)
 
     def close(self) -> None:
+        self.scheduler.close()
         self.engine.dispose()
 
 

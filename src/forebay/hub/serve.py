@@ -99,7 +99,7 @@ def serve(
     InputError `insecure-host`; UnavailableError `cannot-listen`.
     """
     address.check()
-    with _listening(address) as listener:
+    with _listening(address) as listener, hub.scheduler.running():
         server = HubServer(make_app(hub, hub_for, clock, limits, lambda: server.should_exit, more), address)
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host

@@ -31,10 +31,11 @@ _LEAST_GAIN = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """A run that has not started; `site` None: not placed yet."""
+    """A run that has not started; `site` None: not placed yet. `weights` are its own, where it has some."""
 
     request: Request
     site: str | None = None
+    weights: Weights | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +71,16 @@ Effect = PlaceRun | FillVersion | StartRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A run that does not start now: why, and in how many seconds it will as far as is known (None: not known)."""
+    """A run that does not start now: why, what would change it, and in how many seconds it will start as far as is
+    known (None: not known). `refs` are the versions that its site lacks.
+    """
 
     run_id: str
     site: str | None
     reason: str
     start_s: float | None = None
+    unblock: str = ""
+    refs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,15 @@ def step(queue: Iterable[Queued], world: World, weights: Weights, now: float, *,
     return Step(effects=tuple(doing.effects), waiting=tuple(doing.waiting))
 
 
+def forecast(queued: Queued, queue: Iterable[Queued], world: World, weights: Weights, now: float) -> Placement:
+    """Where a run would go, with those of the queue served whose turn is before its own. It changes nothing."""
+    doing = _Pass(Outlook(world, now), weights, rethink=False)
+    for other in in_turn(queue):
+        if turn(other.request) <= turn(queued.request):
+            doing.serve(other)
+    return doing.rank(queued)
+
+
 def in_turn(queue: Iterable[Queued]) -> Sequence[Queued]:
     """The order in which runs are served; the order in which they are given does not matter."""
     return sorted(queue, key=lambda queued: (turn(queued.request), queued.request.run_id))
@@ -124,7 +138,7 @@ class _Pass:
         request = queued.request
         row = self._own_row(queued)
         if row is None or (self._rethink and row.start_s > 0):
-            placement = rank(request, self._outlook, self._weights, without_room=self._is_late(request))
+            placement = self.rank(queued)
             best = placement.choice
             if best is None:
                 self.waiting.append(_unplaced(placement))
@@ -134,12 +148,18 @@ class _Pass:
                 row = best
         self._advance(request, row)
 
+    def rank(self, queued: Queued) -> Placement:
+        """The table, with what those who were served before it have taken."""
+        late = self._is_late(queued.request)
+        return rank(queued.request, self._outlook, queued.weights or self._weights, without_room=late)
+
     def _own_row(self, queued: Queued) -> Row | None:
         """At the site where it is placed; None when it is not, or may not be there any more."""
         site = self._sites.get(queued.site or "")
         if site is None:
             return None
-        row = judge(queued.request, site, self._outlook, self._weights, without_room=self._is_late(queued.request))
+        weights, late = queued.weights or self._weights, self._is_late(queued.request)
+        row = judge(queued.request, site, self._outlook, weights, without_room=late)
         return row if row.eligible else None
 
     def _advance(self, request: Request, row: Row) -> None:
@@ -171,16 +191,22 @@ def _gains(best: Row, row: Row) -> bool:
 
 
 def _placed(request: Request, row: Row) -> Waiting:
-    what = "its data" if row.data_s > row.queue_s else "compute"
+    for_data = row.data_s > row.queue_s
     return Waiting(
-        run_id=request.run_id, site=row.site, reason=f"it waits for {what} at {row.site}", start_s=row.start_s
+        run_id=request.run_id,
+        site=row.site,
+        reason=f"it waits for {'its data' if for_data else 'compute'} at {row.site}",
+        start_s=row.start_s,
+        unblock=f"the fill at {row.site} ends" if for_data else f"a run at {row.site} ends",
+        refs=tuple(fetch.ref for fetch in row.fetches),
     )
 
 
 def _unplaced(placement: Placement) -> Waiting:
     """The site that is nearest to taking it says what it waits for: with least in the way, and best what passes."""
     if not placement.rows:
-        return Waiting(run_id=placement.run_id, site=None, reason="there is no site")
+        unblock = "an agent attaches: forebay agent --site NAME"
+        return Waiting(run_id=placement.run_id, site=None, reason="there is no site", unblock=unblock)
     passing = (Filter.ROOM, Filter.STATE, Filter.SOURCE)
 
     def distance(row: Row) -> tuple[int, int, str]:
@@ -188,4 +214,9 @@ def _unplaced(placement: Placement) -> Waiting:
 
     row = min(placement.rows, key=distance)
     reasons = "; ".join(item.reason for item in row.refusals)
-    return Waiting(run_id=placement.run_id, site=None, reason=f"no site will do; nearest is {row.site}: {reasons}")
+    return Waiting(
+        run_id=placement.run_id,
+        site=None,
+        reason=f"no site will do; nearest is {row.site}: {reasons}",
+        unblock="; ".join(dict.fromkeys(item.unblock for item in row.refusals)),
+    )

@@ -10,7 +10,8 @@ from humanize import naturalsize
 
 from forebay.runs.world import Request, World
 from forebay.sites.labels import unmet
-from forebay.sites.site import Resources, Site, SiteState
+from forebay.sites.site import Resources, Site
+from forebay.wire.sites import SiteState
 
 
 class Filter(StrEnum):

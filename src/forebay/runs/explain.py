@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from humanize import naturalsize
 
 from forebay.runs.placement import Fetch, Placement, Row
+from forebay.wire.runs import SiteRow
 
 HEAD = ("site", "missing", "from", "data in", "compute in", "start in", "money", "score", "why not")
 
@@ -32,6 +33,27 @@ def explain(placement: Placement, *, currency: str = "") -> Explained:
         unblock=tuple(
             f"{row.site}: {refusal.reason}; {refusal.unblock}" for row in placement.rows for refusal in row.refusals
         ),
+    )
+
+
+def site_row(row: Row) -> SiteRow:
+    """As a hub tells it."""
+    if row.refusals:
+        return SiteRow(
+            site=row.site,
+            missing_bytes=row.missing_bytes,
+            why_not=tuple(item.reason for item in row.refusals),
+            unblock=tuple(item.unblock for item in row.refusals),
+        )
+    return SiteRow(
+        site=row.site,
+        missing_bytes=row.missing_bytes,
+        sources=tuple(dict.fromkeys(_source(fetch) for fetch in row.fetches)),
+        data_s=row.data_s,
+        queue_s=row.queue_s,
+        start_s=row.start_s,
+        money=row.money,
+        score=row.score,
     )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from forebay.runs.profile import Profile, amounts
 from forebay.runs.world import Presence, Request, Wanted, World
 from forebay.sites.links import Link
-from forebay.sites.site import Site, SiteState
+from forebay.sites.site import Site
+from forebay.wire.sites import SiteState
 
 DEPTH = 100
 """So many of a site's waiting runs get their own hole; the wait behind them is reckoned as work / capacity."""

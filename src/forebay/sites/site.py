@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+
+from forebay.wire.sites import SiteState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,15 +20,6 @@ class Resources:
         """The names of those of which `had` has too little."""
         names = ("gpus", "cpus", "memory_bytes")
         return tuple(name for name in names if getattr(self, name) > getattr(had, name))
-
-
-class SiteState(StrEnum):
-    """`up` takes runs; `degraded` only those whose data are all there; `draining` and `down` none."""
-
-    UP = "up"
-    DRAINING = "draining"
-    DEGRADED = "degraded"
-    DOWN = "down"
 
 
 OVERDUE = 0.2

@@ -43,6 +43,7 @@ class OpenHub:
         self.owner = hub.owner
         self.catalog, self.volumes, self.fills = hub.catalog, hub.volumes, hub.fills
         self.leases, self.replicas, self.links = hub.leases, hub.replicas, hub.links
+        self.sites, self.runs, self.revisions = hub.sites, hub.runs, hub.revisions
         self.access = access
 
     def close(self) -> None:

@@ -70,7 +70,18 @@ def _reader(kind: Any) -> _Reader:
 
 
 def _enum_reader(kind: type[Enum]) -> _Reader:
-    return lambda data: kind(data)
+    """A word of a later release is read as `unknown` where a class has that, else refused."""
+    fallback = kind.__members__.get("UNKNOWN")
+
+    def read(data: Any) -> Enum:
+        try:
+            return kind(data)
+        except ValueError:
+            if fallback is None or not isinstance(data, str):
+                raise
+            return fallback
+
+    return read
 
 
 def _float(data: Any) -> float:

@@ -21,8 +21,12 @@ from forebay.errors import (
 
 API: Final = "/api/v1"
 PARQUET: Final = "application/vnd.apache.parquet"
+GZIP: Final = "application/gzip"
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 REQUEST_ID: Final = "X-Request-ID"
+
+LONGEST_WAIT_S: Final = 25.0
+"""A hub holds a question back no longer than this: many proxies cut what is silent for a minute."""
 
 INTERNAL: Final = "internal"
 """The only kind that an InternalError has over HTTP: what went wrong inside is for the hub's log."""

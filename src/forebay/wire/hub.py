@@ -31,6 +31,8 @@ from forebay.wire.cache import (
 )
 from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
 from forebay.wire.links import LinkRecord, Sources, Ticketed, TransferReport
+from forebay.wire.runs import Runs
+from forebay.wire.sites import Sites
 
 
 class Catalog(Protocol):
@@ -346,5 +348,11 @@ class Hub(Protocol):
 
     @property
     def links(self) -> Links: ...
+
+    @property
+    def sites(self) -> Sites: ...
+
+    @property
+    def runs(self) -> Runs: ...
 
     def close(self) -> None: ...

@@ -12,7 +12,7 @@ from forebay.cache.machine import Terms
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
-from forebay.testing.cached.world import add_version
+from forebay.testing.cached.world import add_version, migrated_database
 from forebay.testing.served import ServedHubs
 from forebay.testing.servers import Postgres
 from forebay.wire.catalog import Version
@@ -25,6 +25,8 @@ LIMIT_BYTES = 1000
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
+        (tmp_path / "home").mkdir()
+        shutil.copy(migrated_database(), tmp_path / "home" / "hub.db")
         return f"sqlite:///{tmp_path}/home/hub.db"
     server: Postgres = request.getfixturevalue("postgres_server")
     return server.new_database()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import re
 import uuid
@@ -27,6 +28,8 @@ from forebay.wire.access import DatasetPolicy, NewToken, Role
 from forebay.wire.cache import FillDone, Granted
 from forebay.wire.catalog import NewVersion, ParentVersion, Version
 from forebay.wire.links import TransferReport
+from forebay.wire.runs import Code, DataUse, NewRun
+from forebay.wire.sites import Hello, TaskKind
 
 VOLUME, AGENTS_VOLUME, ASKING_VOLUME = "v1", "w1", "x1"
 HIDDEN = "clicks-private"
@@ -52,6 +55,9 @@ class Side:
     fill_id: str
     lease_id: str
     token_id: str
+    run_id: str
+    task_id: str
+    bundle: str
     token: int = 1
     ticket: str = "fbt_none"
 
@@ -70,8 +76,8 @@ def two_sides(folder: Path, new_database: Callable[[str], str]) -> Iterator[tupl
             with mock.patch.object(uuid, "uuid4", side_effect=ids()):
                 sides.append(_filled(hub, folder / name, hidden=name == "hidden"))
         hidden, missing = sides
-        named = {name: getattr(hidden, name) for name in ("secret", "fill_id", "lease_id", "token", "ticket")}
-        yield hidden, replace(missing, **named)
+        keys = ("secret", "fill_id", "lease_id", "run_id", "task_id", "bundle", "token", "ticket")
+        yield hidden, replace(missing, **{key: getattr(hidden, key) for key in keys})
 
 
 def outcome(call: Callable[[], Any]) -> Any:
@@ -144,7 +150,14 @@ def _filled(hub: LocalHub, folder: Path, *, hidden: bool) -> Side:
     report = add(hub, "report", "report", *([clicks, secret] if hidden else [clicks]))
     waits = fill(hub, VOLUME, report)
     fill_id, lease_id = waits.fill_id, ""
+    hub.sites.attach(Hello(site="aks", volume_id=AGENTS_VOLUME, gpus=4, cpus=16, memory_bytes=2**34))
+    run_id = hub.runs.submit(_run("clicks@v1")).run_id
+    task_id = hub.sites.ask("aks", TaskKind.SCRUB, "", "to be sure", by="root").task_id
+    bundle = ""
     if hidden:
+        bundle = hub.runs.store_code(_bundle(folder))
+        run_id = hub.runs.submit(_run(secret.ref, "clicks@v1", code=Code(bundle=bundle))).run_id
+        task_id = hub.sites.ask("aks", TaskKind.EVICT, secret.ref, "it may not be here", by="root").task_id
         hub.catalog.tag(HIDDEN, "prod", 1, "root")
         granted = fill(hub, VOLUME, secret)
         hub.fills.finish(granted.fill_id, granted.token, DONE)
@@ -164,9 +177,23 @@ def _filled(hub: LocalHub, folder: Path, *, hidden: bool) -> Side:
         fill_id=fill_id,
         lease_id=lease_id,
         token_id=token_id,
+        run_id=run_id,
+        task_id=task_id,
+        bundle=bundle,
         token=token,
         ticket=ticket,
     )
+
+
+def _run(*refs: str, **more: Any) -> NewRun:
+    data = tuple(DataUse(name=ref.partition("@")[0].replace("-", "_"), ref=ref) for ref in refs)
+    return NewRun(command=("train",), data=data, gpus=1, estimate_s=60.0, submitted_by="root", **more)
+
+
+def _bundle(folder: Path) -> Path:
+    file = folder / "bundle.tar.gz"
+    file.write_bytes(gzip.compress(b"code", mtime=0))
+    return file
 
 
 @contextmanager
@@ -175,7 +202,7 @@ def statements(engine: Engine) -> Iterator[list[str]]:
     found: list[str] = []
 
     def noted(*given: Any) -> None:
-        statement = re.sub(r"%\(\w+\)s::VARCHAR", "?", given[2])
+        statement = re.sub(r"%\(\w+\)s::\w+", "?", given[2])
         found.append(re.sub(r"IN \([^)]*\)", "IN ()", statement))
 
     sa.event.listen(engine, "before_cursor_execute", noted)

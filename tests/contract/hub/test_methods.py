@@ -14,11 +14,12 @@ import pytest
 
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.hub.access.guarded import Guarded
-from forebay.hub.access.rules import Action, Data, Person, Place, Whole, decide
+from forebay.hub.access.rules import Action, Data, Job, OnRun, Person, Place, Whole, decide, decide_on_run
 from forebay.wire.access import DatasetPolicy, NewToken, Role
 from forebay.wire.cache import HealthReport, Sign
 from forebay.wire.catalog import NewVersion
-from tests.contract.hub.sides import HIDDEN, VOLUME, Side, outcome, two_sides
+from forebay.wire.sites import Hello, SiteState
+from tests.contract.hub.sides import AGENTS_VOLUME, HIDDEN, VOLUME, Side, outcome, two_sides
 from tests.contract.hub.test_private import CASES, FACES, methods_of
 
 ON_DATA: dict[str, Action] = {
@@ -38,6 +39,8 @@ ON_DATA: dict[str, Action] = {
     "catalog.restore_version": Action.TEND,
     "access.policy": Action.READ,
     "access.set_policy": Action.GOVERN,
+    "runs.submit": Action.RUN,
+    "runs.explain": Action.RUN,
     "catalog.remove_version": Action.REMOVE,
     "catalog.remove_dataset": Action.REMOVE,
 }
@@ -92,6 +95,27 @@ ON_A_VOLUME: dict[str, Action] = {
     "replicas.all": Action.READ,
 }
 
+ON_DATA_AT_A_SITE: dict[str, Action] = {
+    "sites.ask": Action.EVICT,
+    "sites.withdraw": Action.EVICT,
+}
+
+ON_A_SITE: dict[str, Action] = {
+    "sites.get": Action.READ,
+    "sites.set_state": Action.TEND,
+    "sites.set_prices": Action.TEND,
+    "sites.remove": Action.MANAGE,
+}
+
+ON_A_RUN: dict[str, OnRun] = {
+    "runs.get": OnRun.SEE,
+    "runs.log": OnRun.INSPECT,
+    "runs.cancel": OnRun.STEER,
+    "runs.retry": OnRun.STEER,
+}
+
+AN_AGENTS_ALONE = {"sites.attach", "sites.beat", "sites.orders", "sites.leave", "runs.add_log"}
+
 ON_THE_HUB: dict[str, Action] = {
     "catalog.store_manifest": Action.WARM,
     "catalog.store_seal": Action.WARM,
@@ -99,6 +123,7 @@ ON_THE_HUB: dict[str, Action] = {
     "catalog.seal": Action.WARM,
     "links.declare": Action.GOVERN,
     "links.forget": Action.GOVERN,
+    "runs.store_code": Action.RUN,
     "access.users": Action.MANAGE,
     "access.add_user": Action.MANAGE,
     "access.set_role": Action.MANAGE,
@@ -119,6 +144,10 @@ REFUSED_TO_NOBODY = {
     "links.all": "filtered",
     "leases.release": "one's own",
     "access.me": "who asks",
+    "sites.all": "everybody's to see",
+    "sites.tasks": "filtered",
+    "runs.page": "filtered",
+    "runs.code_path": "as if there were none",
     "access.tokens": "one's own",
     "access.revoke_token": "as if there were none",
 }
@@ -140,6 +169,15 @@ OWN: dict[str, Callable[[Guarded, Side, str], Any]] = {
     "links.declare": lambda hub, side, volume: hub.links.declare("s3://lake", "dgx"),
     "links.forget": lambda hub, side, volume: hub.links.forget("s3://lake", "dgx"),
     "links.serve": lambda hub, side, volume: hub.links.serve(volume, ""),
+    "sites.get": lambda hub, side, volume: hub.sites.get("aks"),
+    "sites.attach": lambda hub, side, volume: hub.sites.attach(Hello(site="aks", volume_id=AGENTS_VOLUME)),
+    "sites.beat": lambda hub, side, volume: hub.sites.beat("aks", 1, ()),
+    "sites.orders": lambda hub, side, volume: hub.sites.orders("aks", 1, 0, 0.0),
+    "sites.leave": lambda hub, side, volume: hub.sites.leave("aks", 1),
+    "sites.set_state": lambda hub, side, volume: hub.sites.set_state("aks", SiteState.UP, "why"),
+    "sites.set_prices": lambda hub, side, volume: hub.sites.set_prices("aks", 1.0, 1.0),
+    "sites.remove": lambda hub, side, volume: hub.sites.remove("aks"),
+    "runs.store_code": lambda hub, side, volume: hub.runs.store_code(Path("/nowhere")),
     "access.users": lambda hub, side, volume: hub.access.users(),
     "access.add_user": lambda hub, side, volume: hub.access.add_user("new", Role.ADMIN),
     "access.set_role": lambda hub, side, volume: hub.access.set_role("vera", Role.ADMIN),
@@ -157,7 +195,10 @@ LAST = ("catalog.remove_version", "catalog.remove_dataset", "access.set_policy")
 
 
 def test_the_table_has_every_method() -> None:
-    tables = (ON_DATA, ON_DATA_AT_A_VOLUME, ON_A_VOLUME, ON_THE_HUB, REFUSED_TO_NOBODY)
+    tables = (
+        *(ON_DATA, ON_DATA_AT_A_VOLUME, ON_DATA_AT_A_SITE, ON_A_VOLUME, ON_A_SITE, ON_A_RUN, AN_AGENTS_ALONE),
+        *(ON_THE_HUB, REFUSED_TO_NOBODY),
+    )
     names = [name for table in tables for name in table]
     assert sorted(names) == sorted(f"{face}.{name}" for face, kind in FACES.items() for name in methods_of(kind))
 
@@ -174,14 +215,21 @@ def test_every_method_asks_for_its_action(role: Role, site: str, tmp_path: Path)
         subjects = (
             (ON_DATA, data),
             (ON_DATA_AT_A_VOLUME, replace(data, at=place)),
+            (ON_DATA_AT_A_SITE, replace(data, at=Place(site="aks"))),
             (ON_A_VOLUME, place),
+            (ON_A_SITE, Place(site="aks")),
             (ON_THE_HUB, Whole()),
         )
         asked = [(name, action, subject) for table, subject in subjects for name, action in table.items()]
-        for name, action, subject in sorted(asked, key=lambda item: item[0] in LAST):
+        clicks = Data(name="clicks", owner="root", policy=DatasetPolicy(dataset="clicks"))
+        job = Job(submitter="root", team="", sites=frozenset(), reads=(data, clicks), makes=())
+        may = {name: decide(person, action, subject).allowed for name, action, subject in asked}
+        may |= {name: decide_on_run(person, want, job).allowed for name, want in ON_A_RUN.items()}
+        may |= dict.fromkeys(AN_AGENTS_ALONE, False)
+        for name, allowed in sorted(may.items(), key=lambda item: item[0] in LAST):
             answer = outcome(lambda name=name: _call(name)(side.as_(person), side, VOLUME))  # type: ignore[misc]
             refused = isinstance(answer, tuple) and answer[:2] == ("NotAllowedError", "not-allowed")
-            assert refused is not decide(person, action, subject).allowed, (name, answer)
+            assert refused is not allowed, (name, answer)
 
 
 def _call(name: str) -> Callable[[Guarded, Side, str], Any]:

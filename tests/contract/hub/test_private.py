@@ -23,6 +23,8 @@ from forebay.wire import hub as wire
 from forebay.wire.access import Access, AuditQuery, DatasetPolicy, NewToken, Outcome, Role
 from forebay.wire.cache import LedgerKey, Progress
 from forebay.wire.catalog import NewSubset, NewVersion, ParentVersion
+from forebay.wire.runs import DataUse, NewRun, RunQuery, Runs
+from forebay.wire.sites import Sites, TaskKind
 from tests.contract.hub.sides import (
     ADMIN,
     AGENTS_VOLUME,
@@ -45,6 +47,8 @@ FACES: dict[str, type] = {
     "leases": wire.Leases,
     "replicas": wire.Replicas,
     "links": wire.Links,
+    "sites": Sites,
+    "runs": Runs,
     "access": Access,
 }
 
@@ -63,6 +67,10 @@ def _subset(side: Side) -> NewSubset:
     return NewSubset(
         dataset=HIDDEN, number=1, subset="part", selection="{}", manifest_digest=side.secret.manifest_digest
     )
+
+
+def _run(*refs: str, **more: Any) -> NewRun:
+    return NewRun(command=("train",), data=tuple(DataUse(name="data", ref=ref) for ref in refs), **more)
 
 
 CASES: dict[str, Case] = {
@@ -138,6 +146,23 @@ CASES: dict[str, Case] = {
     "replicas.mark_damaged": lambda hub, side, volume: hub.replicas.mark_damaged(volume, side.secret, "why"),
     "replicas.adopt": lambda hub, side, volume: hub.replicas.adopt(volume, side.secret, 1, 1.0),
     "replicas.forget": lambda hub, side, volume: hub.replicas.forget(volume, side.secret, "why"),
+    "sites.tasks": lambda hub, side, volume: hub.sites.tasks(),
+    "sites.tasks of a site": lambda hub, side, volume: hub.sites.tasks("aks"),
+    "sites.ask": lambda hub, side, volume: hub.sites.ask("aks", TaskKind.EVICT, f"{HIDDEN}@v1", "why"),
+    "sites.ask for a fill": lambda hub, side, volume: hub.sites.ask("aks", TaskKind.FILL, f"{HIDDEN}@v1", "why"),
+    "sites.withdraw": lambda hub, side, volume: hub.sites.withdraw(side.task_id, "why"),
+    "runs.submit": lambda hub, side, volume: hub.runs.submit(_run(f"{HIDDEN}@prod")),
+    "runs.explain": lambda hub, side, volume: hub.runs.explain(_run(f"{HIDDEN}@v1")),
+    "runs.get": lambda hub, side, volume: hub.runs.get(side.run_id),
+    "runs.get by the beginning of its id": lambda hub, side, volume: hub.runs.get(side.run_id[:-1]),
+    "runs.page": lambda hub, side, volume: hub.runs.page(RunQuery()),
+    "runs.page, as many as asked for": lambda hub, side, volume: hub.runs.page(RunQuery(limit=1)),
+    "runs.page of its dataset": lambda hub, side, volume: hub.runs.page(RunQuery(dataset=HIDDEN)),
+    "runs.cancel": lambda hub, side, volume: hub.runs.cancel(side.run_id),
+    "runs.retry": lambda hub, side, volume: hub.runs.retry(side.run_id),
+    "runs.log": lambda hub, side, volume: hub.runs.log(side.run_id, 0, 0, 100),
+    "runs.add_log": lambda hub, side, volume: hub.runs.add_log(side.run_id, 1, 1, 0, "text"),
+    "runs.code_path": lambda hub, side, volume: hub.runs.code_path(side.bundle),
     "access.policy": lambda hub, side, volume: hub.access.policy(HIDDEN),
     "access.set_policy": lambda hub, side, volume: hub.access.set_policy(DatasetPolicy(dataset=HIDDEN)),
     "access.make_token": lambda hub, side, volume: hub.access.make_token(
@@ -163,6 +188,16 @@ ABOUT_NO_DATASET = {
     "links.serve": "a volume's, whatever it holds",
     "volumes.remove_quota": "of a team",
     "access.me": "who asks",
+    "sites.all": "sites are everybody's to see",
+    "sites.get": "the same",
+    "sites.attach": "its agent's",
+    "sites.beat": "the same",
+    "sites.orders": "the same",
+    "sites.leave": "the same",
+    "sites.set_state": "of a site",
+    "sites.set_prices": "the same",
+    "sites.remove": "the same",
+    "runs.store_code": "content-addressed: gives the digest of what the asker has",
     "access.users": "an admin's",
     "access.add_user": "an admin's",
     "access.set_role": "an admin's",
@@ -219,6 +254,8 @@ def test_PRIVATE_hidden_is_answered_like_missing(sides: tuple[Side, Side], who: 
 
 BY_AN_ID = {"fills.reserve", "fills.renew", "fills.finish", "fills.fail", "fills.wishes", "fills.abandon"}
 BY_AN_ID |= {"leases.renew", "leases.release", "links.holders", "links.ticketed", "links.suspect"}
+BY_AN_ID |= {"sites.withdraw", "runs.get", "runs.get by the beginning of its id"}
+BY_AN_ID |= {"runs.cancel", "runs.retry", "runs.log", "runs.add_log", "runs.code_path"}
 """Of what is hidden, nobody is told ids that they could try these with."""
 
 

@@ -22,6 +22,8 @@ from forebay.testing.cached.world import holder, store_manifest
 from forebay.testing.served import ServedHubs
 from forebay.wire.cache import FillDone, Granted
 from forebay.wire.catalog import NewVersion
+from forebay.wire.runs import NewRun, RunQuery, RunState
+from forebay.wire.sites import Hello, Report, SiteState, TaskState
 from tests.integration.hub.conftest import VOLUME, new_version
 from tests.integration.hub.lossy import LossyProxy
 
@@ -116,6 +118,31 @@ def test_a_claim_whose_answer_was_lost_is_granted_all_the_same(
     assert len(local.leases.live(VOLUME)) == 1
     assert local.volumes.get(VOLUME).used_bytes == 120
     assert local.volumes.savings(VOLUME)[0].uses == 1
+
+
+def test_a_run_is_submitted_once_and_an_agent_attaches_once_when_answers_are_lost(
+    unlucky: RemoteHub, lossy: LossyProxy, local: LocalHub
+) -> None:
+    lossy.lose = 2
+    attached = unlucky.sites.attach(Hello(site="dgx", volume_id=VOLUME, cpus=4))
+    assert attached.agent_token == local.sites.get("dgx").agent_token == 1
+    lossy.lose = 2
+    run = unlucky.runs.submit(NewRun(command=("true",)))
+    assert [item.run_id for item in local.runs.page(RunQuery()).runs] == [run.run_id]
+    lossy.lose = 1
+    unlucky.runs.cancel(run.run_id, "enough", "ada")
+    lossy.lose = 1
+    started = Report(task_id=f"run-{run.run_id}-1", token=run.attempts[0].token, state=TaskState.CANCELLED)
+    assert [key.task_id for key in unlucky.sites.beat("dgx", 1, (started,)).heard] == [started.task_id]
+    lossy.lose = 1
+    assert unlucky.runs.retry(run.run_id).state is RunState.STARTING
+    token = local.runs.get(run.run_id).attempts[1].token
+    lossy.lose = 1
+    assert unlucky.runs.add_log(run.run_id, 2, token, 0, "once") == 4
+    assert local.runs.log(run.run_id, 2, 0, 100).text == "once"
+    lossy.lose = 1
+    unlucky.sites.leave("dgx", 1)
+    assert local.sites.get("dgx").state is SiteState.DOWN
 
 
 def test_every_kind_of_write_happens_once_when_its_answer_is_lost(

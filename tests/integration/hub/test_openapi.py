@@ -19,8 +19,10 @@ from schemathesis.specs.openapi.checks import (
 from forebay.hub.api.app import create_app
 from forebay.hub.local import LocalHub
 from forebay.testing.served import ServedHubs
-from forebay.wire.http import API, PARQUET
-from tests.integration.hub.conftest import new_version
+from forebay.wire.http import API, GZIP, PARQUET
+from forebay.wire.runs import NewRun
+from forebay.wire.sites import Hello
+from tests.integration.hub.conftest import VOLUME, new_version
 
 
 def _no_bug(context: Any, response: Any, case: Any) -> None:
@@ -32,7 +34,7 @@ CHECKS = [_no_bug, status_code_conformance, content_type_conformance, response_s
 EXAMPLES = 8
 
 
-@schemathesis.serializer(PARQUET)
+@schemathesis.serializer(PARQUET, GZIP)
 def _as_it_is(context: object, value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode(errors="surrogatepass")
 
@@ -41,9 +43,11 @@ def test_the_hub_keeps_to_its_description(
     served_hubs: ServedHubs, local: LocalHub, token: str, subtests: pytest.Subtests
 ) -> None:
     new_version(local, "d")
+    local.sites.attach(Hello(site="s", volume_id=VOLUME, gpus=1, cpus=4))
+    local.runs.submit(NewRun(command=("true",)))
     described = schemathesis.openapi.from_url(f"{served_hubs.url}{API}/openapi.json").exclude(path_regex="/stream$")
     operations = [found.ok() for found in described.get_all_operations() if isinstance(found, Ok)]
-    assert len(operations) > 50
+    assert len(operations) > 70
     for operation in operations:
         with subtests.test(operation=operation.label):
 
@@ -66,7 +70,7 @@ def test_every_operation_has_a_name_a_group_and_one_error_shape() -> None:
             failure = operation["responses"]["5XX"]["content"]["application/json"]["schema"]["$ref"]
             assert failure == "#/components/schemas/Failure", place
             keyed = any(item["name"] == "Idempotency-Key" for item in operation.get("parameters", ()))
-            uploads = "application/vnd.apache.parquet" in operation.get("requestBody", {}).get("content", {})
+            uploads = not {PARQUET, GZIP}.isdisjoint(operation.get("requestBody", {}).get("content", {}))
             # Its answer has tickets, which are kept nowhere: asked again, it gives others.
             tells_secrets = path.endswith("/fills/{fill_id}/sources")
             assert keyed == (method != "get" and not uploads and not tells_secrets), place

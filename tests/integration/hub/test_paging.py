@@ -86,7 +86,7 @@ def test_tags_that_move_while_their_history_is_read(http: httpx2.Client, local: 
 
 
 def test_the_client_goes_through_all_pages(remote: RemoteHub, local: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forebay.client.remote.connection._PAGE", 2)
+    monkeypatch.setattr("forebay.client.remote.connection.MOST_ON_A_PAGE", 2)
     versions = [new_version(local, f"d{number}") for number in range(5)]
     for version in versions:
         granted = local.fills.claim(VOLUME, version, holder())

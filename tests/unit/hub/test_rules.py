@@ -21,6 +21,8 @@ from forebay.hub.access.rules import (
     Action,
     Agent,
     Data,
+    Job,
+    OnRun,
     Person,
     Place,
     Principal,
@@ -28,6 +30,8 @@ from forebay.hub.access.rules import (
     Subject,
     Whole,
     decide,
+    decide_as_agent,
+    decide_on_run,
     sees_all,
 )
 from forebay.wire.access import DatasetPolicy, Role
@@ -165,6 +169,60 @@ def test_the_page_has_the_table() -> None:
     ]
 
 
+# A run of somebody else's team "runners" on `clicks`, by who asks; as above, v, s, e and a.
+RUN_MATRIX: dict[OnRun, dict[str, str]] = {
+    OnRun.SEE: dict.fromkeys(("reader", "writer", "runner"), "vsea") | {"outsider": "...a"},
+    OnRun.INSPECT: {"reader": "..ea", "writer": "..ea", "runner": ".sea", "outsider": "...a"},
+    OnRun.STEER: {"reader": "..ea", "writer": "..ea", "runner": "..ea", "outsider": "...a"},
+}
+CLICKS = Data(name="clicks", owner="somebody", policy=TEAM_POLICY)
+JOB = Job(submitter="somebody", team="runners", sites=frozenset({"dgx"}), reads=(CLICKS,), makes=())
+
+
+@pytest.mark.parametrize("want", OnRun)
+@pytest.mark.parametrize("asker", ["reader", "writer", "runner", "outsider"])
+@pytest.mark.parametrize("role", ROLES)
+def test_a_run_is_who_knows_its_data_s_to_see_and_its_team_s_to_read(role: str, asker: str, want: OnRun) -> None:
+    person = Person(user="me", role=ROLES[role], teams=OWNERSHIP[asker][0])
+    verdict = decide_on_run(person, want, JOB)
+    assert verdict.allowed == (role in RUN_MATRIX[want][asker])
+    assert verdict.visible == (role in RUN_MATRIX[OnRun.SEE][asker])
+    assert bool(verdict.reason) != verdict.allowed
+
+
+@pytest.mark.parametrize("want", OnRun)
+def test_one_s_own_run_stays_one_s_own(want: OnRun) -> None:
+    me = Person(user="somebody", role=Role.VIEWER)
+    assert decide_on_run(me, want, JOB).allowed, "also when a right was taken away since"
+    assert decide_on_run(replace(me, only=frozenset({"clicks"})), want, JOB).allowed
+    assert decide_on_run(replace(me, only=frozenset({"views"})), want, JOB) == HIDDEN
+    assert decide_on_run(Person(user="", role=Role.VIEWER), want, replace(JOB, submitter="")) == HIDDEN
+
+
+def test_a_run_that_makes_something_hidden_is_hidden() -> None:
+    makes = Data(name="secret", owner="somebody", policy=TEAM_POLICY)
+    engineer = Person(user="me", role=Role.ENGINEER)
+    job = replace(JOB, reads=(), makes=(makes,))
+    assert decide_on_run(engineer, OnRun.SEE, job) == HIDDEN
+    assert decide_on_run(engineer, OnRun.SEE, replace(job, makes=())).allowed
+
+
+def test_an_agent_knows_the_runs_of_its_site_and_steers_none() -> None:
+    for want in OnRun:
+        assert decide_on_run(Agent(site="dgx", user="ada"), want, JOB).allowed == (want is OnRun.SEE)
+        assert decide_on_run(Agent(site="aks", user="somebody"), want, JOB) == HIDDEN
+
+
+@pytest.mark.parametrize("role", Role)
+def test_nobody_but_its_agent_speaks_for_a_site(role: Role) -> None:
+    assert decide_as_agent(Agent(site="dgx", user="ada"), "dgx").allowed
+    for other in (Agent(site="aks", user="ada"), Person(user="ada", role=role)):
+        verdict = decide_as_agent(other, "dgx")
+        assert not verdict.allowed
+        assert verdict.visible
+        assert verdict.reason
+
+
 NAMES = ("a", "b", "c")
 SETS = st.frozensets(st.sampled_from(NAMES))
 POLICIES = st.builds(
@@ -201,6 +259,42 @@ def test_more_rights_never_see_or_do_less(
     before, after = decide(person, action, subject), decide(more, action, subject)
     assert after.visible >= before.visible
     assert after.allowed >= before.allowed
+
+
+WANTS = st.sampled_from(OnRun)
+JOBS = st.builds(
+    Job,
+    submitter=st.sampled_from(("ada", "ben")),
+    team=st.sampled_from(("", *NAMES)),
+    sites=SETS,
+    reads=st.lists(DATA, max_size=2).map(tuple),
+    makes=st.lists(DATA, max_size=2).map(tuple),
+)
+
+
+@given(
+    person=PERSONS, want=st.sampled_from(OnRun), job=JOBS, role=st.sampled_from(Role), teams=SETS, drop=st.booleans()
+)
+def test_more_rights_never_see_or_do_less_with_a_run(
+    person: Person, want: OnRun, job: Job, role: Role, teams: frozenset[str], drop: bool
+) -> None:
+    higher = role if role.covers(person.role) else person.role
+    wider = frozenset() if drop or not person.only else person.only | teams
+    more = replace(person, role=higher, teams=person.teams | teams, only=wider)
+    before, after = decide_on_run(person, want, job), decide_on_run(more, want, job)
+    assert after.visible >= before.visible
+    assert after.allowed >= before.allowed
+
+
+@given(principal=PRINCIPALS, want=WANTS, job=JOBS)
+def test_PRIVATE_a_run_on_hidden_data_is_hidden_from_all_but_its_submitter(
+    principal: Principal, want: OnRun, job: Job
+) -> None:
+    hidden = any(not decide(principal, Action.READ, data).visible for data in (*job.reads, *job.makes))
+    if isinstance(principal, Person) and principal.user != job.submitter and hidden:
+        assert decide_on_run(principal, want, job) == HIDDEN
+    if decide_on_run(principal, want, job).allowed:
+        assert decide_on_run(principal, OnRun.SEE, job).allowed
 
 
 @given(principal=PRINCIPALS, action=ACTIONS, data=DATA)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from forebay.runs import backlog
 from forebay.runs.backlog import FillVersion, PlaceRun, Queued, StartRun, Step, in_turn, step, turn
 from forebay.runs.world import Presence, Request, Wanted, Weights, World
-from forebay.sites.site import Resources, Site, SiteState, Working
+from forebay.sites.site import Resources, Site, Working
+from forebay.wire.sites import SiteState
 from tests.unit.runs.worlds import DATA, GB, HOUR_S, NOW, link, request, site, world
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from forebay.runs.explain import HEAD, explain
 from forebay.runs.placement import place
 from forebay.runs.world import Presence, Weights, World
-from forebay.sites.site import Resources, SiteState, Working
+from forebay.sites.site import Resources, Working
+from forebay.wire.sites import SiteState
 from tests.unit.runs.worlds import DATA, GB, HOUR_S, NOW, link, request, site, world
 
 

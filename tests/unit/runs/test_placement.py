@@ -14,7 +14,8 @@ from forebay.runs.placement import Placement, Row, place
 from forebay.runs.world import Presence, Request, Wanted, Weights, World
 from forebay.sites.labels import parse_expression, unmet
 from forebay.sites.links import Link
-from forebay.sites.site import Resources, Site, SiteState, Working
+from forebay.sites.site import Resources, Site, Working
+from forebay.wire.sites import SiteState
 from tests.unit.runs.worlds import DATA, GB, HOUR_S, NOW, ONE_GPU, link, request, site, world
 
 TIME_ALONE = Weights(burden=0.0)

@@ -53,7 +53,7 @@ class RemoteCatalog:
 
     def manifest_path(self, manifest_digest: str) -> Path:
         kept = self._kept
-        return _at_hand(
+        return at_hand(
             lambda: kept.verify_manifest(manifest_digest),
             lambda: self._bring(at("manifests", manifest_digest), kept.add_manifest),
         )
@@ -72,11 +72,11 @@ class RemoteCatalog:
                 return None
             raise
 
-        def at_hand() -> Path:
+        def found() -> Path:
             kept.seal(seal_digest)
             return kept.seal_file(seal_digest)
 
-        return _at_hand(at_hand, lambda: self._bring(f"{address}/file", kept.add_seal))
+        return at_hand(found, lambda: self._bring(f"{address}/file", kept.add_seal))
 
     def seal(self, manifest_digest: str, seal_digest: str) -> None:
         self._connection.do("PUT", at("manifests", manifest_digest, "seal"), {"seal_digest": seal_digest})
@@ -87,7 +87,7 @@ class RemoteCatalog:
 
     def recipe_path(self, manifest_digest: str) -> Path:
         kept, address = self._kept, at("manifests", manifest_digest, "recipe")
-        return _at_hand(
+        return at_hand(
             lambda: kept.verify_recipe(manifest_digest),
             lambda: self._bring(address, lambda file: kept.add_recipe(manifest_digest, file)),
         )
@@ -146,7 +146,7 @@ class RemoteCatalog:
             keep(file)
 
 
-def _at_hand(look: Callable[[], Path], bring: Callable[[], object]) -> Path:
+def at_hand(look: Callable[[], Path], bring: Callable[[], object]) -> Path:
     """A kept file that is what its name says; one that is missing or damaged here is brought, then looked at again."""
     try:
         return look()

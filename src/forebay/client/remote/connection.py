@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from forebay.catalog.names import check_dataset_name
 from forebay.errors import ForebayError, InputError, UnavailableError
 from forebay.lake.backoff import Attempts, Backoff, Patience
 from forebay.wire.codec import from_json, to_json
-from forebay.wire.http import API, IDEMPOTENCY_KEY, PARQUET, REQUEST_ID, error_from_json
+from forebay.wire.http import API, IDEMPOTENCY_KEY, LONGEST_WAIT_S, PARQUET, REQUEST_ID, error_from_json
 
 FIRST = Patience(backoff=Backoff(attempts=3, base_s=0.1, cap_s=1.0, total_s=3.0))
 """For a hub that this process has not reached yet."""
@@ -36,7 +37,7 @@ LATER = Patience(backoff=Backoff(attempts=20, base_s=0.1, cap_s=3.0, total_s=40.
 BEAT = Patience(backoff=Backoff(attempts=2, base_s=0.0, cap_s=0.0, total_s=10.0))
 """For what comes again by itself soon: only a connection that was lost since the last time is made anew."""
 
-_PAGE = 1000
+MOST_ON_A_PAGE = 1000
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
 _CONNECTIONS = 64
 _COPY_BYTES = 1 << 20
@@ -81,16 +82,33 @@ class Connection:
         # By process, and without a lock: a fork may come while another thread holds it.
         self._clients: dict[int, httpx2.Client] = {}
 
-    def get(self, kind: type[Message], path: str, query: Query | None = None) -> Message:
+    def get(
+        self, kind: type[Message], path: str, query: Query | None = None, *, patience: Patience | None = None
+    ) -> Message:
         """What is at an address."""
-        return self._read(kind, self._ask("GET", path, query=query))
+        return self._read(kind, self._ask("GET", path, query=query, patience=patience))
+
+    def wait(
+        self, kind: type[Message], path: str, query: Query, wait_s: float, is_news: Callable[[Message], bool]
+    ) -> Message:
+        """What is at an address as soon as it is news, or else when `wait_s` are over.
+
+        The hub holds each question back for a while, which comes on top of the time that it may take for an answer.
+        """
+        until_s = time.monotonic() + wait_s
+        while True:
+            left_s = min(LONGEST_WAIT_S, max(0.0, until_s - time.monotonic()))
+            response = self._ask("GET", path, query={**query, "wait_s": left_s}, held_s=left_s)
+            found = self._read(kind, response)
+            if is_news(found) or time.monotonic() >= until_s:
+                return found
 
     def pages(self, kind: type[Message], path: str, query: Query | None = None, *, most: int = 0) -> list[Message]:
         """All items of a list, or its first `most`, page by page."""
         found: list[Message] = []
         cursor: str | None = None
         while True:
-            limit = min(_PAGE, most - len(found)) if most else _PAGE
+            limit = min(MOST_ON_A_PAGE, most - len(found)) if most else MOST_ON_A_PAGE
             page = self.get(_Page, path, {**(query or {}), "limit": limit, "cursor": cursor})
             found += self._convert(list[kind], page.items)  # type: ignore[valid-type]
             cursor = page.next
@@ -126,9 +144,11 @@ class Connection:
         headers = {IDEMPOTENCY_KEY: uuid.uuid4().hex} if once else {}
         self._ask(method, path, query=query, body=body, headers=headers, patience=patience)
 
-    def upload(self, kind: type[Message], method: str, path: str, file: Path) -> Message:
+    def upload(
+        self, kind: type[Message], method: str, path: str, file: Path, *, content_type: str = PARQUET
+    ) -> Message:
         """Send a file; what that is answered."""
-        response = self._ask(method, path, file=file, headers={"Content-Type": PARQUET})
+        response = self._ask(method, path, file=file, headers={"Content-Type": content_type})
         return self._convert(kind, self._json(response) if response.content else None)
 
     def download(self, path: str, target: Path) -> None:
@@ -182,9 +202,12 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         file: Path | None = None,
         receive: Any = None,
+        held_s: float = 0.0,
     ) -> httpx2.Response:
         """One try. A file is opened anew for each."""
         sent: dict[str, Any] = {"headers": dict(headers or {})}
+        if held_s:
+            sent["timeout"] = _timeout(held_s)
         if query is not None:
             sent["params"] = {name: value for name, value in query.items() if value is not None}
         if body is not None:
@@ -206,7 +229,7 @@ class Connection:
             return client
         made = httpx2.Client(
             headers=self._headers(),
-            timeout=httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+            timeout=_timeout(),
             limits=httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
         )
         client = self._clients.setdefault(os.getpid(), made)
@@ -259,6 +282,11 @@ class Connection:
             f"The hub {self.url} cannot be reached ({why}).",
             todo="Is it running (forebay hub serve), and is FOREBAY_HUB right? Then try again.",
         )
+
+
+def _timeout(held_s: float = 0.0) -> httpx2.Timeout:
+    """A hub that holds an answer back is given that time, too."""
+    return httpx2.Timeout(_ANSWER_SECONDS + held_s, connect=_CONNECT_SECONDS)
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:

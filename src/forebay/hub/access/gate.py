@@ -7,6 +7,7 @@ before it is done, so nothing is done that the audit does not have.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import NoReturn
 
 from forebay.catalog.names import check_dataset_name
@@ -16,6 +17,7 @@ from forebay.hub.access.rules import (
     UNKNOWN,
     Action,
     Data,
+    Place,
     Principal,
     Subject,
     Verdict,
@@ -52,10 +54,11 @@ class Gate:
         ref: str = "",
         detail: str = "",
         volume_id: str = "",
+        site: str = "",
         missing: Missing | None = None,
         quiet: bool = False,
     ) -> Data:
-        """Let an action on a dataset (on a volume) through, or raise; `quiet` for what the audit need not have.
+        """Let an action on a dataset (on a volume, at a site) through, or raise; `quiet`: the audit need not have it.
 
         `missing` makes the error for one that is not there or may not be seen; by default that of the dataset's name.
         """
@@ -63,6 +66,8 @@ class Gate:
         subject = self.access.subjects.data(name, self.principal, volume_id)
         if subject is None or subject.removed:
             self.refuse(deed, UNKNOWN, missing or (lambda: self.no_dataset(name)))
+        if site:
+            subject = replace(subject, at=Place(site=site))
         verdict = decide(self.principal, action, subject)
         if not verdict.allowed:
             self.refuse(deed, verdict, missing or (lambda: self.no_dataset(name)))
@@ -119,6 +124,11 @@ class Gate:
         """Those of some names that this one may know of."""
         found = self.access.subjects.named(sorted(set(names)), self.principal)
         return {item.name for item in found if not item.removed and self.sees(item)}
+
+    def hidden_of(self, names: Iterable[str]) -> set[str]:
+        """Those of some names that datasets have, or had, which this one may not know of."""
+        found = self.access.subjects.named(sorted(set(names)), self.principal)
+        return {item.name for item in found if not self.sees(item)}
 
     def no_dataset(self, name: str) -> ForebayError:
         """The error of a dataset that is not there: it names only what this one may know of. InputError `bad-name`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from forebay.catalog.names import check_dataset_name, parse_ref
 from forebay.errors import ConflictError, ForebayError, NotFoundError
 from forebay.hub.access.gate import Gate
+from forebay.hub.access.outputs import submitter_of
 from forebay.hub.access.rules import HIDDEN, UNKNOWN, Action, Agent, Data, Person, Verdict
 from forebay.hub.access.trail import Deed
 from forebay.wire.access import DatasetPolicy, Role
@@ -24,13 +25,15 @@ from forebay.wire.catalog import (
     ref_of,
 )
 from forebay.wire.hub import Catalog
+from forebay.wire.runs import Runs
 
 
 class GuardedCatalog:
     """Implements `wire.hub.Catalog`."""
 
-    def __init__(self, catalog: Catalog, gate: Gate) -> None:
+    def __init__(self, catalog: Catalog, runs: Runs, gate: Gate) -> None:
         self._catalog = catalog
+        self._runs = runs
         self._gate = gate
 
     def datasets(self) -> list[Dataset]:
@@ -82,8 +85,14 @@ class GuardedCatalog:
         return self._catalog.recipe_path(manifest_digest)
 
     def add_version(self, new: NewVersion) -> AddedVersion:
-        self._may_add("catalog.add_version", Action.WRITE, new)
-        added = self._catalog.add_version(replace(new, created_by=self._gate.principal.name))
+        """An agent adds outputs, in the name of who submitted their run."""
+        who = self._gate.principal
+        if isinstance(who, Agent):
+            maker = submitter_of(self._gate, who, self._runs, new)
+        else:
+            self._may_add("catalog.add_version", Action.WRITE, new)
+            maker = who.name
+        added = self._catalog.add_version(replace(new, created_by=maker))
         return replace(added, version=self._shown([added.version])[0])
 
     def set_team(self, dataset: str, team: str) -> Dataset:

@@ -145,6 +145,28 @@ class Whole:
 Subject = Data | Place | Whole
 
 
+class OnRun(StrEnum):
+    """What somebody wants with a run: know of it, read its log and code, or end it and have it tried again."""
+
+    SEE = "see"
+    INSPECT = "read the log of"
+    STEER = "end or retry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A run: whose it is, at which sites its attempts were, and the datasets that it reads and makes.
+
+    A dataset that nobody ever made yet is in neither: its name is the run's own.
+    """
+
+    submitter: str
+    team: str
+    sites: frozenset[str]
+    reads: tuple[Data, ...]
+    makes: tuple[Data, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """`reason` says why not; it is told only where the subject is `visible`."""
@@ -170,6 +192,34 @@ def decide(principal: Principal, action: Action, subject: Subject) -> Verdict:
     if action is Action.GOVERN:
         least = Role.ADMIN  # what holds for a whole volume, as the teams' quotas do, nobody owns
     return _not_for_some(principal, action, subject) or _role_is_enough(principal, action, least) or ALLOWED
+
+
+def decide_on_run(principal: Principal, want: OnRun, job: Job) -> Verdict:
+    """The same for a run: who may not know of all its datasets does not know of it, unless it is their own."""
+    if isinstance(principal, Agent):
+        if principal.site not in job.sites:
+            return HIDDEN
+        return ALLOWED if want is OnRun.SEE else Verdict(allowed=False, reason=f"a site's agent may not {want} a run")
+    own = bool(job.submitter) and principal.user == job.submitter
+    if not all(_knows(principal, data, own=own) for data in (*job.reads, *job.makes)):
+        return HIDDEN
+    if want is OnRun.SEE or own or principal.role.covers(Role.ENGINEER):
+        return ALLOWED
+    if want is OnRun.INSPECT and job.team in principal.teams:
+        may_run = all(decide(principal, Action.RUN, data).allowed for data in job.reads)
+        if may_run and principal.role.covers(LEAST_ROLE[Action.RUN]):
+            return ALLOWED
+    others = "its team's members who may run on its data, " if want is OnRun.INSPECT else ""
+    return Verdict(allowed=False, reason=f"only who submitted it, {others}an engineer or an admin may {want} it")
+
+
+def decide_as_agent(principal: Principal, site: str) -> Verdict:
+    """Whether this is the agent of that site: nobody else speaks for it, whatever their role."""
+    if isinstance(principal, Agent) and principal.site == site:
+        return ALLOWED
+    if isinstance(principal, Agent):
+        return Verdict(allowed=False, reason=f"the token is for the agent of the site {principal.site!r} alone")
+    return Verdict(allowed=False, reason=f"only the agent of the site {site!r} may, with a token for it")
 
 
 def least_role(action: Action, at: Place | None) -> Role:
@@ -214,6 +264,11 @@ def _decide_for_agent(agent: Agent, action: Action, subject: Subject) -> Verdict
     if action not in AGENT_MAY or (isinstance(subject, Whole) and action is not Action.WARM):
         return Verdict(allowed=False, reason=f"a site's agent may not {action}")
     return (resides(action, subject) if isinstance(subject, Data) else None) or ALLOWED
+
+
+def _knows(person: Person, data: Data, *, own: bool) -> bool:
+    """Of one's own run one has named them oneself; but a token for some datasets knows no others."""
+    return (own and (not person.only or data.name in person.only)) or decide(person, Action.READ, data).visible
 
 
 def _has(person: Person, right: Right, data: Data) -> bool:

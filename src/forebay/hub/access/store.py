@@ -14,8 +14,9 @@ from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
+from forebay.errors import NotFoundError
 from forebay.hub.access import people, policies, tokens, trail
-from forebay.hub.access.rules import Principal
+from forebay.hub.access.rules import Person, Principal
 from forebay.hub.access.subjects import Subjects
 from forebay.wire.access import (
     AuditPage,
@@ -132,6 +133,15 @@ class AccessStore:
         if found is None or found.ended:
             raise tokens.not_signed_in()
         return found.principal
+
+    def person(self, user: str) -> Person | None:
+        """What a user may do at most, by now; None for one that is no more."""
+        with reading(self._engine) as connection:
+            try:
+                found = people.one_user(connection, user)
+            except NotFoundError:
+                return None
+        return Person(user=found.name, role=found.role, teams=frozenset(found.teams))
 
     def bootstrap(self, name: str = "admin", secret: str = "") -> MadeToken | None:
         """The first admin with a token, once in the life of a hub; None for all that come later or lose the race.

@@ -69,6 +69,9 @@ _FILL, _LEASE = _held(t.fill, t.fill.c.fill_id), _held(t.lease, t.lease.c.lease_
 _SITE = sa.select(t.volume_site.c.site).where(t.volume_site.c.volume_id == sa.bindparam("volume_id"))
 
 
+_MANY = 200
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """A fill or a lease: of what, where, and who claimed it."""
@@ -95,7 +98,7 @@ class Subjects:
 
     def named(self, names: Collection[str], asker: Principal) -> list[Data]:
         """Those of some names that are there; asked also for none, else time would tell of hidden ones."""
-        return self._data(asker, t.dataset.c.name.in_(names))
+        return self._data(asker, t.dataset.c.name.in_(names or [""]))
 
     def everything(self, asker: Principal) -> list[Data]:
         """All datasets that are there, and those that were."""
@@ -125,6 +128,21 @@ class Subjects:
             insert_if_absent(connection, t.volume_site, {"volume_id": volume_id, "site": site})
         return self.place(volume_id)
 
+    def runs_beginning(self, run_id: str) -> list[str]:
+        """The ids that begin so; of very many only some, since then it says nothing."""
+        if not run_id.isascii() or not run_id.isalnum():
+            return []
+        # No letter of an id comes after f.
+        here = sa.and_(t.run.c.run_id >= run_id, t.run.c.run_id < f"{run_id}z")
+        return self._run_ids(sa.select(t.run.c.run_id).where(here).limit(_MANY))
+
+    def runs_with_code(self, bundle: str, *, active: bool) -> list[str]:
+        """The runs that have this code bundle, newest first: all of them, or those that have not ended."""
+        here = t.run.c.new.contains(bundle, autoescape=True)
+        if active:
+            here = sa.and_(t.run.c.is_active.is_(True), here)
+        return self._run_ids(sa.select(t.run.c.run_id).where(here).order_by(t.run.c.run_seq.desc()))
+
     def savings(self, volume_id: str, by: LedgerKey, datasets: Iterable[str]) -> list[Savings]:
         """What these datasets saved, added up without the others."""
         with reading(self._engine) as connection:
@@ -134,6 +152,10 @@ class Subjects:
         """The links as these datasets' fills saw them."""
         with reading(self._engine) as connection:
             return link_rows.records(connection, now, datasets=datasets)
+
+    def _run_ids(self, query: sa.Select[Any]) -> list[str]:
+        with reading(self._engine) as connection:
+            return list(connection.execute(query).scalars())
 
     def _data(self, asker: Principal, *where: ColumnElement[bool]) -> list[Data]:
         query, given = (_DATA_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (_DATA, {})

@@ -14,11 +14,11 @@ from forebay.hub.access.trail import Request as CameFrom
 from forebay.hub.api.cookies import check_same_site, session_in
 from forebay.hub.api.rates import SIGN_IN_FAILED, SIGNED_IN
 from forebay.hub.door import Door
+from forebay.hub.watched import WatchedHub
 from forebay.wire.access import Access
-from forebay.wire.hub import Hub
 
 
-class TeamHub(Hub, Protocol):
+class TeamHub(WatchedHub, Protocol):
     """A hub that also knows who may do what on it."""
 
     @property

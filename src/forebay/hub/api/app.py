@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from forebay.hub.answers import Answers
 from forebay.hub.api import (
     audit,
+    bundles,
     datasets,
     files,
     fills,
@@ -19,8 +20,13 @@ from forebay.hub.api import (
     policies,
     progress,
     replicas,
+    run_logs,
+    run_streams,
+    runs,
     sign_in,
+    sites,
     tags,
+    tasks,
     teams,
     tokens,
     users,
@@ -35,6 +41,7 @@ from forebay.hub.api.measured import Measured, Metrics
 from forebay.hub.api.measured import router as metrics_router
 from forebay.hub.api.rates import Paced
 from forebay.hub.api.requests import Traced
+from forebay.hub.api.watching import Watchers
 from forebay.hub.door import Door
 from forebay.hub.lakes import PublicLakes
 from forebay.wire.http import API
@@ -57,8 +64,8 @@ def create_app(
 
     `hub_for` gives the hub that a bearer token may act through; `answers` keeps what writes with an idempotency key
     were answered; `check` raises while the hub is not ready; `check_lake` raises for lakes that no version may be in,
-    by default all that are not public; a `door` lets people with a browser in; streams end when it `is_stopping`. Where
-    there are `metrics`, they count the requests and are told under /metrics.
+    by default all that are not public; a `door` lets people with a browser in; streams and waits end when it
+    `is_stopping`. Where there are `metrics`, they count the requests and are told under /metrics.
     """
     # No pages of FastAPI's own: they would bring scripts from elsewhere.
     app = FastAPI(
@@ -70,10 +77,13 @@ def create_app(
     app.state.door = door
     app.state.check_lake = check_lake or PublicLakes()
     app.state.is_stopping = is_stopping
+    app.state.watchers = Watchers(is_stopping)
     api = APIRouter(prefix=API)
     for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases, replicas, links):
         api.include_router(part.router)
     for part in (users, teams, tokens, policies, audit):
+        api.include_router(part.router)
+    for part in (sites, tasks, runs, run_logs, run_streams, bundles):
         api.include_router(part.router)
     api.include_router(files.uploads)
     api.include_router(links.unkept)

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
-from starlette.concurrency import run_in_threadpool
 
-from forebay.errors import DamagedError, NotFoundError
+from forebay.errors import NotFoundError
 from forebay.hub.api.acting import Acting
 from forebay.hub.api.once import OnceRoute
+from forebay.hub.api.uploads import received
 from forebay.hub.api.values import Digest
-from forebay.wire.http import PARQUET, DamagedUploadError
+from forebay.wire.http import PARQUET
 from forebay.wire.hub import Hub
 
 router = APIRouter(tags=["files"], route_class=OnceRoute)
 uploads = APIRouter(tags=["files"])
 
-_BUFFER_BYTES = 1 << 20
 _FILE: dict[str, Any] = {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
 _COMES: dict[str, Any] = {"requestBody": {**_FILE, "required": True}}
 _GOES: dict[int | str, dict[str, Any]] = {200: {**_FILE, "description": "The file."}}
-Told = TypeVar("Told")
+_received = partial(received, name="upload.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,30 +95,3 @@ def _learned(hub: Hub, digest: str) -> Path:
     if path is None:
         raise NotFoundError("nothing-learned", f"No digest was learned for the manifest {digest}.")
     return path
-
-
-async def _received(request: Request, keep: Callable[[Path], Told]) -> Told:
-    async with _file_of(request) as file:
-        try:
-            return await run_in_threadpool(keep, file)
-        except DamagedError as error:
-            raise DamagedUploadError(error.kind, error.message, todo="Send a whole one.") from error
-
-
-@asynccontextmanager
-async def _file_of(request: Request) -> AsyncIterator[Path]:
-    """The request's body as a file, written a MiB at a time by another thread."""
-    folder = await run_in_threadpool(tempfile.TemporaryDirectory, prefix="forebay-upload-")
-    try:
-        path = Path(folder.name) / "upload.parquet"
-        with path.open("wb") as file:
-            waiting = bytearray()
-            async for chunk in request.stream():
-                waiting += chunk
-                if len(waiting) >= _BUFFER_BYTES:
-                    await run_in_threadpool(file.write, bytes(waiting))
-                    waiting.clear()
-            await run_in_threadpool(file.write, bytes(waiting))
-        yield path
-    finally:
-        await run_in_threadpool(folder.cleanup)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forebay.catalog.archive import BUNDLE_BYTES
 from forebay.errors import InputError, UnavailableError
 from forebay.hub.api.errors import error_response
 from forebay.settings import Frequency
 from forebay.wire.http import API
 
 _UPLOAD = re.compile(rf"{API}/(manifests|seals|manifests/[0-9a-f]+/recipe)/?")
+_BUNDLE = re.compile(rf"{API}/bundles/?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +27,17 @@ class Limits:
 
     body_bytes: int = 8 << 20
     upload_bytes: int = 1 << 30
+    bundle_bytes: int = BUNDLE_BYTES + (1 << 20)
     silent_seconds: float = 30.0
     token_rate: Frequency | None = None
     address_rate: Frequency | None = None
     failed_sign_ins: Frequency | None = None
+
+    def most_at(self, path: str) -> int:
+        """The most that a request to there may send; of a code bundle a little more than is kept, which is told so."""
+        if _BUNDLE.fullmatch(path):
+            return self.bundle_bytes
+        return self.upload_bytes if _UPLOAD.fullmatch(path) else self.body_bytes
 
 
 class Bounded:
@@ -42,7 +51,7 @@ class Bounded:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = self._limits.upload_bytes if _UPLOAD.fullmatch(scope["path"]) else self._limits.body_bytes
+        most = self._limits.most_at(scope["path"])
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > most:
             response = error_response(_too_large(most), scope["state"]["request_id"])

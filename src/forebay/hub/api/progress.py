@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import anyio
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from forebay.errors import ForebayError
 from forebay.hub.api.acting import Acting
+from forebay.hub.api.streams import Ending, Told, described, event, stream_of
 from forebay.wire.cache import OpenFill, ReplicaState
 from forebay.wire.codec import to_json
 from forebay.wire.http import error_to_json
@@ -27,17 +27,11 @@ from forebay.wire.hub import Hub
 router = APIRouter(tags=["fills"])
 
 _PAUSE_SECONDS = 0.5
-_PING_SECONDS = 15
 _LONGEST_ID = 8000
-# Less than the server gives requests at its end: a stream shall be whole, not cut.
-_LAST_WORDS_SECONDS = 5
-_EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        "description": "`fill`: a fill's state, as in the list of fills. `ended`: its id, its replica and that one's "
-        "state. `error`: the error that ended the stream.",
-    }
-}
+_EVENTS = described(
+    "`fill`: a fill's state, as in the list of fills. `ended`: its id, its replica and that one's state. `error`: the "
+    "error that ended the stream."
+)
 
 Known = dict[str, tuple[str, str]]
 """By fill: what its state was told to be, in short, and its replica."""
@@ -61,21 +55,12 @@ async def stream(
 ) -> EventSourceResponse:
     """Follow the fills on a volume."""
     await run_in_threadpool(hub.volumes.get, volume_id)
-    stopping = anyio.Event()
-
-    def is_over() -> bool:
-        return stopping.is_set() or request.app.state.is_stopping()
-
-    told = _told(hub, volume_id, _known(last_event_id), is_over, stopping)
-    return EventSourceResponse(
-        told, ping=_PING_SECONDS, shutdown_event=stopping, shutdown_grace_period=_LAST_WORDS_SECONDS
-    )
+    known = _known(last_event_id)
+    return stream_of(request, lambda ending: _told(hub, volume_id, known, ending))
 
 
-async def _told(
-    hub: Hub, volume_id: str, known: Known, is_over: Callable[[], bool], stopping: anyio.Event
-) -> AsyncIterator[Any]:
-    while not is_over():
+async def _told(hub: Hub, volume_id: str, known: Known, ending: Ending) -> Told:
+    while not ending.is_over:
         try:
             fills = await run_in_threadpool(hub.fills.open_fills, volume_id)
             changed = [fill for fill in fills if known.get(fill.fill_id) != _short(fill)]
@@ -91,8 +76,7 @@ async def _told(
             _, ref = known.pop(fill_id)
             end = Ended(fill_id=fill_id, ref=ref, state=states.get(ref, ReplicaState.ABSENT))
             yield _event("ended", to_json(end), known)
-        with anyio.move_on_after(_PAUSE_SECONDS):
-            await stopping.wait()
+        await ending.pause(_PAUSE_SECONDS)
 
 
 def _states(hub: Hub, volume_id: str) -> Mapping[str, ReplicaState]:
@@ -108,8 +92,7 @@ def _short(fill: OpenFill) -> tuple[str, str]:
 def _event(name: str, data: Any, known: Known) -> Mapping[str, str]:
     """An id that grew too long for a header is left out: a reader that comes back with an older one is told more."""
     told = base64.urlsafe_b64encode(json.dumps(known, separators=(",", ":")).encode()).decode()
-    event = {"event": name, "data": json.dumps(data)}
-    return event if len(told) > _LONGEST_ID else {**event, "id": told}
+    return event(name, data, "" if len(told) > _LONGEST_ID else told)
 
 
 def _known(last_event_id: str | None) -> Known:

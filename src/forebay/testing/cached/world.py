@@ -69,7 +69,7 @@ class World:
             self.home.symlink_to(tempfile.mkdtemp(dir=HOMES))
         if node is None and not (self.home / "hub.db").exists():
             self.home.mkdir(exist_ok=True)
-            shutil.copy(_migrated_database(), self.home / "hub.db")
+            shutil.copy(migrated_database(), self.home / "hub.db")
         self.hub = self.open_hub()
 
     @property
@@ -182,7 +182,7 @@ def holder(purpose: str = "test", *, far: bool = False) -> Holder:
 
 
 @functools.cache
-def _migrated_database() -> Path:
+def migrated_database() -> Path:
     """An empty database with all tables, made once a process: migrating takes most of a second."""
     folder = Path(tempfile.mkdtemp(prefix="forebay-database-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from forebay.cli.use import filled_in, variables_of
+from forebay.runs.placeholders import filled_in, variables_of
 
 
 def test_only_our_names_in_braces_are_replaced() -> None:

@@ -1,0 +1,132 @@
+"""Why something is as it is: of a run, a task or a version at the sites, all that its state has to say for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from forebay.catalog.names import did_you_mean
+from forebay.errors import InputError, NotFoundError
+from forebay.wire.cache import Replica
+from forebay.wire.catalog import Version
+from forebay.wire.hub import Hub
+from forebay.wire.runs import Run, RunQuery
+from forebay.wire.sites import SiteRecord, Task
+
+_NEAR = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """One state with its story. `what` is `run`, a kind of task, or `replica`; `site` "" where it has none yet."""
+
+    thing: str
+    what: str
+    site: str
+    state: str
+    reason: str
+    since: float
+    attempts: int = 0
+    next_try_at: float = 0.0
+    last_error: str = ""
+    unblock: str = ""
+
+
+def why(hub: Hub, thing: str, site: str = "") -> list[Why]:
+    """A run or a task by (the beginning of) its id, or a version at its sites, or at one of them.
+
+    NotFoundError `nothing-found`, `site-not-found`; InputError `bad-ref`.
+    """
+    if "@" in thing:
+        return _of_version(hub, hub.catalog.resolve(thing), site)
+    found = _run(hub, thing)
+    if found is not None:
+        return [_of_run(found), *(_of_task(task) for task in hub.sites.tasks() if task.run_id == found.run_id)]
+    tasks = [task for task in hub.sites.tasks() if task.task_id.startswith(thing)]
+    if len(tasks) == 1:
+        return [_of_task(tasks[0])]
+    try:
+        return _of_version(hub, hub.catalog.resolve(thing), site)
+    except NotFoundError:
+        raise _nothing(hub, thing) from None
+
+
+def _run(hub: Hub, run_id: str) -> Run | None:
+    try:
+        return hub.runs.get(run_id)
+    except NotFoundError:
+        return None
+    except InputError as error:
+        if error.kind == "bad-name":
+            return None
+        raise
+
+
+def _of_run(run: Run) -> Why:
+    return Why(
+        thing=run.run_id,
+        what="run",
+        site=run.site,
+        state=run.state.value,
+        reason=run.reason,
+        since=run.since,
+        attempts=len(run.attempts),
+        next_try_at=run.next_try_at,
+        last_error=run.last_error,
+        unblock=run.unblock,
+    )
+
+
+def _of_task(task: Task) -> Why:
+    return Why(
+        thing=task.ref or task.run_id or task.task_id,
+        what=task.kind.value,
+        site=task.site,
+        state=task.state.value,
+        reason=task.reason,
+        since=task.since,
+        attempts=task.attempts,
+        next_try_at=task.next_try_at,
+        last_error=task.last_error,
+        unblock=task.unblock,
+    )
+
+
+def _of_version(hub: Hub, version: Version, site: str) -> list[Why]:
+    records = [hub.sites.get(site)] if site else hub.sites.all()
+    if not records:
+        todo = f"On this machine's volume: forebay cache why {version.ref}"
+        raise NotFoundError("no-site", "This hub has no sites.", todo=todo)
+    tasks = hub.sites.tasks(site)
+    return [told for record in records for told in _at(hub, version, record, tasks)]
+
+
+def _at(hub: Hub, version: Version, record: SiteRecord, tasks: Sequence[Task]) -> list[Why]:
+    try:
+        replica = hub.replicas.get(record.volume_id, version)
+    except NotFoundError:
+        replica = None
+    own = [task for task in tasks if task.site == record.name and task.ref == version.ref]
+    return [_of_replica(version, record, replica), *map(_of_task, own)]
+
+
+def _of_replica(version: Version, record: SiteRecord, replica: Replica | None) -> Why:
+    if replica is None:
+        reason = "nobody has brought it there, or it was evicted"
+        return Why(thing=version.ref, what="replica", site=record.name, state="absent", reason=reason, since=0.0)
+    return Why(
+        thing=version.ref,
+        what="replica",
+        site=record.name,
+        state=replica.state.value,
+        reason=replica.reason,
+        since=replica.since,
+        attempts=replica.attempts,
+    )
+
+
+def _nothing(hub: Hub, thing: str) -> NotFoundError:
+    runs = [run.run_id for run in hub.runs.page(RunQuery(limit=_NEAR)).runs]
+    names = [*runs, *(task.task_id for task in hub.sites.tasks()), *(item.name for item in hub.catalog.datasets())]
+    todo = did_you_mean(thing, names, otherwise="Name a run (forebay runs ls), a task (forebay sites tasks) or a REF.")
+    return NotFoundError("nothing-found", f"There is no run, task or version {thing!r}.", todo=todo)

@@ -1,0 +1,290 @@
+"""What placement is told of the world, read from the database: sites, what is on their volumes, links, policies, queue.
+
+Reads only, inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from forebay.cache.machine import Terms, is_held
+from forebay.catalog import schema as t
+from forebay.catalog.names import NumberRef, parse_ref
+from forebay.hub import run_rows, site_rows, task_rows
+from forebay.hub.run_rows import Kept
+from forebay.runs.backlog import Queued
+from forebay.runs.request import SITE, estimate_of, request_of, resources_of, weights_of
+from forebay.runs.world import Presence, Wanted, World
+from forebay.sites.labels import parse_labels
+from forebay.sites.links import Link, declared
+from forebay.sites.site import Resources, Site, Working
+from forebay.sites.state import SiteTerms
+from forebay.sites.tasks import Errand
+from forebay.wire.cache import ReplicaState
+from forebay.wire.catalog import ref_of
+from forebay.wire.runs import NewRun
+from forebay.wire.sites import TaskKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """`queue` are the runs that may be placed, filled for or started now; `waiting` all that have no attempt under way.
+
+    `gone` tells of waiting runs the versions that are no more. `fills` are those that are wanted, by site and ref.
+    """
+
+    now: float
+    number: int
+    world: World
+    queue: tuple[Queued, ...] = ()
+    waiting: Mapping[str, Kept] = field(default_factory=dict)
+    gone: Mapping[str, str] = field(default_factory=dict)
+    agents: Mapping[str, int] = field(default_factory=dict)
+    fills: Mapping[tuple[str, str], Errand] = field(default_factory=dict)
+    versions: Mapping[str, Wanted] = field(default_factory=dict)
+
+
+def load(
+    connection: Connection, number: int, now: float, terms: SiteTerms, cache_terms: Terms, new: NewRun | None = None
+) -> Facts:
+    """All that a pass needs; also of the versions that `new` reads."""
+    kept = run_rows.load(connection, run_rows.active())
+    waiting = {item.course.run.run_id: item for item in kept if item.course.is_waiting}
+    refs = {use.ref for item in waiting.values() for use in item.course.run.new.data}
+    refs |= {use.ref for use in new.data} if new else set()
+    versions = _versions(connection, refs)
+    gone = _gone(waiting.values(), versions)
+    wanted = {ref: item.wanted for ref, item in versions.items()}
+    fills = {
+        (errand.task.site, errand.task.ref): errand
+        for errand in task_rows.opened(connection)
+        if errand.task.kind is TaskKind.FILL
+    }
+    rows = site_rows.every(connection)
+    placed = _placed_refs(item for item in waiting.values() if item.course.run.run_id not in gone)
+    sites = [_site(connection, row, kept, wanted, placed, now, terms) for row in rows]
+    world = World(
+        sites=tuple(sites),
+        links=links_for_world({item.lake for item in wanted.values()}, [site.name for site in sites]),
+        presence=_presence(connection, rows, versions, fills, now, cache_terms),
+        residency=_residency(connection, {item.dataset for item in wanted.values()}),
+    )
+    return Facts(
+        now=now,
+        number=number,
+        world=world,
+        queue=tuple(_queue(waiting.values(), gone, wanted, now)),
+        waiting=waiting,
+        gone=gone,
+        agents={row["name"]: row["agent_token"] for row in rows if row["attached"]},
+        fills=fills,
+        versions=wanted,
+    )
+
+
+def links_for_world(lakes: Collection[str], sites: Iterable[str]) -> dict[tuple[str, str], Link]:
+    """The ways from each lake to each site, as they are assumed to be."""
+    return {(lake, site): declared(lake, site) for site in sites for lake in lakes}
+
+
+def lake_of(lake_url: str) -> str:
+    """The lake that a version lies in: versions in other folders of one bucket come over the same link."""
+    parts = urlsplit(lake_url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Version:
+    key: int
+    wanted: Wanted
+
+
+def _versions(connection: Connection, refs: Collection[str]) -> dict[str, _Version]:
+    """Those that are there."""
+    named = {ref: parse_ref(ref) for ref in refs}
+    datasets = sorted({ref.dataset for ref in named.values()})
+    query = (
+        sa.select(t.dataset.c.name, t.version)
+        .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
+        .where(t.dataset.c.removed_at == 0, t.dataset.c.name.in_(datasets))
+        .where(t.version.c.number.in_(sorted({ref.number for ref in named.values() if isinstance(ref, NumberRef)})))
+    )
+    found = {}
+    for row in connection.execute(query):
+        ref = ref_of(row.name, row.number, row.subset)
+        if ref in named:
+            wanted = Wanted(ref=ref, dataset=row.name, size_bytes=row.size_bytes, lake=lake_of(row.lake_url))
+            found[ref] = _Version(key=row.version_id, wanted=wanted)
+    return found
+
+
+def _gone(waiting: Iterable[Kept], versions: Collection[str]) -> dict[str, str]:
+    """By run, a version that it reads and that was forgotten since."""
+    gone = {}
+    for item in waiting:
+        missing = [use.ref for use in item.course.run.new.data if use.ref not in versions]
+        if missing:
+            gone[item.course.run.run_id] = missing[0]
+    return gone
+
+
+def _queue(
+    waiting: Iterable[Kept], gone: Collection[str], wanted: Mapping[str, Wanted], now: float
+) -> Iterable[Queued]:
+    for item in waiting:
+        run = item.course.run
+        if run.run_id not in gone and now >= run.next_try_at:
+            request = request_of(run.run_id, run.new, run.submitted_at, wanted)
+            yield Queued(request=request, site=run.site or None, weights=weights_of(run.new))
+
+
+def _placed_refs(waiting: Iterable[Kept]) -> dict[str, set[str]]:
+    """By site, the versions that runs which are placed there are going to read."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for item in waiting:
+        found[item.course.run.site].update(use.ref for use in item.course.run.new.data)
+    return found
+
+
+def _site(
+    connection: Connection,
+    row: site_rows.Row,
+    kept: Iterable[Kept],
+    wanted: Mapping[str, Wanted],
+    placed: Mapping[str, set[str]],
+    now: float,
+    terms: SiteTerms,
+) -> Site:
+    stands = site_rows.stands(row, now, terms)
+    needed = sorted(placed.get(row["name"], ()))
+    limit_bytes, free_bytes, room_bytes = _room(connection, row["volume_id"], [wanted[ref] for ref in needed], now)
+    return Site(
+        name=row["name"],
+        capacity=Resources(gpus=row["gpus"], cpus=row["cpus"], memory_bytes=row["memory_bytes"]),
+        labels={**parse_labels(row["labels"]), SITE: row["name"]},
+        state=stands.state,
+        state_reason=stands.reason,
+        working=tuple(_working(item, now) for item in kept if _works_at(item, row["name"])),
+        volume_bytes=limit_bytes,
+        free_bytes=free_bytes,
+        room_bytes=room_bytes,
+        gpu_hour_price=row["gpu_hour_price"],
+        cpu_hour_price=row["cpu_hour_price"],
+    )
+
+
+def _works_at(item: Kept, site: str) -> bool:
+    attempt = item.course.under_way
+    return attempt is not None and attempt.site == site
+
+
+def _working(item: Kept, now: float) -> Working:
+    attempt = item.course.under_way
+    assert attempt is not None
+    new = item.course.run.new
+    elapsed_s = max(0.0, now - attempt.started_at) if attempt.started_at else 0.0
+    return Working(resources=resources_of(new), estimate_s=estimate_of(new), elapsed_s=elapsed_s)
+
+
+def _room(
+    connection: Connection, volume_id: str, needed: Iterable[Wanted], now: float
+) -> tuple[int | None, int | None, int | None]:
+    """The volume's limit, what is free of it, and what a fill could have: not what is leased, pinned or soon read."""
+    row = connection.execute(sa.select(t.volume).where(t.volume.c.volume_id == volume_id)).first()
+    if row is None:
+        return None, None, None
+    reserved = sa.select(sa.func.coalesce(sa.func.sum(t.fill.c.reserved_bytes), 0))
+    reserved_bytes = int(connection.execute(reserved.where(t.fill.c.volume_id == volume_id)).scalar_one())
+    refs = {item.ref for item in needed}
+    stays_bytes = sum(
+        kept.size_bytes
+        for kept in connection.execute(_KEPT, {"volume_id": volume_id, "now": now})
+        if kept.stays or ref_of(kept.name, kept.number, kept.subset) in refs
+    )
+    return (
+        row.limit_bytes,
+        max(0, row.limit_bytes - row.used_bytes - reserved_bytes),
+        max(0, row.limit_bytes - reserved_bytes - stays_bytes),
+    )
+
+
+def _kept_there() -> sa.Select[Any]:
+    now: sa.BindParameter[float] = sa.bindparam("now")
+    leased = (
+        sa.select(t.lease.c.lease_id)
+        .where(t.lease.c.volume_id == t.replica.c.volume_id, t.lease.c.version_id == t.replica.c.version_id)
+        .where(t.lease.c.expires_at > now)
+        .exists()
+    )
+    pinned = sa.and_(t.replica.c.pinned_by != "", sa.or_(t.replica.c.pin_until == 0, t.replica.c.pin_until > now))
+    there = (ReplicaState.READY.value, ReplicaState.DAMAGED.value)
+    return (
+        sa.select(
+            t.dataset.c.name,
+            t.version.c.number,
+            t.version.c.subset,
+            t.version.c.size_bytes,
+            sa.or_(leased, pinned).label("stays"),
+        )
+        .join(t.version, t.version.c.version_id == t.replica.c.version_id)
+        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+        .where(t.replica.c.volume_id == sa.bindparam("volume_id"), t.replica.c.state.in_(there))
+    )
+
+
+_KEPT = _kept_there()
+
+
+def _presence(
+    connection: Connection,
+    rows: Iterable[site_rows.Row],
+    versions: Mapping[str, _Version],
+    fills: Mapping[tuple[str, str], Errand],
+    now: float,
+    terms: Terms,
+) -> dict[tuple[str, str], Presence]:
+    sites = {row["volume_id"]: row["name"] for row in rows}
+    by_key = {item.key: item.wanted for item in versions.values()}
+    keys = sorted(by_key)
+    found: dict[tuple[str, str], Presence] = {}
+    open_fills = sa.select(t.fill).where(t.fill.c.volume_id.in_(sorted(sites)), t.fill.c.version_id.in_(keys))
+    for fill in connection.execute(open_fills):
+        wanted = by_key[fill.version_id]
+        live = is_held(fill.expires_at, now, terms.hold_seconds)
+        found[sites[fill.volume_id], wanted.ref] = _of_fill(fill, wanted, now, live=live)
+    for (site, ref), errand in fills.items():
+        if ref in versions and not errand.stopping:
+            before = found.get((site, ref)) or Presence(missing_bytes=versions[ref].wanted.size_bytes)
+            rate = before.fill_bytes_s if before.filling else 0.0
+            found[site, ref] = Presence(missing_bytes=before.missing_bytes, filling=True, fill_bytes_s=rate)
+    replicas = sa.select(t.replica.c.volume_id, t.replica.c.version_id).where(
+        t.replica.c.state == ReplicaState.READY.value,
+        t.replica.c.volume_id.in_(sorted(sites)),
+        t.replica.c.version_id.in_(keys),
+    )
+    for volume_id, key in connection.execute(replicas):
+        found[sites[volume_id], by_key[key].ref] = Presence(missing_bytes=0)
+    return found
+
+
+def _of_fill(fill: Any, wanted: Wanted, now: float, *, live: bool) -> Presence:
+    """What a fill still lacks: at least a byte, since it is not ready."""
+    missing_bytes = max(1, wanted.size_bytes - fill.present_bytes - fill.moved_bytes)
+    seconds = max(1.0, now - fill.started_at)
+    return Presence(missing_bytes=missing_bytes, filling=live, fill_bytes_s=fill.moved_bytes / seconds if live else 0.0)
+
+
+def _residency(connection: Connection, datasets: Collection[str]) -> dict[str, frozenset[str]]:
+    query = (
+        sa.select(t.dataset.c.name, t.dataset_policy.c.sites)
+        .join(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
+        .where(t.dataset.c.name.in_(sorted(datasets)), t.dataset_policy.c.sites != "")
+    )
+    return {row.name: frozenset(row.sites.split()) for row in connection.execute(query)}

@@ -1,0 +1,139 @@
+"""Reads and writes the rows of sites, and the states that follow from them. Works inside the caller's transaction.
+
+Lock order, for whoever needs several: the scheduler's count, sites by name, tasks, runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from forebay.catalog import schema as t
+from forebay.catalog.names import did_you_mean
+from forebay.errors import ConflictError, NotFoundError
+from forebay.sites.state import Seen, SiteTerms, Standing, stand
+from forebay.wire.cache import VolumeState
+from forebay.wire.sites import SiteRecord, SiteState
+
+Row = Any
+
+_IS_THERE = t.site.c.removed_at == 0
+_ALL = (
+    sa.select(t.site, t.volume.c.state.label("volume_state"), t.volume.c.state_reason.label("volume_reason"))
+    .outerjoin(t.volume, t.volume.c.volume_id == t.site.c.volume_id)
+    .where(_IS_THERE)
+    .order_by(t.site.c.name)
+)
+# Every beat and every look for orders asks for one: it is made once, which takes longer than running it.
+_ONE = _ALL.where(t.site.c.name == sa.bindparam("site"))
+_LOCK = sa.select(t.site.c.name).where(t.site.c.name == sa.bindparam("site")).with_for_update()
+
+
+def every(connection: Connection) -> list[Row]:
+    """All sites, by name."""
+    return list(connection.execute(_ALL).mappings())
+
+
+def find(connection: Connection, site: str, *, lock: bool = False) -> Row:
+    """One site, locked until the transaction ends where asked; NotFoundError `site-not-found`."""
+    if lock:
+        connection.execute(_LOCK, {"site": site})
+    row = connection.execute(_ONE, {"site": site}).mappings().first()
+    if row is None:
+        known = connection.execute(sa.select(t.site.c.name).where(_IS_THERE)).scalars()
+        todo = did_you_mean(site, known, otherwise="forebay sites ls shows all of them.")
+        raise NotFoundError("site-not-found", f"There is no site {site!r}.", todo=todo)
+    return row
+
+
+def held_by(connection: Connection, site: str, agent_token: int, *, lock: bool = False) -> Row:
+    """The site, if the agent with that token has it; ConflictError `fenced`."""
+    row = find(connection, site, lock=lock)
+    if not row["attached"] or row["agent_token"] != agent_token:
+        raise ConflictError(
+            "fenced",
+            f"The site {site} is not this agent's any more.",
+            todo="Attach again; if another agent runs for this site, end one of them.",
+        )
+    return row
+
+
+def write(
+    connection: Connection, row: Row, now: float, terms: SiteTerms, *, orders: bool = False, **values: Any
+) -> None:
+    """Change a locked site, and its state with it. `orders`: those of its agent change, too."""
+    before = standing(row)
+    after = stand(before, _seen({**row, **values}), now, terms)
+    changed: dict[str, Any] = dict(values)
+    if after != before:
+        changed |= {
+            "state": after.state.value,
+            "reason": after.reason,
+            "since": after.since,
+            "trouble_since": after.trouble_since,
+        }
+    if orders or after.state is not before.state:
+        changed["revision"] = t.site.c.revision + 1
+    if changed:
+        connection.execute(sa.update(t.site).where(t.site.c.name == row["name"]).values(changed))
+
+
+def change_orders(connection: Connection, site: str) -> None:
+    """Whoever waits for the orders of a site gets them anew."""
+    connection.execute(sa.update(t.site).where(t.site.c.name == site).values(revision=t.site.c.revision + 1))
+
+
+def standing(row: Row) -> Standing:
+    """As it was written last."""
+    return Standing(
+        state=SiteState(row["state"]),
+        reason=row["reason"],
+        since=row["since"],
+        trouble_since=row["trouble_since"],
+    )
+
+
+def stands(row: Row, now: float, terms: SiteTerms) -> Standing:
+    """As it is now."""
+    return stand(standing(row), _seen(row), now, terms)
+
+
+def volume_of(row: Row) -> VolumeState | None:
+    """How the site's volume is; None: the hub does not know it."""
+    return None if row["volume_state"] is None else VolumeState(row["volume_state"])
+
+
+def record(row: Row, now: float, terms: SiteTerms) -> SiteRecord:
+    """A site as a wire value, with its state as it is now."""
+    is_now = stands(row, now, terms)
+    return SiteRecord(
+        name=row["name"],
+        volume_id=row["volume_id"],
+        state=is_now.state,
+        reason=is_now.reason,
+        since=is_now.since,
+        wanted=SiteState(row["wanted"]),
+        labels=row["labels"],
+        gpus=row["gpus"],
+        cpus=row["cpus"],
+        memory_bytes=row["memory_bytes"],
+        engine=row["engine"],
+        release=row["release"],
+        agent_token=row["agent_token"],
+        seen_at=row["seen_at"],
+        gpu_hour_price=row["gpu_hour_price"],
+        cpu_hour_price=row["cpu_hour_price"],
+    )
+
+
+def _seen(row: Row) -> Seen:
+    return Seen(
+        wanted=SiteState(row["wanted"]),
+        wanted_reason=row["wanted_reason"],
+        attached=row["attached"],
+        seen_at=row["seen_at"],
+        volume=volume_of(row),
+        volume_reason=row["volume_reason"] or "",
+    )

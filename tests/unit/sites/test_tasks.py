@@ -1,0 +1,106 @@
+"""The life of a task, by random histories."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forebay.sites import tasks
+from forebay.sites.tasks import BACKOFF_S, LONGEST_BACKOFF_S, Errand, Event, begin, step
+from forebay.wire.sites import Report, TaskKind, TaskState
+
+NOW = 1_800_000_000.0
+
+reports = st.builds(
+    Report,
+    task_id=st.just("t"),
+    token=st.integers(0, 4),
+    state=st.sampled_from(TaskState),
+    detail=st.sampled_from(("", "why")),
+    done_bytes=st.integers(0, 10),
+    retryable=st.booleans(),
+    todo=st.just("mend it"),
+)
+events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(tasks.Wanted, by=st.sampled_from(("", "ada", "run 1")), reason=st.sampled_from(("", "soon"))),
+    st.just(tasks.Due()),
+    st.just(tasks.Due()),
+    st.builds(tasks.AgentGone, reason=st.just("gone")),
+    st.builds(tasks.Told, report=reports, doubt=st.sampled_from(("", "", "it is not there"))),
+    st.builds(tasks.Told, report=reports),
+    st.builds(tasks.Withdrawn, reason=st.sampled_from(("", "not wanted"))),
+)
+histories = st.lists(st.tuples(events, st.sampled_from((0.0, 1.0, 30.0, 700.0))), max_size=40)
+
+
+def _new() -> Errand:
+    return begin("t", "dgx", TaskKind.FILL, "clicks@v1", by="ada", reason="soon", now=NOW)
+
+
+def _tell(errand: Errand, state: TaskState, now: float = NOW, **facts: object) -> Errand:
+    report = Report(task_id="t", token=errand.task.token, state=state, **facts)  # type: ignore[arg-type]
+    return step(errand, tasks.Told(report=report), now)
+
+
+@settings(max_examples=1500)
+@given(history=histories)
+def test_whatever_happens_its_promises_hold(history: list[tuple[Event, float]]) -> None:
+    now, errand = NOW, _new()
+    for event, later_s in history:
+        now += later_s
+        after = step(errand, event, now)
+        task = after.task
+        if errand.task.state.is_final:
+            assert after is errand, "final states stay"
+        elif not task.state.is_final:
+            assert task.reason
+            assert task.unblock
+        assert task.token in (errand.task.token, errand.task.token + 1)
+        if task.token > errand.task.token:
+            assert task.state is TaskState.ORDERED
+            assert not errand.is_ordered, "one order at a time"
+        if isinstance(event, tasks.Told) and event.report.token != errand.task.token:
+            assert after is errand, "an older token changes nothing"
+        if task.last_error and errand.task.last_error and not task.state.is_final:
+            assert task.since == errand.task.since, "failing over and over is since one moment"
+        assert step(after, event, now) == after, "the same event twice does what it does once"
+        errand = after
+
+
+def test_each_failure_waits_longer_up_to_a_bound() -> None:
+    errand, now, waits = _new(), NOW, []
+    for _ in range(10):
+        errand = step(errand, tasks.Due(), now)
+        errand = _tell(errand, TaskState.FAILED, now, detail="the lake is away")
+        waits.append(errand.task.next_try_at - now)
+        assert step(errand, tasks.Due(), now + waits[-1] - 0.1) is errand
+        now += waits[-1]
+    assert waits[0] == BACKOFF_S
+    assert waits == sorted(waits)
+    assert waits[-1] == LONGEST_BACKOFF_S
+    assert "10 times" in errand.task.reason
+
+
+def test_what_is_withdrawn_while_it_waits_is_cancelled_at_once_and_else_when_its_agent_says_so() -> None:
+    assert step(_new(), tasks.Withdrawn(reason="no"), NOW).task.state is TaskState.CANCELLED
+    errand = step(step(_new(), tasks.Due(), NOW), tasks.Withdrawn(reason="no"), NOW)
+    assert errand.stopping == "no"
+    for state in (TaskState.CANCELLED, TaskState.FAILED):
+        assert _tell(errand, state).task.state is TaskState.CANCELLED
+    assert _tell(errand, TaskState.DONE).task.state is TaskState.DONE, "it was done before"
+
+
+def test_what_is_wanted_again_while_it_ends_is_ordered_again() -> None:
+    errand = step(step(_new(), tasks.Due(), NOW), tasks.Withdrawn(reason="no"), NOW)
+    errand = step(errand, tasks.Wanted(by="bob", reason="after all"), NOW)
+    errand = _tell(errand, TaskState.CANCELLED)
+    assert errand.task.state is TaskState.WAITING
+    errand = step(errand, tasks.Due(), NOW + BACKOFF_S)
+    assert (errand.task.state, errand.task.token) == (TaskState.ORDERED, 2)
+
+
+def test_what_a_person_wants_stays_theirs_when_a_run_wants_it_too() -> None:
+    errand = step(_new(), tasks.Wanted(by="run 1", reason="a run"), NOW)
+    assert errand.task.asked_by == "ada"
+    of_run = begin("t", "dgx", TaskKind.FILL, "clicks@v1", by="run 1", reason="a run", now=NOW)
+    assert step(of_run, tasks.Wanted(by="bob", reason="mine"), NOW).task.asked_by == "bob"
