@@ -64,7 +64,8 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
     from forebay.hub.access.store import AccessStore
     from forebay.hub.api.limits import Limits
     from forebay.hub.local import LocalHub
-    from forebay.hub.serve import Address, guarded_by, serve
+    from forebay.hub.metrics.readers import GuardedMetrics
+    from forebay.hub.serve import Address, More, guarded_by, serve
     from forebay.settings import parse_limit
 
     given = {"hub": "", "hub_port": port, "site": site}
@@ -76,6 +77,8 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
             made = access.bootstrap(secret=settings.token)
             secret = None if made is None or settings.token else made.secret
             limits = Limits(upload_bytes=int(parse_limit(settings.hub_upload_limit)))
+            # One's own machine: every lake that it reaches is its owner's to name.
+            more = More(metrics=GuardedMetrics(hub, access, session.clock, settings.metrics_token), check_lake=bool)
 
             def tell(url: str) -> None:
                 told = Up(url=url, token=secret, site=agent.hello.site)
@@ -84,7 +87,7 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
 
             def try_port(number: int) -> None:
                 address = Address(host="127.0.0.1", port=number)
-                serve(hub, guarded_by(access, hub), address, session.clock, limits, tell)
+                serve(hub, guarded_by(access, hub), address, session.clock, limits, tell, more)
 
             with _running(agent) as runner:
                 try:

@@ -165,7 +165,8 @@ def test_a_flipped_bit_comes_again_from_the_lake_and_is_told(pair: Pair) -> None
     suspected = near.hub.replicas.get(near.cache.volume_id, version)
     assert suspected is not None
     assert suspected.verified_at == 0.0
-    assert pair.far_ledger().peer_bytes <= sum(map(len, FILES.values())) - len(BIG)
+    ledger = pair.far_ledger()
+    assert (ledger.moved_bytes, ledger.peer_bytes) == (pair.sent() - before, sum(map(len, FILES.values())))
 
 
 class _InterruptedError(Exception):
