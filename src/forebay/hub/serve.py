@@ -36,6 +36,8 @@ from forebay.hub.local import LocalHub
 from forebay.loopback import is_loopback
 
 _GRACE_SECONDS = 10
+_IDLE_SECONDS = 60
+"""Longer than agents are silent: else each beat would need a connection of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,7 @@ class HubServer(uvicorn.Server):
                 ssl_certfile=address.certificate,
                 ssl_keyfile=address.key,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
+                timeout_keep_alive=_IDLE_SECONDS,
             )
         )
 

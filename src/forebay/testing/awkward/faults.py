@@ -22,8 +22,8 @@ class Hold:
     """
 
     after_bytes: int | None = None
-    gate: threading.Event = field(default_factory=threading.Event)
-    reached: threading.Event = field(default_factory=threading.Event)
+    gate: threading.Event = field(default_factory=threading.Event, repr=False)
+    reached: threading.Event = field(default_factory=threading.Event, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
