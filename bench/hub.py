@@ -1,7 +1,7 @@
 """A served hub under a team's load, beside what it holds on SQLite: a process of its own, asked over loopback HTTP.
 
-Load: so many agents beat every 10 s, each over a connection of its own, while people resolve, lease, give back and list,
-200 requests a second in all. Alone: one client resolves a version and takes a lease of its ready replica, over and over.
+Load: so many agents beat every 10 s, each over a connection of its own, while people resolve, lease, give back and
+list, 200 requests a second in all. Alone: one client resolves a version and leases its ready replica, over and over.
 The clients are a few lines of sockets, so that most of two cores is the hub's and the database's. PostgreSQL has
 fsync off here. Run: python -m bench.hub [--rounds N] [--scale X] [--seconds S]
 """
@@ -120,7 +120,7 @@ def _serving(home: Path, database: str) -> Iterator[tuple[str, str]]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("FOREBAY_")}
     env |= {"FOREBAY_HOME": str(home), "FOREBAY_HUB_TOKEN_RATE": "none", "FOREBAY_HUB_ADDRESS_RATE": "none"}
     env |= {"FOREBAY_DATABASE": database} if database else {}
-    command = [_FOREBAY, "hub", "serve", "--port", "0", "--json"]
+    command = [str(_FOREBAY), "hub", "serve", "--port", "0", "--json"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
@@ -139,8 +139,10 @@ def _ready(url: str, token: str, home: Path) -> Version:
     hub = RemoteHub(url, token, home)
     hub.volumes.add(VOLUME, "/bench", 1 << 40)
     entries = [Entry(path=f"part-{number}", size_bytes=100, etag=str(number)) for number in range(100)]
-    for number in range(20):
-        version = add_version(hub, f"clicks-{number}", Manifest.registered(entries), "s3://bench/lake")
+    versions = [
+        add_version(hub, f"clicks-{number}", Manifest.registered(entries), "s3://bench/lake") for number in range(20)
+    ]
+    version = versions[-1]
     granted = hub.fills.claim(VOLUME, version, HOLDER)
     assert isinstance(granted, Granted)
     done = FillDone(added_bytes=10, moved_bytes=10, present_bytes=0, seconds=1.0, seal_digest="")
