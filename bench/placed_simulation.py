@@ -17,7 +17,8 @@ from heapq import heappop, heappush
 from itertools import count
 
 from bench.placed_workload import Job, Workload
-from forebay.cache.policy import Candidate, Policy, decide
+from forebay.cache.policy import Candidates, Policy, decide
+from forebay.cache.trial import Trial
 from forebay.runs.backlog import FillVersion, PlaceRun, Queued, StartRun, step, turn
 from forebay.runs.world import Presence, Request, Weights, World
 from forebay.sites.links import Link, TransferMeasured, declared, learn
@@ -370,9 +371,13 @@ class Simulation:
         self._foresee(key)
 
     def _evict(self, place: Place, lacking_bytes: int, limit_bytes: int) -> None:
-        candidates = [self._candidate(place, ref, held) for ref, held in place.held.items()]
+        links = [self.links[held.source, place.facts.name] for held in place.held.values()]
         chosen = decide(
-            candidates,
+            Candidates(
+                replicas=[self._replica(place, ref, held) for ref, held in place.held.items()],
+                bandwidths_bytes_s=[link.bandwidth_bytes_s(self.now) for link in links],
+                trial=Trial.apart([held.size_bytes for held in place.held.values()]),
+            ),
             Policy(),
             used_bytes=place.used_bytes + place.reserved_bytes,
             limit_bytes=limit_bytes,
@@ -385,9 +390,9 @@ class Simulation:
             del self._presence[place.facts.name, ref]
             self.result.evictions += 1
 
-    def _candidate(self, place: Place, ref: str, held: Held) -> Candidate:
+    def _replica(self, place: Place, ref: str, held: Held) -> Replica:
         dataset, _, number = ref.partition("@v")
-        replica = Replica(
+        return Replica(
             volume_id=place.facts.name,
             dataset=dataset,
             number=int(number),
@@ -407,10 +412,6 @@ class Simulation:
             pinned_by="",
             pin_reason="",
             pin_until=0.0,
-        )
-        link = self.links[held.source, place.facts.name]
-        return Candidate(
-            replica=replica, alone_bytes=held.size_bytes, bandwidth_bytes_s=link.bandwidth_bytes_s(self.now)
         )
 
     def _filled(self, fill: Fill) -> None:

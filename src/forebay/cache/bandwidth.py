@@ -5,7 +5,9 @@ A version's own fill tells most about it; where that moved little of it, or is n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 HALF_LIFE_S = 86400.0
 """After so long, a fill counts half as much as one that ends now."""
@@ -35,11 +37,38 @@ def fade_in(known: Lately, moved_bytes: int, seconds: float, now: float) -> Late
     return Lately(moved_bytes=known.moved_bytes * left + moved_bytes, seconds=known.seconds * left + seconds, at=now)
 
 
+class Filled(Protocol):
+    """What knows how its fill went."""
+
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def fill_bytes(self) -> int: ...
+    @property
+    def fill_seconds(self) -> float: ...
+
+
+class _Fill(NamedTuple):
+    size_bytes: int
+    fill_bytes: int
+    fill_seconds: float
+
+
 def bandwidth(size_bytes: int, fill_bytes: int, fill_seconds: float, lately_bytes_s: float) -> float:
     """Bytes a second at which a version would come again; 0 where nothing is known."""
-    if fill_seconds > 0 and fill_bytes > 0 and 2 * fill_bytes >= size_bytes:
-        return fill_bytes / fill_seconds
-    return lately_bytes_s
+    return bandwidths((_Fill(size_bytes, fill_bytes, fill_seconds),), lately_bytes_s)[0]
+
+
+def bandwidths(filled: Iterable[Filled], lately_bytes_s: float) -> list[float]:
+    """The same for many."""
+    return [
+        moved_bytes / seconds
+        if (seconds := item.fill_seconds) > 0
+        and (moved_bytes := item.fill_bytes) > 0
+        and 2 * moved_bytes >= item.size_bytes
+        else lately_bytes_s
+        for item in filled
+    ]
 
 
 def seconds_for(size_bytes: float, bytes_s: float) -> float:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forebay.cache import quarantine, stuck
-from forebay.cache.bandwidth import bandwidth
+from forebay.cache.bandwidth import bandwidths
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.grip import Grip
 from forebay.cache.holdings import Holder, Holdings
 from forebay.cache.machine import Terms
 from forebay.cache.place import discard, is_complete
-from forebay.cache.policy import Candidate, Decision, Decisions, Policy, TeamQuota, decide
+from forebay.cache.policy import Candidates, Decision, Decisions, Policy, TeamQuota, decide
 from forebay.cache.shares import Shares
 from forebay.cache.stuck import FREES
+from forebay.cache.trial import Trial
 from forebay.cache.volume import VolumeLayout, tree_name
 from forebay.clock import Clock
 from forebay.errors import ConflictError, ForebayError, UnavailableError
@@ -68,6 +69,53 @@ class Planned:
     decisions: Decisions
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """The replicas, a trial of them in that order, and who shares what within each team that has a quota.
+
+    For one decision: the trial is used up by it.
+    """
+
+    replicas: Sequence[Replica]
+    trial: Trial
+    teams: Sequence[tuple[Quota, Shares]] = ()
+
+
+def decide_on(
+    seen: Seen,
+    volume: Volume,
+    policy: Policy,
+    *,
+    missing_bytes: int,
+    team_missing_bytes: Mapping[str, int],
+    now: float,
+    hold_seconds: float,
+) -> Decisions:
+    """What policy says to all that was seen; what a fill lacks within its team's quota by the team."""
+    return decide(
+        Candidates(
+            replicas=seen.replicas,
+            bandwidths_bytes_s=bandwidths(seen.replicas, volume.bandwidth_bytes_s),
+            trial=seen.trial,
+        ),
+        policy,
+        used_bytes=volume.used_bytes + volume.reserved_bytes,
+        limit_bytes=volume.limit_bytes,
+        missing_bytes=missing_bytes,
+        now=now,
+        hold_seconds=hold_seconds,
+        quotas=[
+            TeamQuota(
+                quota=quota,
+                held_bytes=held.held_bytes,
+                trial=held.trial(item.ref for item in seen.replicas),
+                missing_bytes=team_missing_bytes.get(quota.team, 0),
+            )
+            for quota, held in seen.teams
+        ],
+    )
+
+
 class Evictor:
     """Chooses and removes replicas of one volume."""
 
@@ -99,54 +147,45 @@ class Evictor:
 
         `missing_bytes` a fill lacks on the volume, `team_missing_bytes` within a team's quota.
         """
-        replicas, shares, teams = self._look()
-        return self._decide(replicas, shares, teams, missing_bytes, {team: team_missing_bytes})
+        return self._decide(self._look(), missing_bytes, {team: team_missing_bytes})
 
     def _decide(
-        self,
-        replicas: Sequence[Replica],
-        shares: Shares,
-        teams: Sequence[tuple[Quota, Shares]],
-        missing_bytes: int = 0,
-        team_missing_bytes: Mapping[str, int] | None = None,
+        self, seen: Seen, missing_bytes: int = 0, team_missing_bytes: Mapping[str, int] | None = None
     ) -> Decisions:
-        volume = self._hub.volumes.get(self._volume_id)
-        missing = team_missing_bytes or {}
-        return decide(
-            _candidates(replicas, shares.alone(), volume),
+        return decide_on(
+            seen,
+            self._hub.volumes.get(self._volume_id),
             self._policy,
-            used_bytes=volume.used_bytes + volume.reserved_bytes,
-            limit_bytes=volume.limit_bytes,
             missing_bytes=missing_bytes,
+            team_missing_bytes=team_missing_bytes or {},
             now=self._clock.now(),
             hold_seconds=self._terms.hold_seconds,
-            quotas=[_team_quota(quota, held, missing.get(quota.team, 0)) for quota, held in teams],
-            sharing=shares,
         )
 
     def frees(self, refs: Sequence[str]) -> list[int]:
         """What comes free as these go one after another: what two of them share, with the second one."""
-        _, shares, _ = self._look()
+        replicas = self._hub.replicas.all(self._volume_id)
+        with self._lock:
+            trial = self._holdings.update(replicas).trial(refs)
         freed: list[int] = []
-        for ref in refs:
-            freed.append(shares.alone().get(ref, 0))
-            shares.release(ref)
+        for at in range(len(refs)):
+            freed.append(trial.alone_bytes[at])
+            trial.release((at,))
         return freed
 
     def team_uses(self) -> list[TeamUse]:
         """Every quota on the volume, and what is held under it."""
-        _, _, teams = self._look()
-        return [TeamUse(quota=quota, held_bytes=held.held_bytes) for quota, held in teams]
+        return [TeamUse(quota=quota, held_bytes=held.held_bytes) for quota, held in self._look().teams]
 
     def under_quota(self, team: str, limit_bytes: int) -> Planned:
         """What a team holds, and what would be due if that were its quota; changes nothing."""
-        replicas, shares, teams = self._look()
+        seen = self._look()
         quota = Quota(volume_id=self._volume_id, team=team, limit_bytes=limit_bytes)
         with self._lock:
-            held = self._holdings.of_team(team, _whole(replicas))
-        others = [(other, their) for other, their in teams if other.team != team]
-        held_bytes = held.held_bytes
-        return Planned(held_bytes=held_bytes, decisions=self._decide(replicas, shares, [*others, (quota, held)]))
+            held = self._holdings.of_team(team, _whole(seen.replicas))
+        others = [(other, their) for other, their in seen.teams if other.team != team]
+        decisions = self._decide(replace(seen, teams=[*others, (quota, held)]))
+        return Planned(held_bytes=held.held_bytes, decisions=decisions)
 
     def team_bytes(self, of: Holder, team: str) -> int:
         """What a team would hold with this here too; 0 for one without a quota."""
@@ -373,14 +412,14 @@ class Evictor:
                 kept |= {digest.hex() for digest in self._holdings.digests(version)["digest"].to_pylist()}
         return kept
 
-    def _look(self) -> tuple[list[Replica], Shares, list[tuple[Quota, Shares]]]:
-        """The replicas, who shares what, and the same within each team that has a quota; copies to try things on."""
+    def _look(self) -> Seen:
         replicas = self._hub.replicas.all(self._volume_id)
         quotas = self._hub.volumes.quotas(self._volume_id)
         whole = _whole(replicas)
         with self._lock:
-            shares = self._holdings.update(replicas).fork()
-            return replicas, shares, [(quota, self._holdings.of_team(quota.team, whole)) for quota in quotas]
+            trial = self._holdings.trial(replicas)
+            teams = [(quota, self._holdings.of_team(quota.team, whole)) for quota in quotas]
+        return Seen(replicas=replicas, trial=trial, teams=teams)
 
     def _unlisted(self, blobs: Sequence[tuple[str, str]], replicas: Sequence[Replica]) -> list[tuple[str, str]]:
         """Those that no replica of their group lists; none while one can't be read."""
@@ -398,29 +437,6 @@ class Evictor:
 
 def _doomed(trash: Path) -> list[Path]:
     return sorted(trash.parent.glob(f"{trash.name}{FREES}*"))
-
-
-def _candidates(replicas: Sequence[Replica], alone: Mapping[str, int], volume: Volume) -> list[Candidate]:
-    """Every replica with the bytes that only it holds; 0 for one that can't be read."""
-    lately = volume.bandwidth_bytes_s
-    return [
-        Candidate(
-            replica=item,
-            alone_bytes=alone.get(item.ref, 0),
-            bandwidth_bytes_s=bandwidth(item.size_bytes, item.fill_bytes, item.fill_seconds, lately),
-        )
-        for item in replicas
-    ]
-
-
-def _team_quota(quota: Quota, held: Shares, missing_bytes: int) -> TeamQuota:
-    return TeamQuota(
-        quota=quota,
-        held_bytes=held.held_bytes,
-        alone_bytes=held.alone(),
-        sharing=held,
-        missing_bytes=missing_bytes,
-    )
 
 
 def _whole(replicas: Sequence[Replica]) -> list[Replica]:

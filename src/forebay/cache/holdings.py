@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from forebay.cache.contents import distinct_digests, load_manifest, tree_manifest
 from forebay.cache.shares import Shares
+from forebay.cache.trial import Trial
 from forebay.cache.volume import VolumeLayout
 from forebay.catalog.manifest import Manifest
 from forebay.errors import ForebayError
@@ -40,15 +41,17 @@ class Holdings:
         self._layout = layout
         self._known: dict[Identity, _Held] = {}
         self._shares = Shares({})
+        self._refs: list[str] = []
         self._counted: dict[str, tuple[Identity, int]] = {}
         self.unreadable: dict[str, ForebayError] = {}
 
     def update(self, replicas: Sequence[Replica]) -> Shares:
         """Who shares what now. Only manifests that were not read before are, and those that are still being learned."""
+        self._refs = [replica.ref for replica in replicas]
         self._read(replicas)
         wanted = {
-            replica.ref: (_identity(replica), found.num_rows)
-            for replica in replicas
+            ref: (_identity(replica), found.num_rows)
+            for ref, replica in zip(self._refs, replicas, strict=True)
             if (found := self._there(replica)) is not None
         }
         if self._counted.items() >= wanted.items():
@@ -58,6 +61,10 @@ class Holdings:
             self._shares = self._of(replicas)
         self._counted = wanted
         return self._shares
+
+    def trial(self, replicas: Sequence[Replica]) -> Trial:
+        """What comes free as they go, to be tried in their order."""
+        return self.update(replicas).trial(self._refs)
 
     def of_team(self, team: str, replicas: Iterable[Replica]) -> Shares:
         """Who shares what within a team: only its own count, so that nobody else's coming or going changes anything."""

@@ -7,17 +7,18 @@ lake still has the bytes is seen to when one goes (evict). What nobody looks at 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
-from typing import Protocol, overload
+from typing import overload
 
 from humanize import naturalsize
 
 from forebay.cache.bandwidth import ASSUMED_BYTES_S, seconds_for
 from forebay.cache.machine import HOLD_SECONDS, is_held
+from forebay.cache.ranked import Ranked
+from forebay.cache.trial import Trial
 from forebay.wire.cache import Quota, Replica, ReplicaState
 
 DAY_SECONDS = 86400.0
@@ -47,27 +48,25 @@ class Candidate:
         return seconds_for(self.alone_bytes, self.bandwidth_bytes_s)
 
 
-class Sharing(Protocol):
-    """Who shares contents with whom, by ref (`cache.shares`)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Many of them, column by column: what each holds alone, and frees, is in the trial. `decide` uses that up."""
 
-    def release(self, name: str) -> Mapping[str, int]:
-        """One goes; the bytes that others hold alone from now on."""
-
-    def reclaimable(self, names: Iterable[str]) -> Collection[str]:
-        """Those that bring something free when all of them go."""
+    replicas: Sequence[Replica]
+    bandwidths_bytes_s: Sequence[float]
+    trial: Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamQuota:
-    """A quota, what the team holds, and what each of its replicas holds alone within the team.
+    """A quota, what the team holds, and the trial of all replicas within the team: those of others hold nothing.
 
     `missing_bytes` is what a fill of the team's that waits still lacks.
     """
 
     quota: Quota
     held_bytes: int
-    alone_bytes: Mapping[str, int]
-    sharing: Sharing
+    trial: Trial
     missing_bytes: int = 0
 
 
@@ -124,7 +123,7 @@ class Decisions(Sequence[Decision]):
         self._order: list[int] | None = None
 
     def __len__(self) -> int:
-        return len(self._choice.candidates)
+        return len(self._choice.replicas)
 
     @overload
     def __getitem__(self, at: int) -> Decision: ...
@@ -153,13 +152,12 @@ class Decisions(Sequence[Decision]):
 
     def of(self, ref: str) -> Decision | None:
         """What is decided on one replica; None when it is not here."""
-        candidates = self._choice.candidates
-        found = (index for index, item in enumerate(candidates) if item.replica.ref == ref)
+        found = (index for index, replica in enumerate(self._choice.replicas) if replica.ref == ref)
         return next((self._choice.decision(index) for index in found), None)
 
 
 def decide(
-    candidates: Sequence[Candidate],
+    candidates: Candidates,
     policy: Policy,
     *,
     used_bytes: int,
@@ -168,16 +166,15 @@ def decide(
     now: float,
     hold_seconds: float = HOLD_SECONDS,
     quotas: Sequence[TeamQuota] = (),
-    sharing: Sharing | None = None,
 ) -> Decisions:
     """Decide on every replica.
 
     What is due goes first, then what a team has to give up for its quota, then the least worth until `missing_bytes`
-    (what a fill that waits still lacks) have come free, or from the high to the low mark. `sharing` and those of the
-    quotas are used up.
+    (what a fill that waits still lacks) have come free, or from the high to the low mark. The trials of the candidates
+    and the quotas are used up.
     """
-    judged = _judge(candidates, policy, now, hold_seconds)
-    choice = _Choice(candidates, judged, policy, now, sharing, quotas)
+    judged = _judge(candidates.replicas, candidates.bandwidths_bytes_s, policy, now, hold_seconds)
+    choice = _Choice(candidates, judged, policy, now, quotas)
     choice.take_due()
     for quota in quotas:
         choice.take_for_quota(quota)
@@ -187,7 +184,7 @@ def decide(
 
 def score(candidate: Candidate, policy: Policy, now: float) -> float:
     """Probability of reuse x seconds to refill a MiB of it. The probability halves every quarter stale age."""
-    return _judge((candidate,), policy, now, HOLD_SECONDS).scores[0]
+    return _judge((candidate.replica,), (candidate.bandwidth_bytes_s,), policy, now, HOLD_SECONDS).scores[0]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -200,43 +197,40 @@ class _Judged:
     kept: list[int]
 
 
-def _judge(candidates: Sequence[Candidate], policy: Policy, now: float, hold_seconds: float) -> _Judged:
+def _judge(
+    replicas: Sequence[Replica], bandwidths_bytes_s: Sequence[float], policy: Policy, now: float, hold_seconds: float
+) -> _Judged:
     """One pass over many: nothing is looked up twice."""
     ready, grace_s = ReplicaState.READY, policy.grace_s
     site_s = math.inf if policy.stale_after_s is None else policy.stale_after_s
     site_half_life_s = _half_life(policy.stale_after_s)
-    in_use, pinned, grace, stale, kept = Rule.IN_USE, Rule.PINNED, Rule.GRACE, Rule.STALE, Rule.KEPT
-    rules: list[Rule] = []
+    rules = [Rule.KEPT] * len(replicas)
+    in_use, pinned, grace, stale = Rule.IN_USE, Rule.PINNED, Rule.GRACE, Rule.STALE
     scores: list[float] = []
     due_at: list[int] = []
     kept_at: list[int] = []
-    for index, candidate in enumerate(candidates):
-        replica = candidate.replica
+    for index, replica, bytes_s in zip(range(len(replicas)), replicas, bandwidths_bytes_s, strict=True):
         own_s = replica.stale_after_s
         idle_s = now - replica.last_used_at
         reuse = 1.0
         if idle_s > 0:
             reuse = 0.5 ** (idle_s / (site_half_life_s if own_s is None else _half_life(own_s)))
-        scores.append(reuse * MIB / (candidate.bandwidth_bytes_s or ASSUMED_BYTES_S))
+        scores.append(reuse * MIB / (bytes_s or ASSUMED_BYTES_S))
         if replica.state is not ready:
-            rule = _rule_of_odd(replica, now, hold_seconds)
-            rules.append(rule)
+            rule = rules[index] = _rule_of_odd(replica, now, hold_seconds)
             if rule is Rule.DAMAGED or rule is Rule.INTERRUPTED:
                 due_at.append(index)
         elif replica.leases:
-            rules.append(in_use)
+            rules[index] = in_use
         elif replica.pinned_by:
-            rules.append(pinned)
+            rules[index] = pinned
         elif now - replica.since < grace_s:
-            rules.append(grace)
+            rules[index] = grace
+        elif idle_s > (site_s if own_s is None else own_s or math.inf):
+            rules[index] = stale
+            due_at.append(index)
         else:
-            limit_s = site_s if own_s is None else own_s or math.inf
-            if idle_s > limit_s:
-                rules.append(stale)
-                due_at.append(index)
-            else:
-                rules.append(kept)
-                kept_at.append(index)
+            kept_at.append(index)
     return _Judged(rules=rules, scores=scores, due=due_at, kept=kept_at)
 
 
@@ -251,133 +245,105 @@ def _rule_of_odd(replica: Replica, now: float, hold_seconds: float) -> Rule:
     return Rule.PINNED if replica.pinned_by else Rule.DAMAGED
 
 
-@dataclass(slots=True, kw_only=True)
-class _Pool:
-    """What comes free as replicas go one after another: what two of them share does when the second one goes."""
-
-    alone_bytes: list[int]
-    sharing: Sharing | None
-    at: Callable[[str], int]
-    freed_bytes: int = 0
-    woken: list[int] = field(default_factory=list)
-
-    def release(self, index: int, replica: Replica) -> None:
-        """One goes: what it holds alone now comes free, and nothing changes that number any more."""
-        self.freed_bytes += self.alone_bytes[index]
-        if self.sharing is None:
-            return
-        for name, more_bytes in self.sharing.release(replica.ref).items():
-            other = self.at(name)
-            if not self.alone_bytes[other]:
-                self.woken.append(other)
-            self.alone_bytes[other] += more_bytes
-
-
 class _Choice:
     """The work of one `decide`: rules change as replicas are taken."""
 
     def __init__(
-        self,
-        candidates: Sequence[Candidate],
-        judged: _Judged,
-        policy: Policy,
-        now: float,
-        sharing: Sharing | None,
-        quotas: Sequence[TeamQuota],
+        self, candidates: Candidates, judged: _Judged, policy: Policy, now: float, quotas: Sequence[TeamQuota]
     ) -> None:
-        self.candidates = candidates
+        self.replicas = candidates.replicas
         self.going: list[int] = []
+        self.volume = candidates.trial
+        self.teams = {item.quota.team: item.trial for item in quotas}
+        self._bandwidths_bytes_s = candidates.bandwidths_bytes_s
+        # As it was before anything went: a trial changes what others hold alone.
+        self._alone_bytes = candidates.trial.alone_bytes[:]
         self._rules = judged.rules
         self._scores = judged.scores
-        self._judged = judged
+        self._due = judged.due
+        self._kept = judged.kept
         self._policy = policy
         self._now = now
-        self._index: dict[str, int] = {}
-        self.volume = _Pool(alone_bytes=[item.alone_bytes for item in candidates], sharing=sharing, at=self._at)
         self._quotas = {item.quota.team: item for item in quotas}
-        self.teams = {team: self._team_pool(item) for team, item in self._quotas.items()}
 
     def take_due(self) -> None:
-        for index in self._by_worth(self._judged.due):
-            self._take(index, self._rules[index])
+        self._take(self._by_worth(self._due), self.volume)
 
     def take_for_quota(self, item: TeamQuota) -> None:
         over_bytes = max(item.held_bytes - item.quota.limit_bytes, item.missing_bytes)
-        pool = self.teams[item.quota.team]
-        if pool.freed_bytes < over_bytes:
-            own = [at for at in self._judged.kept if self.candidates[at].replica.team == item.quota.team]
-            self._drain(pool, own, over_bytes, Rule.QUOTA)
+        if item.trial.freed_bytes < over_bytes:
+            own = [at for at in self._kept if self.replicas[at].team == item.quota.team]
+            self._drain(item.trial, own, over_bytes, Rule.QUOTA)
+            self._kept = [at for at in self._kept if self._rules[at] is Rule.KEPT]
 
     def take_for_space(self, target_bytes: int) -> None:
         if self.volume.freed_bytes < target_bytes:
-            self._drain(self.volume, self._judged.kept, target_bytes, Rule.SPACE)
+            self._drain(self.volume, self._kept, target_bytes, Rule.SPACE)
 
     def order(self) -> list[int]:
         gone = set(self.going)
-        staying = [index for index in range(len(self.candidates)) if index not in gone]
+        staying = [index for index in range(len(self.replicas)) if index not in gone]
         return self.going + self._by_worth(staying)
 
     def decision(self, index: int) -> Decision:
-        candidate, rule = self.candidates[index], self._rules[index]
+        replica, rule = self.replicas[index], self._rules[index]
         return Decision(
-            candidate=candidate,
+            candidate=Candidate(
+                replica=replica,
+                alone_bytes=self._alone_bytes[index],
+                bandwidth_bytes_s=self._bandwidths_bytes_s[index],
+            ),
             evict=rule in _GOING,
             rule=rule,
-            reason=self._reason(candidate, rule, index),
+            reason=self._reason(replica, rule, index),
             score=self._scores[index],
             frees_bytes=self.volume.alone_bytes[index],
         )
 
-    def _drain(self, pool: _Pool, kept: Sequence[int], target_bytes: int, rule: Rule) -> None:
-        """Take the least worth until so much has come free from the pool; what frees nothing by itself comes last."""
+    def _drain(self, trial: Trial, kept: Sequence[int], target_bytes: int, rule: Rule) -> None:
+        """Take the least worth until so much has come free in the trial; what frees nothing by itself comes last."""
         rules, scores, kept_rule = self._rules, self._scores, Rule.KEPT
-        line = deque(sorted((index for index in kept if pool.alone_bytes[index]), key=scores.__getitem__))
+        alone_bytes = trial.alone_bytes
+        line = Ranked([index for index in kept if alone_bytes[index]], scores)
         late: list[tuple[float, int]] = []
         sharers: list[int] | None = None
-        pool.woken.clear()
-        while pool.freed_bytes < target_bytes:
-            if late and not (line and scores[line[0]] < late[0][0]):
-                index = heappop(late)[1]
-            elif line:
-                index = line.popleft()
+        trial.woken.clear()
+        while trial.freed_bytes < target_bytes:
+            if run := line.run(late[0][0] if late else None):
+                count = self._take(run, trial, target_bytes)
+                line.gone(count)
             else:
-                sharers = self._sharers(pool, kept) if sharers is None else sharers
-                if not sharers:
-                    return
-                index = sharers.pop()
-            if rules[index] is kept_rule:
-                self._take(index, rule)
-            while pool.woken:
-                woken = pool.woken.pop()
+                if late:
+                    index = heappop(late)[1]
+                else:
+                    sharers = self._sharers(trial, kept) if sharers is None else sharers
+                    if not sharers:
+                        return
+                    index = sharers.pop()
+                run = [index] if rules[index] is kept_rule else []
+                count = self._take(run, trial, target_bytes)
+            for index in run[:count]:
+                rules[index] = rule
+            while trial.woken:
+                woken = trial.woken.pop()
                 heappush(late, (scores[woken], woken))
 
-    def _sharers(self, pool: _Pool, kept: Sequence[int]) -> list[int]:
+    def _sharers(self, trial: Trial, kept: Sequence[int]) -> list[int]:
         """What frees something only together with others that may go; the least worth last."""
-        if pool.sharing is None:
-            return []
-        left = {self.candidates[index].replica.ref: index for index in kept if self._rules[index] is Rule.KEPT}
-        found = [left[ref] for ref in pool.sharing.reclaimable(left)]
+        found = trial.reclaimable([index for index in kept if self._rules[index] is Rule.KEPT])
         return sorted(found, key=lambda index: (-self._scores[index], -index))
 
-    def _take(self, index: int, rule: Rule) -> None:
-        replica = self.candidates[index].replica
-        self._rules[index] = rule
-        self.volume.release(index, replica)
-        self.going.append(index)
-        if self.teams and replica.team in self.teams:
-            self.teams[replica.team].release(index, replica)
-
-    def _team_pool(self, item: TeamQuota) -> _Pool:
-        alone_bytes = [
-            item.alone_bytes.get(other.replica.ref, 0) if other.replica.team == item.quota.team else 0
-            for other in self.candidates
-        ]
-        return _Pool(alone_bytes=alone_bytes, sharing=item.sharing, at=self._at)
-
-    def _at(self, ref: str) -> int:
-        if not self._index:
-            self._index = {item.replica.ref: index for index, item in enumerate(self.candidates)}
-        return self._index[ref]
+    def _take(self, indexes: Sequence[int], trial: Trial, until_bytes: int | None = None) -> int:
+        """How many of them went: all, or as many as the trial needs."""
+        count = trial.release(indexes, until_bytes)
+        taken = indexes[:count]
+        self.going += taken
+        if trial is not self.volume:
+            self.volume.release(taken)
+        for team, other in self.teams.items():
+            if other is not trial:
+                other.release([index for index in taken if self.replicas[index].team == team])
+        return count
 
     def _by_worth(self, indexes: Sequence[int]) -> list[int]:
         """The least worth first; what frees nothing by itself comes last."""
@@ -385,12 +351,12 @@ class _Choice:
         by_score = sorted(indexes, key=self._scores.__getitem__)
         return [index for index in by_score if alone_bytes[index]] + [at for at in by_score if not alone_bytes[at]]
 
-    def _reason(self, candidate: Candidate, rule: Rule, index: int) -> str:
+    def _reason(self, replica: Replica, rule: Rule, index: int) -> str:
         if rule is Rule.SPACE:
             return f"its bytes are needed, and it is worth the least (score {self._scores[index]:.3g})"
         if rule is Rule.QUOTA:
-            return _over_quota(self._quotas[candidate.replica.team], self._scores[index])
-        return _reason(candidate.replica, rule, self._policy, self._now)
+            return _over_quota(self._quotas[replica.team], self._scores[index])
+        return _reason(replica, rule, self._policy, self._now)
 
 
 def _reason(replica: Replica, rule: Rule, policy: Policy, now: float) -> str:

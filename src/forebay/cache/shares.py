@@ -1,4 +1,4 @@
-"""Who holds which contents, and what comes free when somebody goes: pure, and counted once however many hold it.
+"""Who holds which contents, counted once however many hold it: pure.
 
 Made once from what the replicas list, then kept up as they go one after another: a replica's going costs its own files,
 whatever the others hold. Contents of different access groups are never shared.
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate, repeat
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from forebay.cache.trial import NOWHERE, Counts, Trial
 
 Key = tuple[str, pa.Table]
 """An access group, and the distinct digests of one who holds them: columns `digest` and `size_bytes`."""
@@ -22,155 +26,110 @@ class Shares:
     """Holders by their name, each with its group and what it holds."""
 
     def __init__(self, holders: Mapping[str, Key]) -> None:
-        self._group = {name: group for name, (group, _) in holders.items()}
         by_group: dict[str, dict[str, pa.Table]] = defaultdict(dict)
         for name, (group, table) in holders.items():
             by_group[group][name] = table
-        self._groups = {group: _Group.of(tables) for group, tables in by_group.items()}
+        names = [(name, group) for group, tables in by_group.items() for name in tables]
+        self._group = dict(names)
+        self._at = {name: at for at, (name, _) in enumerate(names)}
+        self._contents: dict[str, _Contents] = {}
+        numbers, sizes, first = list[pa.Array](), list[pa.Array](), 0
+        for group, tables in by_group.items():
+            every = pa.concat_tables(tables.values()).combine_chunks()
+            encoded = _whole(every["digest"]).dictionary_encode()
+            numbers.append(pc.add(encoded.indices, pa.scalar(first, pa.int32())))
+            sizes.append(_whole(every["size_bytes"]))
+            self._contents[group] = _Contents(digests=encoded.dictionary, first=first)
+            first += len(encoded.dictionary)
+        rows = [table.num_rows for tables in by_group.values() for table in tables.values()]
+        self._counts = _counts(rows, pa.chunked_array(numbers, pa.int32()), pa.chunked_array(sizes, pa.int64()))
+        self.held_bytes = sum(self._counts.sizes)
+        """What all of them hold."""
 
     def __contains__(self, name: str) -> bool:
-        return name in self._group
+        return name in self._at
 
-    def fork(self) -> Self:
-        """A copy to try things on."""
-        copied = object.__new__(type(self))
-        copied._group = dict(self._group)
-        copied._groups = {group: held.fork() for group, held in self._groups.items()}
-        return copied
+    def trial(self, names: Iterable[str]) -> Trial:
+        """To try on these what comes free as they go; nothing of it changes anything here."""
+        counts = self._counts.copy()
+        holders = array("i", list(map(self._at.get, names, repeat(counts.nobody))))
+        chosen = _column(holders, pa.int32())
+        alone_bytes = _column(counts.alone_bytes, pa.int64()).take(chosen)
+        places = array("i")
+        if 1 in counts.mixed:
+            # As long as the highest number asks for: the options that say so came after pyarrow 20.
+            more = pa.repeat(pa.scalar(counts.nobody, pa.int32()), max(0, counts.nobody + 1 - len(chosen)))
+            inverse = pc.inverse_permutation(pa.concat_arrays([chosen, more]))
+            places = _array("i", pa.chunked_array([inverse.fill_null(NOWHERE)]))
+        return Trial(counts, holders, _array("q", pa.chunked_array([alone_bytes])), places)
 
-    @property
-    def held_bytes(self) -> int:
-        """What all of them hold."""
-        return sum(held.held_bytes for held in self._groups.values())
-
-    def alone(self) -> dict[str, int]:
-        """The bytes that each one holds alone."""
-        return {name: size for held in self._groups.values() for name, size in held.alone.items()}
-
-    def release(self, name: str) -> Mapping[str, int]:
-        """One goes; the bytes that somebody else holds alone from now on, by who that is. Nothing for one not known."""
-        group = self._group.pop(name, None)
-        return {} if group is None else self._groups[group].release(name)
-
-    def reclaimable(self, names: Iterable[str]) -> set[str]:
-        """Those whose going, all of them together, brings something free: the others share all with one who stays."""
-        by_group: dict[str, list[str]] = defaultdict(list)
-        for name in names:
-            if name in self._group:
-                by_group[self._group[name]].append(name)
-        return {name for group, found in by_group.items() for name in self._groups[group].reclaimable(found)}
+    def release(self, name: str) -> None:
+        """One goes; nothing happens for one not known."""
+        at = self._at.pop(name, None)
+        if at is not None:
+            self.held_bytes -= self._counts.alone_bytes[at]
+            for other, more_bytes in self._counts.release(at):
+                self._counts.alone_bytes[other] += more_bytes
 
     def only(self, name: str) -> list[str]:
         """The digests (hex) that nobody else holds."""
-        return self._groups[self._group[name]].only(name)
+        contents, holders = self._contents[self._group[name]], self._counts.holders
+        mine = [number - contents.first for number in self._counts.of(self._at[name]) if holders[number] == 1]
+        return [digest.hex() for digest in contents.digests.take(pa.array(mine, pa.int64())).to_pylist()]
 
     def holds(self, group: str, digest: str) -> bool:
         """Whether somebody of the group holds these contents (hex)."""
-        held = self._groups.get(group)
-        return held is not None and held.holds(bytes.fromhex(digest))
+        contents = self._contents.get(group)
+        number = None if contents is None else contents.number(bytes.fromhex(digest))
+        return number is not None and self._counts.holders[number] > 0
 
     def added_bytes(self, group: str, table: pa.Table) -> int:
         """What one more holder of this would add."""
-        held = self._groups.get(group)
-        return int(pc.sum(table["size_bytes"]).as_py() or 0) if held is None else held.added_bytes(table)
+        contents, sizes = self._contents.get(group), table["size_bytes"]
+        if contents is None:
+            return int(pc.sum(sizes).as_py() or 0)
+        holders, first = self._counts.holders, contents.first
+        found = pc.index_in(table["digest"], value_set=contents.digests).to_pylist()
+        held = (at is not None and holders[first + at] > 0 for at in found)
+        return sum(size for size, here in zip(sizes.to_pylist(), held, strict=True) if not here)
 
 
-class _Group:
-    """One access group. Contents are numbered; `_holders` counts who holds each, `_sum` adds up their numbers.
-
-    So when one holder is left, the sum is that holder's number.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Contents:
+    """Those of one access group, numbered from `first`."""
 
     digests: pa.Array
-    alone: dict[str, int]
-    held_bytes: int
-    _names: list[str]
-    _at: dict[str, int]
-    _span: dict[str, tuple[int, int]]
-    _numbers: Any
-    _sizes: Any
-    _holders: array[int]
-    _sum: array[int]
+    first: int
 
-    @classmethod
-    def of(cls, tables: Mapping[str, pa.Table]) -> Self:
-        made = cls()
-        made._names = list(tables)
-        made._at = {name: at for at, name in enumerate(made._names)}
-        made._span = {}
-        end = 0
-        for name, table in tables.items():
-            made._span[name] = (end, end + table.num_rows)
-            end += table.num_rows
-        every = pa.concat_tables(tables.values()).combine_chunks()
-        encoded = _whole(every["digest"]).dictionary_encode()
-        owner = pa.concat_arrays(
-            [pa.repeat(pa.scalar(at, pa.int64()), table.num_rows) for at, table in enumerate(tables.values())]
-        )
-        rows = pa.table({"number": encoded.indices, "owner": owner, "size_bytes": every["size_bytes"]})
-        wanted = [("owner", "count"), ("owner", "sum"), ("size_bytes", "min")]
-        added = rows.group_by("number").aggregate(wanted).sort_by("number")
-        made.digests = encoded.dictionary
-        made._numbers = memoryview(encoded.indices.buffers()[1]).cast("B").cast("i") if end else ()
-        made._sizes = _view(_whole(added["size_bytes_min"]))
-        made._holders = array("q", _view(_whole(added["owner_count"])))
-        made._sum = array("q", _view(_whole(added["owner_sum"])))
-        made.held_bytes = int(pc.sum(added["size_bytes_min"]).as_py() or 0)
-        single = added.filter(pc.equal(added["owner_count"], 1))
-        single = single.group_by("owner_sum").aggregate([("size_bytes_min", "sum")])
-        made.alone = dict.fromkeys(tables, 0)
-        for at, size in zip(single["owner_sum"].to_pylist(), single["size_bytes_min_sum"].to_pylist(), strict=True):
-            made.alone[made._names[at]] = size
-        return made
+    def number(self, digest: bytes) -> int | None:
+        at = int(self.digests.index(pa.scalar(digest, self.digests.type)).as_py())
+        return None if at < 0 else self.first + at
 
-    def fork(self) -> Self:
-        copied = type(self)()
-        copied.__dict__.update(self.__dict__)
-        copied.alone, copied._span = dict(self.alone), dict(self._span)
-        copied._holders, copied._sum = self._holders[:], self._sum[:]
-        return copied
 
-    def release(self, name: str) -> Mapping[str, int]:
-        start, end = self._span.pop(name)
-        me = self._at[name]
-        gained: dict[int, int] = defaultdict(int)
-        holders, total, sizes = self._holders, self._sum, self._sizes
-        for number in self._numbers[start:end]:
-            left = holders[number] - 1
-            holders[number] = left
-            total[number] -= me
-            if left == 1:
-                gained[total[number]] += sizes[number]
-        self.held_bytes -= self.alone.pop(name)
-        found = {self._names[at]: size for at, size in gained.items()}
-        for other, size in found.items():
-            self.alone[other] += size
-        return found
-
-    def reclaimable(self, names: Collection[str]) -> list[str]:
-        inside = array("q", bytes(8 * len(self._holders)))
-        for name in names:
-            for number in self._of(name):
-                inside[number] += 1
-        holders = self._holders
-        return [name for name in names if any(inside[number] == holders[number] for number in self._of(name))]
-
-    def only(self, name: str) -> list[str]:
-        mine = [number for number in self._of(name) if self._holders[number] == 1]
-        return [digest.hex() for digest in self.digests.take(pa.array(mine, pa.int64())).to_pylist()]
-
-    def holds(self, digest: bytes) -> bool:
-        number = int(self.digests.index(pa.scalar(digest, self.digests.type)).as_py())
-        return number >= 0 and self._holders[number] > 0
-
-    def added_bytes(self, table: pa.Table) -> int:
-        at = pc.index_in(table["digest"], value_set=self.digests).to_pylist()
-        sizes = table["size_bytes"].to_pylist()
-        return sum(size for number, size in zip(at, sizes, strict=True) if number is None or not self._holders[number])
-
-    def _of(self, name: str) -> Any:
-        start, end = self._span[name]
-        return self._numbers[start:end]
+def _counts(rows: list[int], numbers: pa.ChunkedArray, sizes: pa.ChunkedArray) -> Counts:
+    """From the contents of all holders in a row: how many rows each has, and the number and size of each row."""
+    repeated = [pa.repeat(pa.scalar(at, pa.int64()), count) for at, count in enumerate(rows)]
+    table = pa.table({"number": numbers, "owner": pa.chunked_array(repeated, pa.int64()), "size": sizes})
+    by_number = table.group_by("number").aggregate([("owner", "count"), ("owner", "sum"), ("size", "min")])
+    by_number = by_number.sort_by("number")
+    single = by_number.filter(pc.equal(by_number["owner_count"], 1))
+    single = single.group_by("owner_sum").aggregate([("size_min", "sum")])
+    alone_bytes = array("q", bytes(8 * (len(rows) + 1)))
+    for at, size in zip(single["owner_sum"].to_pylist(), single["size_min_sum"].to_pylist(), strict=True):
+        alone_bytes[at] = size
+    mixed = bytearray(len(rows) + 1)
+    several = pc.greater(by_number["owner_count"], 1).take(table["number"])
+    for at in table["owner"].filter(several).unique().to_pylist():
+        mixed[at] = True
+    return Counts(
+        start=array("q", accumulate(rows, initial=0)),
+        numbers=_array("i", table["number"]),
+        sizes=_array("q", by_number["size_min"]),
+        mixed=bytes(mixed),
+        holders=_array("i", by_number["owner_count"].cast(pa.int32())),
+        sums=_array("q", by_number["owner_sum"]),
+        alone_bytes=alone_bytes,
+    )
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
@@ -178,9 +137,14 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
 
 
-def _view(values: pa.Array) -> Any:
-    """The values of a column of int64 without nulls, as they lie in memory."""
-    values = values.cast(pa.int64())
-    if not len(values):
-        return memoryview(b"").cast("q")
-    return memoryview(values.buffers()[1]).cast("B").cast("q")[values.offset : values.offset + len(values)]
+def _column(values: array[int], kind: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
+def _array(kind: str, column: pa.ChunkedArray) -> Any:
+    """The values of a column without nulls, of numbers of that kind."""
+    copied = array(kind)
+    for chunk in (chunk for chunk in column.chunks if len(chunk)):
+        values = memoryview(chunk.buffers()[1]).cast("B")
+        copied.frombytes(values[chunk.offset * copied.itemsize : (chunk.offset + len(chunk)) * copied.itemsize])
+    return copied

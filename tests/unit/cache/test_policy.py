@@ -7,10 +7,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.cache.policy import Candidate, Decisions, Policy, Rule, Sharing, TeamQuota, decide, score
+from forebay.cache.policy import Candidate, Candidates, Decisions, Policy, Rule, TeamQuota, decide, score
 from forebay.cache.shares import Shares
+from forebay.cache.trial import Trial
 from forebay.wire.cache import Quota, Replica, ReplicaState
 from tests.unit.cache.contents import held, held_alone
+from tests.unit.cache.plain_policy import PlainChoice
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -70,10 +72,24 @@ policies = st.builds(
 byte_counts = st.integers(0, 5000)
 
 
+def columns(found: list[Candidate], shares: Shares | None = None) -> Candidates:
+    alone = Trial.apart([item.alone_bytes for item in found])
+    return Candidates(
+        replicas=[item.replica for item in found],
+        bandwidths_bytes_s=[item.bandwidth_bytes_s for item in found],
+        trial=alone if shares is None else within(found, shares),
+    )
+
+
+def within(found: list[Candidate], shares: Shares) -> Trial:
+    return shares.trial(item.replica.ref for item in found)
+
+
 def decided(
-    found: list[Candidate], policy: Policy, used: int = 0, missing: int = 0, sharing: Sharing | None = None
+    found: list[Candidate], policy: Policy, used: int = 0, missing: int = 0, shares: Shares | None = None
 ) -> Decisions:
-    return decide(found, policy, used_bytes=used, limit_bytes=4000, missing_bytes=missing, now=NOW, sharing=sharing)
+    candidates = columns(found, shares)
+    return decide(candidates, policy, used_bytes=used, limit_bytes=4000, missing_bytes=missing, now=NOW)
 
 
 @given(candidates(), policies, byte_counts, byte_counts)
@@ -168,8 +184,8 @@ def sharers(draw: st.DrawFn) -> tuple[list[Candidate], dict[str, dict[str, int]]
         item.replica.ref: {name: pool[name] for name in sorted(draw(st.sets(st.sampled_from(sorted(pool)))))}
         for item in found
     }
-    alone = shared(holders).alone()
-    return [replace(item, alone_bytes=alone[item.replica.ref]) for item in found], holders
+    alone = within(found, shared(holders)).alone_bytes
+    return [replace(item, alone_bytes=size) for item, size in zip(found, alone, strict=True)], holders
 
 
 def shared(holders: dict[str, dict[str, int]]) -> Shares:
@@ -220,20 +236,18 @@ def test_a_team_over_its_quota_loses_its_own_and_nobody_elses(
     quota = TeamQuota(
         quota=Quota(volume_id="v", team="ads", limit_bytes=limit),
         held_bytes=team.held_bytes,
-        alone_bytes=team.alone(),
-        sharing=team,
+        trial=within(found, team),
         missing_bytes=missing,
     )
     held_bytes = team.held_bytes
     decisions = decide(
-        found,
+        columns(found, shared(holders)),
         policy,
         used_bytes=0,
         limit_bytes=4000,
         missing_bytes=0,
         now=NOW,
         quotas=[quota],
-        sharing=shared(holders),
     )
     without = set(refs(decided(found, policy)))
     for item in decisions:
@@ -256,6 +270,60 @@ def test_a_team_over_its_quota_loses_its_own_and_nobody_elses(
     for item in last:
         rest = [ref for ref in going if ref != item.candidate.replica.ref]
         assert held_alone(own, rest) < over, "no more of it than needed"
+
+
+@given(sharers(), policies, st.integers(0, 1500), byte_counts, byte_counts, byte_counts)
+def test_the_plain_way_chooses_the_very_same(
+    given_: tuple[list[Candidate], dict[str, dict[str, int]]],
+    policy: Policy,
+    limit: int,
+    team_missing: int,
+    used: int,
+    missing: int,
+) -> None:
+    found, holders = given_
+    quotas = []
+    for team, lacks in (("ads", team_missing), ("maps", 0)):
+        own = {item.replica.ref: holders[item.replica.ref] for item in found if item.replica.team == team}
+        shares = shared(own)
+        quota = Quota(volume_id="v", team=team, limit_bytes=limit)
+        trial = within(found, shares)
+        quotas.append(
+            (TeamQuota(quota=quota, held_bytes=shares.held_bytes, trial=trial, missing_bytes=lacks), own),
+        )
+    decisions = decide(
+        columns(found, shared(holders)),
+        policy,
+        used_bytes=used,
+        limit_bytes=4000,
+        missing_bytes=missing,
+        now=NOW,
+        quotas=[quota for quota, _ in quotas],
+    )
+    plain = PlainChoice(candidates=found, holders=holders, policy=policy, now=NOW, going={})
+    plain.choose(max(missing, used - 3200 if used > 3600 else 0), quotas)
+    going = {item.candidate.replica.ref: (item.rule, item.frees_bytes) for item in decisions.going}
+    assert list(going.items()) == list(plain.going.items())
+    for item in decisions:
+        if not item.evict:
+            assert item.rule is plain.rule(item.candidate)
+            assert item.frees_bytes == held_alone(holders, [*going, item.candidate.replica.ref]) - decisions.freed_bytes
+    assert {item.candidate.replica.ref: item.candidate for item in decisions} == {
+        item.replica.ref: item for item in found
+    }
+
+
+def test_many_go_in_the_order_of_a_plain_sort() -> None:
+    """More than are sorted at a time, some of one worth; more and more is wanted, up to all of it."""
+    idle_s = [(number * 7919 % 4999) * 100.0 for number in range(5000)]
+    found = [
+        Candidate(replica=replace(REPLICA, number=number + 1, last_used_at=NOW - (idle // 300) * 300), alone_bytes=1)
+        for number, idle in enumerate(idle_s)
+    ]
+    policy = Policy(stale_after_s=None)
+    plain = [item.replica.ref for item in sorted(found, key=lambda item: score(item, policy, NOW))]
+    for missing in (1, 255, 256, 257, 900, 2600, 4999, 5000, 6000):
+        assert refs(decided(found, policy, missing=missing)) == plain[:missing]
 
 
 def test_a_dataset_may_have_a_stale_age_of_its_own() -> None:
@@ -285,14 +353,14 @@ def test_what_only_the_pinned_share_frees_nothing_and_stays() -> None:
     pinned = replace(REPLICA, number=2, pinned_by="ada")
     holders = {"clicks@v1": {"c": 100}, "clicks@v2": {"c": 100}}
     found = [Candidate(replica=item, alone_bytes=0) for item in (REPLICA, pinned)]
-    assert refs(decided(found, Policy(), missing=50, sharing=shared(holders))) == []
+    assert refs(decided(found, Policy(), missing=50, shares=shared(holders))) == []
 
 
 def test_two_that_share_all_go_together_when_nothing_else_is_left() -> None:
     other = replace(REPLICA, number=2)
     holders = {"clicks@v1": {"c": 100}, "clicks@v2": {"c": 100}}
     found = [Candidate(replica=item, alone_bytes=0) for item in (REPLICA, other)]
-    decisions = decided(found, Policy(), missing=50, sharing=shared(holders))
+    decisions = decided(found, Policy(), missing=50, shares=shared(holders))
     assert [item.frees_bytes for item in decisions.going] == [0, 100]
     assert decisions[:1] == decisions.going[:1]
     assert decisions.of("clicks@v3") is None
