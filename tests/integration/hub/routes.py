@@ -12,7 +12,7 @@ from typing import Any
 
 from forebay.testing.cached.world import holder
 from forebay.wire.codec import to_json
-from forebay.wire.http import API, PARQUET
+from forebay.wire.http import API, GZIP, PARQUET
 
 SIGNED_IN = "whoever has a token"
 EVERYBODY = "everybody"
@@ -27,7 +27,13 @@ class Subject:
     fill_id: str
     lease_id: str
     token_id: str
+    run_id: str
+    task_id: str
+    bundle: str
+    ticket: str
     volume_id: str = "v1"
+    site: str = "aks"
+    agents_volume: str = "w1"
     number: int = 1
     user: str = "vera"
     team: str = "maps"
@@ -43,27 +49,38 @@ class Subject:
     def version(self) -> dict[str, Any]:
         return {"dataset": self.dataset, "number": self.number}
 
+    @property
+    def ref(self) -> str:
+        return f"{self.dataset}@v{self.number}"
+
 
 Filled = Callable[[Subject], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`query` and `body` are made for a subject; `content` is a body that is no JSON."""
+    """`query` and `body` are made for a subject, and what of the `path` has a name that means something else elsewhere.
+
+    `content` is a body that is no JSON; what `goes_on` is a stream, which a test leaves as soon as it has begun.
+    """
 
     call: str
+    path: Filled = lambda subject: {}
     query: Filled = lambda subject: {}
     body: Filled | None = None
     content: bytes | None = None
+    content_type: str = PARQUET
+    goes_on: bool = False
 
     def request(self, template: str, subject: Subject) -> dict[str, Any]:
         """What httpx2 sends."""
         method, _, path = template.partition(" ")
-        asked: dict[str, Any] = {"method": method, "url": path.format(**subject.names), "params": self.query(subject)}
+        url = path.format(**{**subject.names, **self.path(subject)})
+        asked: dict[str, Any] = {"method": method, "url": url, "params": self.query(subject)}
         if self.body is not None:
             asked["json"] = self.body(subject)
         if self.content is not None:
-            asked |= {"content": self.content, "headers": {"Content-Type": PARQUET}}
+            asked |= {"content": self.content, "headers": {"Content-Type": self.content_type}}
         return asked
 
 
@@ -88,6 +105,22 @@ def _claimed(subject: Subject) -> dict[str, Any]:
     return {**subject.version, "holder": to_json(holder())}
 
 
+def _run(subject: Subject) -> dict[str, Any]:
+    return {"command": ["train"], "data": [{"name": "data", "ref": subject.ref}]}
+
+
+def _moved(subject: Subject) -> dict[str, Any]:
+    return {"source": "s3://lake", "dataset": subject.dataset, "moved_bytes": 10**9, "seconds": 20.0}
+
+
+def _evicted(subject: Subject) -> dict[str, Any]:
+    return {"kind": "evict", "ref": subject.ref, "reason": "why"}
+
+
+def _hello(subject: Subject) -> dict[str, Any]:
+    return {"site": subject.site, "volume_id": subject.agents_volume}
+
+
 def _says(**body: Any) -> Filled:
     return lambda subject: body
 
@@ -98,6 +131,10 @@ _DATASET = f"{API}/datasets/{{name}}"
 _REPLICA = f"{_VOLUME}/replicas/{{dataset}}/{{number}}"
 _FILL = f"{API}/fills/{{fill_id}}"
 _MANIFEST = f"{API}/manifests/{{digest}}"
+_SITE = f"{API}/sites/{{site}}"
+_RUN = f"{API}/runs/{{run_id}}"
+_LINK = {"source": "s3://other", "target": "aks"}
+_SUSPECT = {"token": 1, "volume_id": "w1", "digest": "0" * 64}
 _JUNK = b"no parquet"
 
 ROUTES: dict[str, Route] = {
@@ -150,7 +187,7 @@ ROUTES: dict[str, Route] = {
     f"POST {_VOLUME}/claims": Route(call="fills.claim", body=_claimed),
     f"GET {_VOLUME}/claims": Route(call="fills.look", query=lambda of: of.version),
     f"GET {_VOLUME}/fills": Route(call="fills.open_fills"),
-    f"GET {_VOLUME}/fills/stream": Route(call="fills.open_fills"),
+    f"GET {_VOLUME}/fills/stream": Route(call="fills.open_fills", goes_on=True),
     f"POST {_VOLUME}/wishes": Route(call="fills.prefer", body=lambda of: {**of.version, "entries": [0]}),
     f"PUT {_FILL}/reservation": Route(call="fills.reserve", body=_says(token=1, need_bytes=1, free_bytes=100)),
     f"PUT {_FILL}/progress": Route(call="fills.renew", body=_says(token=1, progress={})),
@@ -179,6 +216,38 @@ ROUTES: dict[str, Route] = {
         call="replicas.cancel_evict", body=_says(token=1, reason="why", damaged=False)
     ),
     f"POST {_REPLICA}/eviction/done": Route(call="replicas.finish_evict", body=_says(token=1, freed_bytes=0)),
+    f"GET {API}/links": Route(call="links.all"),
+    f"PUT {API}/links": Route(call="links.declare", body=_says(**_LINK, latency_s=1.0)),
+    f"DELETE {API}/links": Route(call="links.forget", query=_says(**_LINK)),
+    f"POST {_VOLUME}/transfers": Route(call="links.report", body=_moved),
+    f"PUT {_VOLUME}/blob-server": Route(call="links.serve", body=_says(url="http://127.0.0.1:1")),
+    f"POST {_VOLUME}/tickets": Route(call="links.ticketed", body=lambda of: {"ticket": of.ticket}),
+    f"POST {_FILL}/sources": Route(call="links.holders", body=_says(token=1, lake="s3://lake")),
+    f"POST {_FILL}/suspects": Route(call="links.suspect", body=_says(**_SUSPECT)),
+    f"GET {API}/sites": Route(call="sites.all"),
+    f"GET {_SITE}": Route(call="sites.get"),
+    f"DELETE {_SITE}": Route(call="sites.remove"),
+    f"PUT {_SITE}/state": Route(call="sites.set_state", body=_says(wanted="up", reason="why")),
+    f"PUT {_SITE}/prices": Route(call="sites.set_prices", body=_says(gpu_hour=1.0, cpu_hour=1.0)),
+    f"PUT {_SITE}/agent": Route(call="sites.attach", body=_hello),
+    f"DELETE {_SITE}/agent": Route(call="sites.leave", query=_says(agent_token=1)),
+    f"POST {_SITE}/beats": Route(call="sites.beat", body=_says(agent_token=1)),
+    f"GET {_SITE}/orders": Route(call="sites.orders", query=_says(agent_token=1)),
+    f"GET {API}/tasks": Route(call="sites.tasks"),
+    f"POST {_SITE}/tasks": Route(call="sites.ask", body=_evicted),
+    f"DELETE {API}/tasks/{{task_id}}": Route(call="sites.withdraw", query=_says(reason="why")),
+    f"POST {API}/runs": Route(call="runs.submit", body=_run),
+    f"POST {API}/runs/explanation": Route(call="runs.explain", body=_run),
+    f"GET {API}/runs": Route(call="runs.page"),
+    f"GET {_RUN}": Route(call="runs.get"),
+    f"GET {_RUN}/stream": Route(call="runs.get", goes_on=True),
+    f"GET {_RUN}/log": Route(call="runs.log"),
+    f"GET {_RUN}/log/stream": Route(call="runs.log", goes_on=True),
+    f"PUT {_RUN}/log": Route(call="runs.add_log", body=_says(attempt=1, token=1, offset=0, text="said")),
+    f"POST {_RUN}/cancellation": Route(call="runs.cancel", body=_says(reason="why")),
+    f"POST {_RUN}/retry": Route(call="runs.retry"),
+    f"POST {API}/bundles": Route(call="runs.store_code", content=b"code", content_type=GZIP),
+    f"GET {API}/bundles/{{digest}}": Route(call="runs.code_path", path=lambda of: {"digest": of.bundle}),
     f"GET {API}/users": Route(call="access.users"),
     f"POST {API}/users": Route(call="access.add_user", body=_says(name="new", role="admin")),
     f"PUT {API}/users/{{user}}/role": Route(call="access.set_role", body=_says(role="admin")),

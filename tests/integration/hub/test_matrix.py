@@ -6,6 +6,7 @@ which tests/unit/hub/test_rules.py holds to a table written by hand; this is whe
 
 from __future__ import annotations
 
+import gzip
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from forebay.catalog.manifest import Entry, Manifest
-from forebay.hub.access.rules import ALLOWED, Action, Data, Person, Place, Verdict, Whole, decide
+from forebay.hub.access.rules import ALLOWED, Action, Data, Job, Person, Place, Verdict, Whole, decide, decide_on_run
 from forebay.hub.access.rules import HIDDEN as HIDDEN_FROM_THEM
 from forebay.hub.access.rules import Subject as About
 from forebay.hub.access.store import AccessStore
@@ -31,12 +32,15 @@ from forebay.testing.served import ServedHubs
 from forebay.wire.access import DatasetPolicy, NewToken, Role
 from forebay.wire.codec import to_json
 from forebay.wire.http import API, PARQUET
+from forebay.wire.runs import Code, DataUse, NewRun
+from forebay.wire.sites import Hello, TaskKind
 from tests.contract.hub import test_methods as methods
-from tests.contract.hub.sides import DONE, add, fill, ids, statements
+from tests.contract.hub.sides import DONE, add, fill, ids, statements, transfer
 from tests.contract.hub.test_private import ABOUT_NO_DATASET, BY_AN_ID, TELLS_OF_A_NAME
 from tests.integration.hub.routes import EVERYBODY, ROUTES, SIGNED_IN, Route, Subject
 
-VOLUME, HIDDEN = "v1", "clicks-private"
+VOLUME, AGENTS_VOLUME, ASKING_VOLUME, HIDDEN = "v1", "w1", "x1", "clicks-private"
+SITE = "aks"
 TEAMS = frozenset({"ads"})
 POLICIES = {
     "owned": DatasetPolicy(dataset="owned", read=("maps",), write=("maps",), run=("maps",)),
@@ -57,7 +61,6 @@ OUTSIDERS = {
 """Whoever may not know of the hidden dataset."""
 
 LAST = ("access.set_policy", "catalog.remove_version", "catalog.remove_dataset", "access.remove_team")
-STREAMS = f"GET {API}/volumes/{{volume_id}}/fills/stream"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ class Side:
     def ask(self, template: str, route: Route, subject: Subject) -> httpx2.Response:
         request = self.http.build_request(**route.request(template, subject))
         response = self.http.send(request, stream=True)
-        if response.is_success and template == STREAMS:
+        if response.is_success and route.goes_on:
             response.close()  # it would go on; that it began says enough
         else:
             response.read()
@@ -93,7 +96,7 @@ def two_sides(folder: Path, served: ServedHubs, asker: NewToken) -> Iterator[tup
             stack.callback(hub.close)
             access = AccessStore(hub.engine, FakeClock())
             with mock.patch.object(uuid, "uuid4", side_effect=ids()):
-                subjects = _filled(hub, access, asker, hidden=name == "hidden")
+                subjects = _filled(hub, access, asker, folder, hidden=name == "hidden")
             secret = access.make_token(asker).secret
             served.admit(hub, FakeClock(), secret)
             stack.callback(served.take_back, secret)
@@ -107,7 +110,7 @@ def two_sides(folder: Path, served: ServedHubs, asker: NewToken) -> Iterator[tup
         yield hidden, missing
 
 
-def _filled(hub: LocalHub, access: AccessStore, asker: NewToken, *, hidden: bool) -> dict[str, Subject]:
+def _filled(hub: LocalHub, access: AccessStore, asker: NewToken, folder: Path, *, hidden: bool) -> dict[str, Subject]:
     """What is visible comes first, so that ids and counters are the same with and without the rest."""
     for name, own in {"root": Role.ADMIN, "vera": Role.VIEWER, "tester": asker.role}.items():
         access.add_user(name, own)
@@ -115,15 +118,23 @@ def _filled(hub: LocalHub, access: AccessStore, asker: NewToken, *, hidden: bool
     access.join_team("maps", [])
     hub.volumes.add(VOLUME, "/volume", 10_000)
     hub.volumes.set_quota(VOLUME, "maps", 5_000)
+    hub.links.serve(VOLUME, "http://127.0.0.1:1")
+    for volume, site in {AGENTS_VOLUME: SITE, ASKING_VOLUME: "dgx"}.items():
+        hub.volumes.add(volume, f"/volume-of-{site}", 10_000)
+        access.subjects.settle(volume, site)
+    hub.sites.attach(Hello(site=SITE, volume_id=AGENTS_VOLUME, gpus=4, cpus=16, memory_bytes=2**34))
     names = [name for name in POLICIES if hidden or name != HIDDEN]
     # From a site's agent hides what may not be at its site.
     sites = ("dgx",) if asker.site else ()
     policies = {**POLICIES, HIDDEN: replace(POLICIES[HIDDEN], sites=sites)}
-    return {name: _dataset(hub, access, policies[name]) for name in names}
+    return {name: _dataset(hub, access, policies[name], folder) for name in names}
 
 
-def _dataset(hub: LocalHub, access: AccessStore, policy: DatasetPolicy) -> Subject:
-    """With a replica that is in use, a tag, and a fill of its next version under way; both are the asker's."""
+def _dataset(hub: LocalHub, access: AccessStore, policy: DatasetPolicy, folder: Path) -> Subject:
+    """With a replica that is in use and fetched by another site, a tag, a fill of its next version, a task and a run.
+
+    The fills and the lease are the asker's, the run is its owner's.
+    """
     name = policy.dataset
     version = add(hub, name, f"first of {name}", created_by=OWNERS.get(name, "root"))
     access.set_policy(policy)
@@ -133,6 +144,21 @@ def _dataset(hub: LocalHub, access: AccessStore, policy: DatasetPolicy) -> Subje
     hub.fills.finish(granted.fill_id, granted.token, DONE)
     lease = hub.leases.take(VOLUME, version, holder())
     waits = fill(hub, VOLUME, add(hub, name, f"next of {name}"))
+    hub.links.report(VOLUME, transfer(name))
+    fetches = fill(hub, ASKING_VOLUME, version)
+    (peer,) = hub.links.holders(fetches.fill_id, fetches.token, "s3://lake").peers
+    task = hub.sites.ask(SITE, TaskKind.EVICT, version.ref, "why", by="root")
+    bundle = folder / "bundle.tar.gz"
+    bundle.write_bytes(gzip.compress(name.encode(), mtime=0))
+    code = hub.runs.store_code(bundle)
+    run = hub.runs.submit(
+        NewRun(
+            command=("train",),
+            data=(DataUse(name="data", ref=version.ref),),
+            code=Code(bundle=code),
+            submitted_by=OWNERS.get(name, "root"),
+        )
+    )
     token = access.make_token(NewToken(user="root", role=Role.VIEWER)).token
     return Subject(
         dataset=name,
@@ -140,6 +166,10 @@ def _dataset(hub: LocalHub, access: AccessStore, policy: DatasetPolicy) -> Subje
         fill_id=waits.fill_id,
         lease_id=lease.lease_id,
         token_id=token.token_id,
+        run_id=run.run_id,
+        task_id=task.task_id,
+        bundle=code,
+        ticket=peer.ticket,
     )
 
 
@@ -189,7 +219,7 @@ def test_PRIVATE_lists_are_those_of_a_hub_that_has_it_not(who: str, tmp_path: Pa
     with two_sides(tmp_path, served_hubs, OUTSIDERS[who]) as sides:
         for template, route in ROUTES.items():
             about_all = route.call in (*ABOUT_NO_DATASET, SIGNED_IN)
-            if template.startswith("GET") and not about_all and template != STREAMS:
+            if template.startswith("GET") and not about_all and not _begins(route):
                 answers = [side.ask(template, route, side.subjects[HIDDEN]) for side in sides]
                 assert _told(answers[0]) == _told(answers[1]), template
 
@@ -200,7 +230,7 @@ def test_PRIVATE_hidden_and_missing_take_the_same_steps(who: str, tmp_path: Path
     skipped = {*BY_AN_ID, *TELLS_OF_A_NAME, *ABOUT_NO_DATASET, EVERYBODY, SIGNED_IN}
     with two_sides(tmp_path, served_hubs, OUTSIDERS[who]) as sides:
         for template, route in ROUTES.items():
-            if route.call in skipped or template == STREAMS:
+            if route.call in skipped or _begins(route):
                 continue
             taken = []
             for side in sides:
@@ -241,15 +271,25 @@ def test_PRIVATE_who_has_the_same_bytes_is_told_of_nobody_else(tmp_path: Path, s
 
 def _verdict(person: Person, call: str, name: str) -> Verdict:
     data = Data(name=name, owner=OWNERS.get(name, "root"), policy=POLICIES[name])
-    place = Place(site="")
+    place, site = Place(site=""), Place(site=SITE)
     about: tuple[tuple[Mapping[str, Action], About], ...] = (
         (methods.ON_DATA, data),
         (methods.ON_DATA_AT_A_VOLUME, replace(data, at=place)),
+        (methods.ON_DATA_AT_A_SITE, replace(data, at=site)),
         (methods.ON_A_VOLUME, place),
+        (methods.ON_A_SITE, site),
         (methods.ON_THE_HUB, Whole()),
     )
+    if call in methods.ON_A_RUN:
+        job = Job(submitter=data.owner, team="", sites=frozenset(), reads=(data,), makes=())
+        verdict = decide_on_run(person, methods.ON_A_RUN[call], job)
+        # To have it tried again is to run it.
+        return decide(person, Action.RUN, data) if verdict.allowed and call == "runs.retry" else verdict
     verdict = next((decide(person, table[call], subject) for table, subject in about if call in table), ALLOWED)
-    names_it = call == "access.make_token" or call in BY_AN_ID
+    if call in methods.AN_AGENTS_ALONE:
+        verdict = Verdict(allowed=False)
+    # A ticket is looked at only for who tends the volume that it was shown to.
+    names_it = call == "access.make_token" or (call in BY_AN_ID and (verdict.allowed or call != "links.ticketed"))
     if names_it and not decide(person, Action.READ, data).visible:
         return HIDDEN_FROM_THEM
     return verdict
@@ -266,14 +306,25 @@ def _tables() -> tuple[dict[str, object], ...]:
     return (
         dict(methods.ON_DATA),
         dict(methods.ON_DATA_AT_A_VOLUME),
+        dict(methods.ON_DATA_AT_A_SITE),
         dict(methods.ON_A_VOLUME),
+        dict(methods.ON_A_SITE),
+        dict(methods.ON_A_RUN),
+        dict.fromkeys(methods.AN_AGENTS_ALONE),
         dict(methods.ON_THE_HUB),
         dict(methods.REFUSED_TO_NOBODY),
     )
 
 
 def _is_of_a_dataset(call: str) -> bool:
-    return call in methods.ON_DATA or call in methods.ON_DATA_AT_A_VOLUME
+    """Also what is known by an id alone."""
+    tables = (methods.ON_DATA, methods.ON_DATA_AT_A_VOLUME, methods.ON_DATA_AT_A_SITE, methods.ON_A_RUN)
+    return any(call in table for table in tables) or call in ("runs.add_log", "runs.code_path")
+
+
+def _begins(route: Route) -> bool:
+    """Whether it is a stream that begins, also where nothing is hidden: it shows what is there, of anybody's."""
+    return route.goes_on and route.call not in BY_AN_ID
 
 
 def _order(item: tuple[str, Route]) -> tuple[bool, bool, int]:

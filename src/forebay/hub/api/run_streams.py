@@ -14,7 +14,7 @@ from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
-from forebay.errors import ForebayError
+from forebay.errors import ForebayError, NotFoundError
 from forebay.hub.api.acting import Acting
 from forebay.hub.api.streams import Ending, Told, described, event, stream_of
 from forebay.hub.api.watching import Watcher, watcher_for
@@ -69,11 +69,19 @@ async def stream_run(hub: Acting, run_id: str, request: Request, last_event_id: 
 async def stream_log(hub: Acting, run_id: str, request: Request, last_event_id: LastId = None) -> EventSourceResponse:
     """Follow what a run prints, through all its attempts."""
     run = await run_in_threadpool(hub.runs.get, run_id)
-    if run.attempts:
-        await run_in_threadpool(hub.runs.log, run.run_id, 0, 0, 1)
+    await run_in_threadpool(_require_log, hub, run.run_id)
     found = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,18})", last_event_id or "")
     attempt, offset = (int(found[1]), int(found[2])) if found else (1, 0)
     return stream_of(request, lambda ending: _pieces(hub, run.run_id, attempt, offset, ending))
+
+
+def _require_log(hub: WatchedHub, run_id: str) -> None:
+    """Refuse whoever may not read it before the stream begins, also while there is nothing to read yet."""
+    try:
+        hub.runs.log(run_id, 0, 0, 1)
+    except NotFoundError as error:
+        if error.kind != "attempt-not-found":
+            raise
 
 
 async def _states(hub: WatchedHub, run: Run, known: int, watcher: Watcher, ending: Ending) -> Told:
