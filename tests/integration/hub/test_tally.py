@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -16,7 +15,16 @@ from forebay.catalog.engine import migrate, open_engine, reading, writing
 from forebay.hub.metrics.counted import OTHER, REASONS
 from forebay.hub.metrics.tally import SETTLED_SECONDS, Tally
 from forebay.wire.cache import Quota
-from tests.unit.cache.test_policy import REPLICA, byte_counts, candidates, decided, policies
+from tests.unit.cache.test_policy import (
+    REPLICA,
+    byte_counts,
+    candidates,
+    columns,
+    decided,
+    policies,
+    shared,
+    within,
+)
 
 NOW = 1_800_000_000.0
 
@@ -114,20 +122,12 @@ def test_every_reason_that_the_policy_words_has_its_kind(
 def test_the_kinds_of_reasons_that_others_word(engine: sa.Engine) -> None:
     quota = Quota(volume_id="v", team="ads", limit_bytes=1)
     mine = Candidate(replica=replace(REPLICA, team="ads"), alone_bytes=100)
-    over = TeamQuota(quota=quota, held_bytes=100, alone_bytes={mine.replica.ref: 100}, sharing=_Alone())
-    decisions = decide([mine], Policy(), used_bytes=0, limit_bytes=4000, missing_bytes=0, now=NOW, quotas=[over])
+    held = {mine.replica.ref: {"a": 100}}
+    over = TeamQuota(quota=quota, held_bytes=100, trial=within([mine], shared(held)))
+    found = columns([mine], shared(held))
+    decisions = decide(found, Policy(), used_bytes=0, limit_bytes=4000, missing_bytes=0, now=NOW, quotas=[over])
     (gone,) = decisions.going
     assert gone.rule is Rule.QUOTA
     assert kind_of(engine, gone.reason) == Rule.QUOTA
     assert kind_of(engine, "ada asked for it") == Rule.ASKED
     assert kind_of(engine, "a word of a release to come") == OTHER
-
-
-class _Alone:
-    """Nothing is shared."""
-
-    def release(self, name: str) -> Mapping[str, int]:
-        return {}
-
-    def reclaimable(self, names: Iterable[str]) -> Collection[str]:
-        return set(names)
