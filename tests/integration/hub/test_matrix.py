@@ -288,6 +288,9 @@ def _verdict(person: Person, call: str, name: str) -> Verdict:
     verdict = next((decide(person, table[call], subject) for table, subject in about if call in table), ALLOWED)
     if call in methods.AN_AGENTS_ALONE:
         verdict = Verdict(allowed=False)
+    whole = decide(person, Action.RUN, Whole())
+    if call in ("runs.submit", "runs.explain") and not whole.allowed:
+        return whole  # who may run nothing is told so before any dataset is looked for
     # A ticket is looked at only for who tends the volume that it was shown to.
     names_it = call == "access.make_token" or (call in BY_AN_ID and (verdict.allowed or call != "links.ticketed"))
     if names_it and not decide(person, Action.READ, data).visible:
