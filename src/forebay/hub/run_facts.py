@@ -20,6 +20,7 @@ from forebay.catalog.names import NumberRef, parse_ref
 from forebay.hub import run_rows, site_rows, task_rows
 from forebay.hub.run_rows import Kept
 from forebay.runs.backlog import Queued
+from forebay.runs.machine import is_due
 from forebay.runs.request import SITE, estimate_of, request_of, resources_of, weights_of
 from forebay.runs.world import Presence, Wanted, World
 from forebay.sites.labels import parse_labels
@@ -140,7 +141,7 @@ def _queue(
 ) -> Iterable[Queued]:
     for item in waiting:
         run = item.course.run
-        if run.run_id not in gone and now >= run.next_try_at:
+        if run.run_id not in gone and is_due(run, now):
             request = request_of(run.run_id, run.new, run.submitted_at, wanted)
             yield Queued(request=request, site=run.site or None, weights=weights_of(run.new))
 

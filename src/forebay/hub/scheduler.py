@@ -35,6 +35,7 @@ from forebay.runs.backlog import FillVersion, PlaceRun, StartRun, Step
 from forebay.runs.machine import Course
 from forebay.runs.world import Weights
 from forebay.sites import tasks
+from forebay.sites.silence import Silence
 from forebay.sites.state import SiteTerms
 from forebay.wire.sites import SiteState, TaskKind, TaskState
 
@@ -63,7 +64,7 @@ class Scheduler:
         self._terms = terms
         self._cache_terms = cache_terms
         self._changes = changes
-        self._silence = _Silence()
+        self._silence = Silence()
         self._busy = threading.Lock()
         self._poked = threading.Event()
         self._closed = threading.Event()
@@ -230,7 +231,7 @@ class Scheduler:
             number = connection.execute(sa.select(t.pass_count.c.number)).scalar_one()
             facts = run_facts.load(connection, number, now, self._terms, self._cache_terms)
         done = backlog.step(facts.queue, facts.world, Weights(), now, rethink=rethink)
-        plan = _planned(facts, done, self._terms)
+        plan = planned(facts, done, self._terms)
         for part in plan.parts():
             keys = self._write(facts, part, number)
             if keys is None:
@@ -296,7 +297,7 @@ class _Plan:
             yield _Plan(changes=self.changes[begin : begin + _AT_ONCE])
 
 
-def _planned(facts: Facts, done: Step, terms: SiteTerms) -> _Plan:
+def planned(facts: Facts, done: Step, terms: SiteTerms) -> _Plan:
     """What the pass means for each run and each fill; pure."""
     after = {run_id: kept.course for run_id, kept in facts.waiting.items()}
     plan = _Plan()
@@ -371,23 +372,3 @@ def _heard_of(rows: Iterable[site_rows.Row], under_way: Iterable[Kept]) -> dict[
     for kept in under_way:
         found["run", kept.seq] = (kept.course.run.attempts[-1].number, kept.course.hold)
     return found
-
-
-class _Silence:
-    """For how long things have stayed as they are, by a clock that nobody sets."""
-
-    def __init__(self) -> None:
-        self._since: dict[Hashable, tuple[Hashable, float]] = {}
-
-    def look(self, monotonic: float, seen: Mapping[Hashable, Hashable]) -> None:
-        """What there is now; the rest is forgotten."""
-        self._since = {key: self._entry(key, value, monotonic) for key, value in seen.items()}
-
-    def seconds(self, key: Hashable, monotonic: float) -> float:
-        """How long it has been as it is."""
-        known = self._since.get(key)
-        return 0.0 if known is None else monotonic - known[1]
-
-    def _entry(self, key: Hashable, value: Hashable, monotonic: float) -> tuple[Hashable, float]:
-        known = self._since.get(key)
-        return known if known is not None and known[0] == value else (value, monotonic)

@@ -21,6 +21,9 @@ LOSS_BACKOFF_S = 5.0
 
 LONGEST_BACKOFF_S = 3600.0
 
+_SKEW_S = 5.0
+"""The clocks of two hubs may differ by so much: that is no clock that was set back."""
+
 HOLD_LOST = "hold-lost"
 """The kind of an agent's report on an attempt that it ended itself since it heard nothing from the hub."""
 
@@ -159,6 +162,11 @@ Event = (
 )
 
 
+def is_due(run: Run, now: float) -> bool:
+    """Whether the time of its next try has come; when the clock was set back since it began to wait, it has."""
+    return now >= run.next_try_at or now < run.since - _SKEW_S or run.next_try_at > now + LONGEST_BACKOFF_S
+
+
 def begin(run_id: str, new: NewRun, now: float) -> Course:
     """A run that was just submitted."""
     run = Run(
@@ -202,6 +210,8 @@ def _while_waiting(
 ) -> Course:
     if not course.is_waiting:
         return course
+    if is_due(course.run, now):
+        course = replace(course, run=replace(course.run, next_try_at=0.0))
     match event:
         case Placed():
             return _with(course, now, site=event.site)
@@ -217,7 +227,7 @@ def _while_waiting(
 
 def _ordered(course: Course, agent_token: int, now: float, terms: SiteTerms) -> Course:
     run = course.run
-    if not run.site or now < run.next_try_at:
+    if not run.site or not is_due(run, now):
         return course
     last = run.attempts[-1] if run.attempts else None
     attempt = Attempt(

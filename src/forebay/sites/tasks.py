@@ -15,6 +15,12 @@ BACKOFF_S = 10.0
 
 LONGEST_BACKOFF_S = 600.0
 
+
+def _is_due(task: Task, now: float) -> bool:
+    """Whether the time of its next try has come; one too far off is from before a clock went back."""
+    return not now < task.next_try_at <= now + LONGEST_BACKOFF_S
+
+
 _WAITS = "the site takes the order"
 _UNWANTED = "it is not wanted any more"
 
@@ -96,7 +102,7 @@ def step(errand: Errand, event: Event, now: float) -> Errand:
     match event:
         case Wanted():
             return _wanted(errand, event)
-        case Due() if task.state is TaskState.WAITING and now >= task.next_try_at:
+        case Due() if task.state is TaskState.WAITING and _is_due(task, now):
             return _ordered(errand, now)
         case AgentGone() if errand.is_ordered:
             return _given_back(errand, event.reason, 0.0, now)

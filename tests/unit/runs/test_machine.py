@@ -250,3 +250,21 @@ def test_a_retry_that_somebody_asks_for_begins_to_count_anew() -> None:
     assert course.run.state is RunState.FAILED
     course = step(course, machine.RetryAsked(), NOW, TERMS)
     assert (course.run.state, course.run.next_try_at, course.forgiven) == (RunState.QUEUED, NOW, 1)
+
+
+def _waiting() -> Course:
+    """After a failure, for its next try."""
+    failed = Report(task_id="run-x-1", token=1, state=TaskState.FAILED)
+    course = step(_running(), machine.Reported(report=failed), NOW, TERMS)
+    assert course.run.next_try_at > NOW
+    return course
+
+
+def test_a_clock_set_back_does_not_put_the_next_try_off() -> None:
+    back, ordered = NOW - 1800.0, machine.Ordered(agent_token=1)
+    assert step(_waiting(), ordered, NOW, TERMS).under_way is None
+    assert step(_waiting(), ordered, back, TERMS).under_way is not None
+
+
+def test_hubs_whose_clocks_differ_a_little_wait_for_the_next_try() -> None:
+    assert step(_waiting(), machine.Ordered(agent_token=1), NOW - 1.0, TERMS).under_way is None

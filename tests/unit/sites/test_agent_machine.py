@@ -358,3 +358,22 @@ def test_news_of_another_token_is_no_news(stage: Stage) -> None:
     ):
         stage.tell(event)
     assert stage.agent == before
+
+
+def test_a_hold_that_is_over_ends_the_runs_also_when_the_hub_answers_at_last(stage: Stage) -> None:
+    stage.attach()
+    stage.order(run("r"))
+    stage.now += HOLD_S
+    stage.beat()
+    assert stage.stopped() == [("r", Why.HOLD_RAN_OUT)]
+
+
+def test_what_an_earlier_attachment_was_told_to_begin_waits_for_new_orders() -> None:
+    stage = Stage(fills=1)
+    stage.attach()
+    stage.order(fill("f"), fill("g"))
+    stage.attach(token=2)
+    stage.end(fill("f"))
+    assert stage.started() == []
+    stage.order(fill("g"))
+    assert stage.started() == ["g"]

@@ -104,3 +104,9 @@ def test_what_a_person_wants_stays_theirs_when_a_run_wants_it_too() -> None:
     assert errand.task.asked_by == "ada"
     of_run = begin("t", "dgx", TaskKind.FILL, "clicks@v1", by="run 1", reason="a run", now=NOW)
     assert step(of_run, tasks.Wanted(by="bob", reason="mine"), NOW).task.asked_by == "bob"
+
+
+def test_a_clock_set_back_does_not_put_the_next_try_off() -> None:
+    failed = _tell(step(_new(), tasks.Due(), NOW), TaskState.FAILED, retryable=True)
+    assert step(failed, tasks.Due(), NOW) is failed
+    assert step(failed, tasks.Due(), NOW - 3600.0).task.state is TaskState.ORDERED

@@ -28,6 +28,8 @@ def step(agent: Agent, event: Event, now: float) -> tuple[Agent, tuple[Effect, .
     if agent.has_ended:
         return agent, ()
     turn = _Turn(agent, now)
+    # Before a word of the hub's can make the hold longer: what it gave away meanwhile must not go on.
+    turn.end_runs_out_of_hold()
     turn.take(event)
     turn.settle()
     return turn.agent, tuple(turn.effects)
@@ -64,7 +66,7 @@ class _Turn:
 
     def settle(self) -> None:
         """What follows from how it is now, whatever has happened."""
-        self._end_runs_out_of_hold()
+        self.end_runs_out_of_hold()
         self._start_what_may()
         self._end_if_done()
         if not self.agent.has_ended:
@@ -114,6 +116,10 @@ class _Turn:
             beating=agent.beating.answered(self.now),
             asking=agent.asking.answered(self.now),
         )
+        # What an earlier life of this agent was told to begin, the hub may have given away since: its orders will say.
+        for held in list(agent.held.values()):
+            if held.phase is Phase.WAITING:
+                self._put(replace(held, is_wanted=False))
         self._hold_from(event.sent_at)
 
     def _attach_failed(self, event: seen.AttachFailed) -> None:
@@ -265,7 +271,7 @@ class _Turn:
             held = replace(held, why=why)
         self._put(replace(held, phase=Phase.STOPPING, begun=True))
 
-    def _end_runs_out_of_hold(self) -> None:
+    def end_runs_out_of_hold(self) -> None:
         if self.now < self.agent.runs_until:
             return
         for held in list(self.agent.held.values()):
