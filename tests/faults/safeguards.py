@@ -104,7 +104,8 @@ def _journal_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _no_digest_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
-    def finish(self: Any, wanted: Any, _last: Any, digest: bytes) -> None:
+    def finish(self: Any, file: Any, _last: Any, digest: bytes) -> None:
+        wanted = file.wanted
         self._digests[wanted.missing.index] = digest if wanted.digest is None else wanted.digest
         self._meter.moved(0, files=1)
 

@@ -68,7 +68,7 @@ def test_no_secret_in_any_error_of_azure(
 def test_no_secret_in_a_repr(awkward_origin: AwkwardOrigin) -> None:
     store = open_awkward(awkward_origin)
 
-    assert repr(store) == "LakeStore(root_url='s3://lake', scheme='s3')"
+    assert repr(store) == f"LakeStore(root_url='s3://lake', scheme='s3', endpoint={awkward_origin.url!r})"
     assert SECRET not in repr(store.streams) + repr(store.requests)
 
 
