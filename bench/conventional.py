@@ -21,11 +21,11 @@ from pathlib import Path
 from statistics import median
 
 from bench import fillers, peers
-from bench.link import RATE_BITS_S, ROUND_TRIP_S
 from bench.machine import machine_facts, start_options
 from bench.origin import Origin, Work
 from bench.report import Case, Side, conclude, table
 from forebay.fsio import Disk
+from forebay.testing.link import FAR
 
 WORK = Work(name="conventional", bucket="conventional", objects=4, object_bytes=512 << 20)
 RUNS = tuple((user, site) for user, site in zip("abcabcabca", "1212121212", strict=True))
@@ -140,7 +140,7 @@ def _table(work: Work, ways: dict[str, list[list[Done]]]) -> str:
             ]
         )
     head = ["way", "first start s", "repeated start s", "min-max", "GB over the link", "all runs s"]
-    title = f"{len(RUNS)} runs at 2 sites, {work}, {RATE_BITS_S / 1e9:g} Gbit/s and {ROUND_TRIP_S * 1000:g} ms"
+    title = f"{len(RUNS)} runs at 2 sites, {work}, {FAR.rate_bits_s / 1e9:g} Gbit/s and {FAR.round_trip_s * 1000:g} ms"
     return table(f"{title}, medians of {len(ways['forebay'])} rounds", head, rows)
 
 

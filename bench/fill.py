@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from bench import fillers
-from bench.link import RATE_BITS_S, ROUND_TRIP_S, LinkMissingError
 from bench.machine import machine_facts, options_parser
 from bench.origin import Origin, Work
 from bench.process import Usage
 from bench.report import Case, Side, conclude, table
 from bench.rounds import alternate, median_of
+from forebay.testing.link import FAR, LinkMissingError
 
 BIG = Work(name="big objects", bucket="big", objects=4, object_bytes=512 << 20)
 SMALL = Work(name="small files", bucket="small", objects=10_000, object_bytes=20_000)
@@ -57,7 +57,7 @@ class Trial:
 _WAYS = {
     "loopback": "from SeaweedFS on loopback",
     "fast": "from LocalBucket on loopback",
-    "link": f"from SeaweedFS over {RATE_BITS_S / 1e9:g} Gbit/s and {ROUND_TRIP_S * 1000:g} ms there and back",
+    "link": f"from SeaweedFS over {FAR.rate_bits_s / 1e9:g} Gbit/s and {FAR.round_trip_s * 1000:g} ms there and back",
 }
 TRIALS = (
     Trial(name="big", work=BIG, way="loopback"),
@@ -202,8 +202,8 @@ def _of_link(trial: Trial, scale: float, results: Results) -> Case:
     rate = bits / median_of(results[FOREBAY], attrgetter("wall_s"))
     return Case(
         case=f"{trial.name}, share of the link",
-        measured=f"{rate / 1e6:.0f} of {RATE_BITS_S / 1e6:.0f} Mbit/s",
-        ratio=rate / RATE_BITS_S,
+        measured=f"{rate / 1e6:.0f} of {FAR.rate_bits_s / 1e6:.0f} Mbit/s",
+        ratio=rate / FAR.rate_bits_s,
         side=Side.AT_LEAST,
         bound=LINK_AIM,
     )

@@ -19,9 +19,9 @@ from pathlib import Path
 import obstore
 import psutil
 
-from bench.link import Link
 from bench.peers import program
 from forebay.lake.stores import LakeStore
+from forebay.testing.link import Link
 from forebay.testing.servers import SeaweedFS
 from forebay.testing.servers.process import answers_http, free_ports, run_server
 
@@ -124,8 +124,9 @@ class Origin:
     @contextlib.contextmanager
     def behind_link(self) -> Iterator[Origin]:
         """The same server as it is seen from the far end of a slow link; LinkMissingError."""
-        with Link.open(int(self.address.rpartition(":")[2])) as link:
-            env = self.env | {"AWS_ENDPOINT_URL": f"http://{link.host}:{link.port}"}
+        port = int(self.address.rpartition(":")[2])
+        with Link.open(port) as link:
+            env = self.env | {"AWS_ENDPOINT_URL": f"http://{link.host}:{port}"}
             yield replace(self, name=f"{self.name} behind a link", env=env, prefix=link.prefix)
 
     def _put(self, works: list[Work]) -> None:

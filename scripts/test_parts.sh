@@ -27,12 +27,12 @@ install_postgres() {
     touch .venv/no-postgres-15
 }
 
-# Libfiu makes real calls fail; XFS's tools make a file system in a file. Asked for once, like PostgreSQL.
-have_fault_tools() { { command -v fiu-run && command -v mkfs.xfs; } >/dev/null || [ -e .venv/no-fault-tools ]; }
+# Libfiu makes real calls fail; XFS's tools make a file system in a file, ip a network namespace. Asked for once, like PostgreSQL.
+have_fault_tools() { { command -v fiu-run && command -v mkfs.xfs && command -v ip; } >/dev/null || [ -e .venv/no-fault-tools ]; }
 
 install_fault_tools() {
-    scripts/system_packages.sh fiu-utils xfsprogs && return
-    say "no fiu-utils or xfsprogs from Debian; the faults they make are not tested here"
+    scripts/system_packages.sh fiu-utils xfsprogs iproute2 && return
+    say "no fiu-utils, xfsprogs or iproute2 from Debian; the faults they make are not tested here"
     touch .venv/no-fault-tools
 }
 

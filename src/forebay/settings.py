@@ -19,6 +19,9 @@ from forebay.errors import InputError
 
 PROJECT_FILE = "forebay.toml"
 
+LEAST_HOLD_S, MOST_HOLD_S = 10.0, 3600.0
+"""Of `site_hold`: less would take a slow answer for a dead agent, more would leave runs with a dead one for long."""
+
 _ENVIRONMENT = "FOREBAY_"
 _NESTED = "__"
 _SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
@@ -136,6 +139,13 @@ def _lasting(text: str) -> float:
     return seconds
 
 
+def _hold(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds is None or not LEAST_HOLD_S <= seconds <= MOST_HOLD_S:
+        raise ValueError(f"a hold is from {LEAST_HOLD_S:.0f}s to {MOST_HOLD_S / 60:.0f}min")
+    return seconds
+
+
 def _engine(value: Any) -> str:
     if value not in ("process", "slurm"):
         raise ValueError(f"{value!r} is no engine: process or slurm")
@@ -236,6 +246,9 @@ class Settings:
     )
     hub_url: str = field(default="", metadata=_is("Where people reach the served hub: https://...", _hub_url))
     hub_session: str = field(default="12h", metadata=_is("How long a web log-in lasts", _checked(_lasting)))
+    site_hold: str = field(
+        default="60s", metadata=_is("A site whose agent is silent for longer loses its runs", _checked(_hold))
+    )
     oidc_issuer: str = field(default="", metadata=_is("The OpenID provider for web log-in; empty: none", _text))
     oidc_client_id: str = field(default="", metadata=_is("What the hub is called there", _text))
     oidc_client_secret: str = field(default="", metadata=_is("and its secret there", _token), repr=False)
@@ -262,6 +275,10 @@ class Settings:
     @property
     def volume_root(self) -> Path:
         return self.volume or self.home / "volume"
+
+    @property
+    def site_hold_s(self) -> float:
+        return parse_duration(self.site_hold) or 0.0
 
     @property
     def price(self) -> Price | None:

@@ -92,6 +92,9 @@ def test_addresses_of_hubs(tmp_path: Path, hub: str) -> None:
         ("hub_address_rate", "0/1s"),
         ("hub_failed_sign_ins", "1/0s"),
         ("hub_session", "never"),
+        ("site_hold", "never"),
+        ("site_hold", "9s"),
+        ("site_hold", "2h"),
         ("oidc_adopt", "perhaps"),
         ("profiles", "{"),
         ("profiles", {"lake": "text"}),
@@ -100,6 +103,11 @@ def test_addresses_of_hubs(tmp_path: Path, hub: str) -> None:
 )
 def test_what_cannot_be_is_refused_by_name_and_source(tmp_path: Path, name: str, value: object) -> None:
     assert _refused(tmp_path, **{name: value}).startswith(f"{name} (from --{name.replace('_', '-')}): ")
+
+
+def test_a_hold_is_in_seconds(tmp_path: Path) -> None:
+    assert load(folder=tmp_path).settings.site_hold_s == 60.0
+    assert load({"site_hold": "2min"}, folder=tmp_path).settings.site_hold_s == 120.0
 
 
 def test_a_low_mark_above_the_high_one_is_refused_wherever_they_come_from(

@@ -72,6 +72,7 @@ def serve(
     from forebay.hub.serve import serve as serve_until_told
     from forebay.lake.internal import parse_allowed
     from forebay.settings import load, parse_frequency, parse_limit
+    from forebay.sites.state import SiteTerms
 
     log_to_stderr()
     settings = load({**call.flags, "hub_host": host, "hub_port": port}).settings
@@ -82,7 +83,8 @@ def serve(
     check_lake = PublicLakes(parse_allowed(settings.hub_internal_lakes))
     door_settings = _door_settings(settings)
     clock = SystemClock()
-    hub = LocalHub.open(settings.home, settings.database_url, clock)
+    terms = SiteTerms.holding(settings.site_hold_s)
+    hub = LocalHub.open(settings.home, settings.database_url, clock, site_terms=terms)
     try:
         access = AccessStore(hub.engine, clock)
         made = access.bootstrap(secret=settings.token)

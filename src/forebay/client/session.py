@@ -64,8 +64,10 @@ class Session:
 
             return RemoteHub(settings.hub, settings.token, settings.home / "hub")
         from forebay.hub.local import LocalHub
+        from forebay.sites.state import SiteTerms
 
-        return LocalHub.open(settings.home, settings.database_url, self.clock)
+        terms = SiteTerms.holding(settings.site_hold_s)
+        return LocalHub.open(settings.home, settings.database_url, self.clock, site_terms=terms)
 
     @cached_property
     def access(self) -> Access:

@@ -24,6 +24,11 @@ class SiteTerms:
     beat_s: float = 10.0
     margin_s: float = 10.0
 
+    @classmethod
+    def holding(cls, hold_s: float) -> SiteTerms:
+        """With some beats within a hold, however short that is. The margin is the clocks', so it stays."""
+        return cls(hold_s=hold_s, beat_s=min(10.0, hold_s / 6))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:

@@ -170,7 +170,8 @@ class Report:
     """How a task is. Final ones are told until they are acknowledged (`Beaten.heard`).
 
     `exit_code` and `made` (the refs of versions that were committed) are of runs. `kind` and `todo` are an error's;
-    `hold-lost` is no failure of the run's own: its supervisor died, its hold ran out, or its agent ended.
+    `hold-lost` is no failure of the run's own: its supervisor died, its hold ran out, its agent ended, or its data
+    could not be had at the site when it was to begin.
     `retryable` is False where another try can't help (a bad command line, a dataset that is gone).
     """
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 
+from forebay.cache.health import Act
 from forebay.client.agent.agent import site_agent
 from forebay.client.register import register
 from forebay.client.session import Session
@@ -218,3 +219,21 @@ def test_a_run_whose_agent_died_before_its_engine_had_it_is_started_by_the_next_
             life.join()
     assert done.state is RunState.SUCCEEDED
     assert len(done.attempts) == 1
+
+
+def test_a_run_whose_data_have_gone_with_the_volume_is_given_back_and_goes_on_when_they_are_there(here: Here) -> None:
+    version, root = here.version("criteo", {"day_0": "1,2\n"}), here.session.cache.layout.root
+    here.ask(TaskKind.FILL, version.ref)
+    here.wait_idle()
+    unmounted = root.rename(root.with_name("unmounted"))
+    root.mkdir()
+    run = here.run("cat", "{criteo}/day_0", data=(DataUse(name="criteo", ref=version.ref),))
+    wait_for(lambda: here.hub.runs.get(run.run_id).attempts and here.hub.runs.get(run.run_id).attempts[0].ending)
+    assert here.hub.runs.get(run.run_id).state is RunState.QUEUED
+    root.rmdir()
+    unmounted.rename(root)
+    here.session.cache.require(Act.FILL, ask=True)
+    done = here.ended(run)
+    assert done.state is RunState.SUCCEEDED, done
+    assert {attempt.ending for attempt in done.attempts[:-1]} == {Ending.LOST}
+    assert here.log(run) == "1,2\n"

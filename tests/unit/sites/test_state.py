@@ -17,6 +17,19 @@ NOW = 1_800_000_000.0
 WELL = Seen(wanted=SiteState.UP, wanted_reason="", attached=True, seen_at=NOW, volume=VolumeState.NORMAL)
 
 
+def test_the_default_hold_has_the_default_terms() -> None:
+    assert SiteTerms.holding(60.0) == TERMS
+
+
+@pytest.mark.parametrize("hold_s", [10.0, 30.0, 3600.0])
+def test_several_beats_are_due_within_any_hold_and_the_margin_stays(hold_s: float) -> None:
+    terms = SiteTerms.holding(hold_s)
+    assert terms.hold_s == hold_s
+    assert terms.beat_s <= hold_s / 6
+    assert terms.beat_s <= TERMS.beat_s
+    assert terms.margin_s == TERMS.margin_s
+
+
 @pytest.mark.parametrize(
     ("changed", "state", "reason"),
     [

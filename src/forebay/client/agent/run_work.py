@@ -50,19 +50,21 @@ class RunWork:
         return self.bench.folder_of(self.key)
 
     def do(self, leash: Leash, tell: Tell) -> Report:
-        known = self._known() if self.resume else None
+        known, lost = self._known() if self.resume else None, None
         with ExitStack() as leases:
             try:
                 if known is None:
                     if leash.wait(0.0):
                         return report(self.order, TaskState.CANCELLED, str(leash.why))
                     self.bench.lay_out(self.key, self.run.new)
-                    self._begin(leash, tell, leases)
+                    lost = self._begin(leash, tell, leases)
                 elif isinstance(known, Pending) and not leash.is_pulled:
                     # The agent before may have died before its engine had it: told twice, it runs once.
-                    self._begin(leash, tell, leases)
+                    lost = self._begin(leash, tell, leases)
                 elif not is_final(known) and not leash.is_pulled:
                     self._lease_again(leash, leases)
+                if lost is not None:
+                    return lost
                 status = self._follow(leash, tell)
                 return self._ended(status, leash, tell)
             finally:
@@ -78,8 +80,14 @@ class RunWork:
 
     # Before its command runs.
 
-    def _begin(self, leash: Leash, tell: Tell, leases: ExitStack) -> None:
-        paths = self._lease(leash, tell, leases)
+    def _begin(self, leash: Leash, tell: Tell, leases: ExitStack) -> Report | None:
+        """The report of a run that can't begin here since its data can't be had: no failure of its own."""
+        try:
+            paths = self._lease(leash, tell, leases)
+        except UnavailableError as error:
+            if leash.is_pulled:
+                raise
+            return self._failed(HOLD_LOST, error.message)
         tell(report(self.order, TaskState.ORDERED, "its folder and environment are made"))
         job = self.bench.job_of(self.key, self.run, paths, should_stop=lambda: leash.is_pulled)
         for left in range(_GPU_TRIES, -1, -1):
@@ -92,6 +100,7 @@ class RunWork:
                 if not left or leash.wait(_AGAIN_S):
                     raise
         self.bench.hold.watch(self.key)
+        return None
 
     def _lease(self, leash: Leash, tell: Tell, leases: ExitStack) -> dict[str, Path]:
         session, holder = self.bench.session, self._holder()

@@ -19,7 +19,15 @@ from pathlib import Path
 import psycopg
 
 from forebay.errors import UnavailableError
-from forebay.testing.servers.process import LOG_TAIL_CHARS, find_program, free_ports, run_as, run_server, scratch_folder
+from forebay.testing.servers.process import (
+    LOG_TAIL_CHARS,
+    ServerProcess,
+    find_program,
+    free_ports,
+    run_as,
+    run_server,
+    scratch_folder,
+)
 
 DEBIAN_FOLDER = Path("/usr/lib/postgresql/15/bin")
 SUPERUSER = "forebay"
@@ -30,6 +38,7 @@ class Postgres:
     """A running server that trusts every connection from this machine."""
 
     port: int
+    process: ServerProcess
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
@@ -53,13 +62,18 @@ class Postgres:
             }
             command: list[str | Path] = [initdb.with_name("postgres"), "-D", data]
             options = [f"--{name}={value}" for name, value in settings.items()]
-            server = cls(port=port)
             # SIGINT is PostgreSQL's fast stop: it ends sessions instead of waiting for them.
             with run_server(
                 "postgres", [*command, *options], folder=folder, user=user, stop_signal=signal.SIGINT
             ) as process:
+                server = cls(port=port, process=process)
                 process.wait_until(server._answers)
                 yield server
+
+    def restart(self) -> None:
+        """All sessions end; it answers again when this returns."""
+        self.process.restart()
+        self.process.wait_until(self._answers)
 
     def url(self, database: str = "postgres") -> str:
         """The SQLAlchemy address of a database."""

@@ -116,6 +116,7 @@ class ServerProcess:
 
     name: str
     log: Path
+    start: Callable[[], subprocess.Popen[bytes]]
     popen: subprocess.Popen[bytes]
     stop_signal: signal.Signals = field(default=signal.SIGTERM)
 
@@ -133,6 +134,11 @@ class ServerProcess:
     def _failed(self, what: str) -> UnavailableError:
         log_tail = self.log.read_text(errors="replace")[-LOG_TAIL_CHARS:]
         return UnavailableError("server-start", f"{self.name} {what}", todo=f"The end of its log:\n{log_tail}")
+
+    def restart(self) -> None:
+        """End it and start it again, with the same log; the caller waits until it answers."""
+        self.stop()
+        self.popen = self.start()
 
     def stop(self) -> None:
         """Ask the process to end, then make it."""
@@ -172,18 +178,22 @@ def run_server(
 ) -> Iterator[ServerProcess]:
     """Start `command` with its output in `folder`/NAME.log; end it when the block ends."""
     log = folder / f"{name}.log"
-    with log.open("wb") as output:
-        popen = subprocess.Popen(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=None if env is None else dict(env),
-            **run_as(user),
-            start_new_session=True,
-        )
-    server = ServerProcess(name=name, log=log, popen=popen, stop_signal=stop_signal)
+    log.unlink(missing_ok=True)
+
+    def start() -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=None if env is None else dict(env),
+                **run_as(user),
+                start_new_session=True,
+            )
+
+    server = ServerProcess(name=name, log=log, start=start, popen=start(), stop_signal=stop_signal)
     try:
         yield server
     finally:

@@ -1,4 +1,4 @@
-"""A slow, far link on one machine: a network namespace that reaches a port of ours only at a rate and with a delay.
+"""A slow, far link on one machine: a network namespace that reaches ports of ours only at a rate and with a delay.
 
 Two TUN devices, one in the namespace and one outside, and a process that carries packets from one to the other when
 their time has come. Needs root and Linux; where it cannot be had, `LinkMissingError` says why. Nothing is pretended.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -22,8 +24,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-RATE_BITS_S = 1_000_000_000
-ROUND_TRIP_S = 0.030
 # Large packets: a process in Python can carry 2,000 of them a second, not 80,000. All tools have the same.
 MTU_BYTES = 60_000
 # What may wait for its turn at the entrance; more stays with the sender, whose own queue drops at last.
@@ -34,46 +34,73 @@ _DEVICE = "fblink"
 _PIPE_BYTES = 1 << 20
 
 
+_numbers = itertools.count()
+
+
 class LinkMissingError(RuntimeError):
     """This machine gives us no network namespace; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How fast a link is, each way, and how long a packet and its answer take."""
+
+    rate_bits_s: int
+    round_trip_s: float
+
+
+NEAR = Shape(rate_bits_s=10_000_000_000, round_trip_s=0.0)
+FAR = Shape(rate_bits_s=1_000_000_000, round_trip_s=0.030)
+FARTHEST = Shape(rate_bits_s=200_000_000, round_trip_s=0.080)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """`prefix` runs a command on the far side, where the port is at `host`:`port`."""
+    """`prefix` runs a command on the far side, where this machine's side is `host`. The command sees our mounts."""
 
     namespace: str
     host: str
-    port: int
+    carrier: int
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        return ("ip", "netns", "exec", self.namespace)
+        return ("nsenter", f"--net=/var/run/netns/{self.namespace}", "--")
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, port: int) -> Iterator[Link]:
-        """A link to 127.0.0.1:`port`; LinkMissingError."""
+    def open(cls, *ports: int, shape: Shape = FAR) -> Iterator[Link]:
+        """A link to these ports of 127.0.0.1, at the same ports of `host`; LinkMissingError."""
         _refuse_without_rights()
-        number = os.getpid() % 250
-        namespace, net = f"forebay-bench-{os.getpid()}", f"10.213.{number}"
+        number = next(_numbers)
+        namespace = f"forebay-link-{os.getpid()}-{number}"
+        net = f"10.{213 + number % 40}.{os.getpid() % 250}"
         _ip("netns", "add", namespace)
         try:
             _ip("-n", namespace, "link", "set", "lo", "up")
-            with (
-                _running("carry", namespace, net),
-                _running("relay", f"{net}.1", str(port)),
-            ):
-                yield cls(namespace=namespace, host=f"{net}.1", port=port)
+            with contextlib.ExitStack() as stack:
+                shaped = (str(shape.rate_bits_s), str(shape.round_trip_s))
+                carrier = stack.enter_context(_running("carry", namespace, net, *shaped))
+                for port in ports:
+                    stack.enter_context(_running("relay", f"{net}.1", str(port)))
+                yield cls(namespace=namespace, host=f"{net}.1", carrier=carrier)
         finally:
             _ip("netns", "delete", namespace)
+
+    def cut(self) -> None:
+        """No packet passes any more, and nobody is told."""
+        os.kill(self.carrier, signal.SIGSTOP)
+
+    def mend(self) -> None:
+        """They pass again, but for those that were too many to wait."""
+        os.kill(self.carrier, signal.SIGCONT)
 
 
 def _refuse_without_rights() -> None:
     if sys.platform != "linux" or not Path("/dev/net/tun").exists():
         raise LinkMissingError("there is no /dev/net/tun here")
-    if shutil.which("ip") is None:
-        raise LinkMissingError("the program ip (iproute2) is not installed")
+    for program, package in (("ip", "iproute2"), ("nsenter", "util-linux")):
+        if shutil.which(program) is None:
+            raise LinkMissingError(f"the program {program} ({package}) is not installed")
     if os.geteuid() != 0:
         raise LinkMissingError("network namespaces need root")
 
@@ -85,24 +112,26 @@ def _ip(*arguments: str) -> None:
 
 
 @contextlib.contextmanager
-def _running(*arguments: str) -> Iterator[None]:
-    """One of our own processes, from when it says that it is ready."""
-    child = subprocess.Popen([sys.executable, "-m", "bench.link", *arguments], stdout=subprocess.PIPE, text=True)
+def _running(*arguments: str) -> Iterator[int]:
+    """The id of a process of our own, from when it says that it is ready."""
+    command = [sys.executable, "-m", "forebay.testing.link", *arguments]
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
         if child.stdout.readline() != "ready\n":
             raise LinkMissingError(f"the process for {arguments[0]} did not come up")
-        yield
+        yield child.pid
     finally:
         child.kill()
-        child.wait()
+        child.communicate()
 
 
 class _Pipe:
     """One direction: packets leave `source` no faster than the rate, and arrive at `target` half a round trip later."""
 
-    def __init__(self, source: int, target: int) -> None:
+    def __init__(self, source: int, target: int, shape: Shape) -> None:
         self.source = source
+        self._shape = shape
         self._target = target
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._clear_at = 0.0
@@ -114,8 +143,8 @@ class _Pipe:
                 packet = os.read(self.source, 1 << 16)
             except BlockingIOError:
                 return
-            self._clear_at = max(self._clear_at, now) + len(packet) * 8 / RATE_BITS_S
-            self._waiting.append((self._clear_at + ROUND_TRIP_S / 2, packet))
+            self._clear_at = max(self._clear_at, now) + len(packet) * 8 / self._shape.rate_bits_s
+            self._waiting.append((self._clear_at + self._shape.round_trip_s / 2, packet))
 
     def give(self, now: float) -> None:
         """Deliver what is due."""
@@ -133,13 +162,14 @@ class _Pipe:
         return due if self.has_room(now) else min(due, self._clear_at - _BACKLOG_S)
 
 
-def _carry(namespace: str, net: str) -> None:
+def _carry(namespace: str, net: str, rate_bits_s: str, round_trip_s: str) -> None:
+    shape = Shape(rate_bits_s=int(rate_bits_s), round_trip_s=float(round_trip_s))
     outside, inside = _open_tun(None), _open_tun(namespace)
     for place, address in (((), f"{net}.1/24"), (("-n", namespace), f"{net}.2/24")):
         _ip(*place, "addr", "add", address, "dev", _device())
         _ip(*place, "link", "set", _device(), "mtu", str(MTU_BYTES), "txqueuelen", str(_QUEUE_PACKETS), "up")
-    print("ready", flush=True)
-    pipes = (_Pipe(outside, inside), _Pipe(inside, outside))
+    _say_ready()
+    pipes = (_Pipe(outside, inside, shape), _Pipe(inside, outside, shape))
     while True:
         now = time.monotonic()
         for pipe in pipes:
@@ -150,6 +180,11 @@ def _carry(namespace: str, net: str) -> None:
         now = time.monotonic()
         for pipe in pipes:
             pipe.take(now)
+
+
+def _say_ready() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
 
 
 def _device() -> str:
@@ -182,7 +217,7 @@ def _enter(namespace: int) -> None:
 def _relay(host: str, port: str) -> None:
     """Hands connections on to the same port of this machine's loopback, without the bytes coming through Python."""
     listener = _listen(host, int(port), time.monotonic() + 30)
-    print("ready", flush=True)
+    _say_ready()
     while True:
         near, _ = listener.accept()
         try:
@@ -224,4 +259,4 @@ def _splice(source: socket.socket, target: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    {"carry": _carry, "relay": _relay}[sys.argv[1]](*sys.argv[2:])
+    _carry(*sys.argv[2:]) if sys.argv[1] == "carry" else _relay(*sys.argv[2:])

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from bench.link import RATE_BITS_S, ROUND_TRIP_S, _Pipe
+from forebay.testing.link import FAR, _Pipe
 
 PACKET = bytes(50_000)
-PACKET_S = len(PACKET) * 8 / RATE_BITS_S
+PACKET_S = len(PACKET) * 8 / FAR.rate_bits_s
 
 
 Ends = tuple[_Pipe, socket.socket, socket.socket]
@@ -25,7 +25,7 @@ def ends() -> Iterator[Ends]:
         (sender, source), (target, receiver) = pairs
         for end in (sender, source, target, receiver):
             stack.enter_context(end).setblocking(False)
-        yield _Pipe(source.fileno(), target.fileno()), sender, receiver
+        yield _Pipe(source.fileno(), target.fileno(), FAR), sender, receiver
 
 
 def _received(receiver: socket.socket) -> int:
@@ -42,7 +42,7 @@ def test_a_packet_comes_half_a_round_trip_after_it_left_and_not_before(ends: End
     pipe, sender, receiver = ends
     sender.send(PACKET)
     pipe.take(10.0)
-    due = 10.0 + PACKET_S + ROUND_TRIP_S / 2
+    due = 10.0 + PACKET_S + FAR.round_trip_s / 2
     assert abs(pipe.next_at(10.0) - due) < 1e-9
     pipe.give(due - 1e-6)
     assert _received(receiver) == 0
@@ -55,9 +55,9 @@ def test_packets_leave_no_faster_than_the_rate(ends: Ends) -> None:
     for _ in range(3):
         sender.send(PACKET)
     pipe.take(0.0)
-    pipe.give(ROUND_TRIP_S / 2 + 2 * PACKET_S + 1e-6)
+    pipe.give(FAR.round_trip_s / 2 + 2 * PACKET_S + 1e-6)
     assert _received(receiver) == 2
-    pipe.give(ROUND_TRIP_S / 2 + 3 * PACKET_S + 1e-6)
+    pipe.give(FAR.round_trip_s / 2 + 3 * PACKET_S + 1e-6)
     assert _received(receiver) == 1
 
 
