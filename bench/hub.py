@@ -72,7 +72,14 @@ class Asker:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """The status and the JSON of the answer."""
+        """The status and the JSON of the answer. A connection that was idle for too long is opened anew."""
+        try:
+            return await self._ask(method, path, body)
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            self._reader = self._writer = None
+            return await self._ask(method, path, body)
+
+    async def _ask(self, method: str, path: str, body: object) -> tuple[int, Any]:
         if self._writer is None or self._reader is None:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         sent = b"" if body is None else json.dumps(body).encode()
