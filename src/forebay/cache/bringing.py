@@ -64,9 +64,7 @@ class Bringer:
             try:
                 sink(chunk)
             finally:
-                came = piece.position - before
-                self._meter.came_from_peer(came)
-                piece.file.count_peer(came)
+                self._meter.came_from_peer(piece.position - before)
 
         nearby.fetch(asked, counted, self._meter.cancelled, piece.file.given_by)
 

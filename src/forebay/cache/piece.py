@@ -24,7 +24,7 @@ class File:
     """A temp file that one or more pieces are written to; closed by the last of them.
 
     `known` hashed the bytes before `known_to`, which is what the first piece brought. `given_by` names the
-    volumes that gave `peer_bytes` of it.
+    volumes that gave some of it.
     """
 
     def __init__(self, wanted: Wanted, segments: tuple[Segment, ...]) -> None:
@@ -37,12 +37,6 @@ class File:
         self.known = new_hasher()
         self.known_to = 0
         self.given_by: set[str] = set()
-        self.peer_bytes = 0
-
-    def count_peer(self, count_bytes: int) -> None:
-        """So much of it came from another site, which may have sent something else."""
-        with self.lock:
-            self.peer_bytes += count_bytes
 
     @property
     def name_is_known(self) -> bool:
