@@ -28,11 +28,19 @@ _MEASURED = sa.select(t.link_measured, t.dataset.c.name).join(
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What is known of one link, while its rows are added up."""
+class Seen:
+    """What is known of one link: the row of what was declared, and each dataset's row of what was measured."""
 
     said: Any = None
     measured: list[Any] = field(default_factory=list)
+
+    @property
+    def datasets(self) -> set[str]:
+        return {row["name"] for row in self.measured}
+
+    def by(self, datasets: Collection[str]) -> Seen:
+        """As the fills of these datasets saw it."""
+        return Seen(said=self.said, measured=[row for row in self.measured if row["name"] in datasets])
 
 
 def place_of(connection: Connection, volume_id: str) -> str:
@@ -53,17 +61,41 @@ def records(
 
     With `datasets`, what was only declared of a lake is left out: nobody knows yet whose lake that is.
     """
-    seen: dict[Key, _Seen] = defaultdict(_Seen)
-    for row in connection.execute(_narrowed(sa.select(t.link), t.link, sources, target)).mappings():
-        seen[row["source"], row["target"]].said = row
-    for row in connection.execute(_narrowed(_MEASURED, t.link_measured, sources, target)).mappings():
-        if datasets is None or row["name"] in datasets:
-            seen[row["source"], row["target"]].measured.append(row)
+    found = seen(connection, sources=sources, target=target)
+    if datasets is not None:
+        found = {key: item.by(datasets) for key, item in found.items()}
     return [
-        _record(key, found, now)
-        for key, found in sorted(seen.items())
-        if datasets is None or found.measured or "://" not in key[0]
+        reckoned(key, item, now)
+        for key, item in sorted(found.items())
+        if datasets is None or item.measured or "://" not in key[0]
     ]
+
+
+def seen(
+    connection: Connection, *, sources: Collection[str] | None = None, target: str | None = None
+) -> dict[Key, Seen]:
+    """All that is known of links by source and target, each dataset's share apart; in two queries."""
+    found: dict[Key, Seen] = defaultdict(Seen)
+    for row in connection.execute(_narrowed(sa.select(t.link), t.link, sources, target)).mappings():
+        found[row["source"], row["target"]].said = row
+    for row in connection.execute(_narrowed(_MEASURED, t.link_measured, sources, target)).mappings():
+        found[row["source"], row["target"]].measured.append(row)
+    return found
+
+
+def open_to_all(connection: Connection) -> set[str]:
+    """The datasets that everybody may read, and whose transfers may therefore tell anybody something."""
+    query = (
+        sa.select(t.dataset.c.name)
+        .outerjoin(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
+        .where(
+            sa.or_(
+                t.dataset_policy.c.dataset_id.is_(None),
+                sa.and_(t.dataset_policy.c.read_teams == "", t.dataset_policy.c.sites == ""),
+            )
+        )
+    )
+    return set(connection.execute(query).scalars())
 
 
 def record(
@@ -74,7 +106,7 @@ def record(
     if source in known:
         return known[source]
     said = sa.select(t.link).where(t.link.c.source == source, t.link.c.target == target)
-    return _record((source, target), _Seen(said=connection.execute(said).mappings().first()), now)
+    return reckoned((source, target), Seen(said=connection.execute(said).mappings().first()), now)
 
 
 def add(connection: Connection, target: str, dataset_id: int, report: TransferReport, now: float) -> None:
@@ -117,7 +149,8 @@ def _narrowed(
     return query if target is None else query.where(table.c.target == target)
 
 
-def _record(key: Key, seen: _Seen, now: float) -> LinkRecord:
+def reckoned(key: Key, seen: Seen, now: float) -> LinkRecord:
+    """What follows from it; assumptions, where nothing is known."""
     source, target = key
     said = {name: None if seen.said is None else seen.said[name] for name in _DECLARED}
     believed = declared(source, target, **{name: value for name, value in said.items() if value is not None})

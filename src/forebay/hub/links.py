@@ -216,6 +216,11 @@ def _held(connection: Connection, fill_id: str, token: int) -> Any:
     return row
 
 
+def serve_blobs(now: float) -> sa.ColumnElement[bool]:
+    """Those servers whose agents said so lately."""
+    return t.blob_server.c.seen_at > now - SERVED_SECONDS
+
+
 def _servers(connection: Connection, version_id: int, asking: str, now: float) -> list[Any]:
     """Other volumes with the version ready, whose agents said lately that they serve; each with its place."""
     query = (
@@ -227,7 +232,7 @@ def _servers(connection: Connection, version_id: int, asking: str, now: float) -
         .join(t.replica, t.replica.c.volume_id == t.blob_server.c.volume_id)
         .outerjoin(t.volume_site, t.volume_site.c.volume_id == t.blob_server.c.volume_id)
         .where(t.replica.c.version_id == version_id, t.replica.c.state == ReplicaState.READY.value)
-        .where(t.blob_server.c.volume_id != asking, t.blob_server.c.seen_at > now - SERVED_SECONDS)
+        .where(t.blob_server.c.volume_id != asking, serve_blobs(now))
         .order_by(t.blob_server.c.volume_id)
     )
     return list(connection.execute(query).mappings())
@@ -235,19 +240,12 @@ def _servers(connection: Connection, version_id: int, asking: str, now: float) -
 
 def _open_to(connection: Connection, version_id: int) -> Collection[str]:
     """The datasets whose transfers a fill may learn from: its own, and those that everybody may read."""
-    own = sa.select(t.version.c.dataset_id).where(t.version.c.version_id == version_id)
-    query = (
+    own = (
         sa.select(t.dataset.c.name)
-        .outerjoin(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
-        .where(
-            sa.or_(
-                t.dataset.c.dataset_id.in_(own),
-                t.dataset_policy.c.dataset_id.is_(None),
-                sa.and_(t.dataset_policy.c.read_teams == "", t.dataset_policy.c.sites == ""),
-            )
-        )
+        .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
+        .where(t.version.c.version_id == version_id)
     )
-    return set(connection.execute(query).scalars())
+    return link_rows.open_to_all(connection) | set(connection.execute(own).scalars())
 
 
 def _ref(connection: Connection, version_id: int) -> str:

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -17,14 +16,14 @@ from sqlalchemy import Connection
 from forebay.cache.machine import Terms, is_held
 from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
-from forebay.hub import run_rows, site_rows, task_rows
+from forebay.hub import run_links, run_rows, site_rows, task_rows
 from forebay.hub.run_rows import Kept
+from forebay.lake.location import lake_place
 from forebay.runs.backlog import Queued
 from forebay.runs.machine import is_due
 from forebay.runs.request import SITE, estimate_of, request_of, resources_of, weights_of
 from forebay.runs.world import Presence, Wanted, World
 from forebay.sites.labels import parse_labels
-from forebay.sites.links import Link, declared
 from forebay.sites.site import Resources, Site, Working
 from forebay.sites.state import SiteTerms
 from forebay.sites.tasks import Errand
@@ -71,9 +70,12 @@ def load(
     rows = site_rows.every(connection)
     placed = _placed_refs(item for item in waiting.values() if item.course.run.run_id not in gone)
     sites = [_site(connection, row, kept, wanted, placed, now, terms) for row in rows]
+    keys = [item.key for item in versions.values()]
+    ways = run_links.load(connection, _lakes(wanted.values()), keys, [site.name for site in sites], now)
     world = World(
         sites=tuple(sites),
-        links=links_for_world({item.lake for item in wanted.values()}, [site.name for site in sites]),
+        links=ways.links,
+        own_links=ways.own_links,
         presence=_presence(connection, rows, versions, fills, now, cache_terms),
         residency=_residency(connection, {item.dataset for item in wanted.values()}),
     )
@@ -90,15 +92,17 @@ def load(
     )
 
 
-def links_for_world(lakes: Collection[str], sites: Iterable[str]) -> dict[tuple[str, str], Link]:
-    """The ways from each lake to each site, as they are assumed to be."""
-    return {(lake, site): declared(lake, site) for site in sites for lake in lakes}
-
-
 def lake_of(lake_url: str) -> str:
     """The lake that a version lies in: versions in other folders of one bucket come over the same link."""
-    parts = urlsplit(lake_url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return lake_place(lake_url)
+
+
+def _lakes(wanted: Iterable[Wanted]) -> dict[str, set[str]]:
+    """By lake, the datasets that are wanted from there."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for item in wanted:
+        found[item.lake].add(item.dataset)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,7 @@ def site_row(row: Row) -> SiteRow:
         site=row.site,
         missing_bytes=row.missing_bytes,
         sources=tuple(dict.fromkeys(_source(fetch) for fetch in row.fetches)),
+        ways=tuple(dict.fromkeys(fetch.way for fetch in row.fetches if fetch.way is not None)),
         data_s=row.data_s,
         queue_s=row.queue_s,
         start_s=row.start_s,

@@ -5,6 +5,8 @@ Made anew for each pass from the facts; it decides nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from forebay.runs.profile import Profile, amounts
 from forebay.runs.world import Presence, Request, Wanted, World
 from forebay.sites.links import Link
@@ -40,7 +42,15 @@ class Outlook:
     def links_for(self, site: str, wanted: Wanted) -> list[Link]:
         """From its lake and from every other site that has all of it."""
         links = self._links_to[site].values()
-        return [link for link in links if link.source == wanted.lake or self._serves(link.source, wanted.ref)]
+        return [
+            self._as_known_to(wanted.dataset, link)
+            for link in links
+            if link.source == wanted.lake or self._serves(link.source, wanted.ref)
+        ]
+
+    def _as_known_to(self, dataset: str, link: Link) -> Link:
+        own = self.world.own_links.get((dataset, link.source, link.target))
+        return link if own is None else replace(own, under_way_bytes=link.under_way_bytes)
 
     def _serves(self, site: str, ref: str) -> bool:
         presence = self.world.presence.get((site, ref))

@@ -19,11 +19,15 @@ from forebay.runs.outlook import Outlook
 from forebay.runs.world import Request, Wanted, Weights, World
 from forebay.sites.links import Link, nearest
 from forebay.sites.site import Site
+from forebay.wire.runs import Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """A version that must come to a site, and from where; `under_way`: a fill is bringing it already."""
+    """A version that must come to a site, and from where; `under_way`: a fill is bringing it already.
+
+    `way` is the link that a new fill would take.
+    """
 
     ref: str
     source: str
@@ -31,6 +35,7 @@ class Fetch:
     seconds: float
     money: float = 0.0
     under_way: bool = False
+    way: Way | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +143,27 @@ def _fetches(data: Iterable[Wanted], site: str, outlook: Outlook, weights: Weigh
     for source, (link, parts) in by_source.items():
         seconds = link.seconds_for(sum(missing for _, missing in parts), outlook.now)
         found.extend(
-            Fetch(ref=ref, source=source, missing_bytes=missing, seconds=seconds, money=missing * link.price_byte)
+            Fetch(
+                ref=ref,
+                source=source,
+                missing_bytes=missing,
+                seconds=seconds,
+                money=missing * link.price_byte,
+                way=_way(link, outlook.now),
+            )
             for ref, missing in parts
         )
     return tuple(found), sourceless
+
+
+def _way(link: Link, now: float) -> Way:
+    return Way(
+        source=link.source,
+        bandwidth_bytes_s=link.bandwidth_bytes_s(now),
+        latency_s=link.latency_s(now),
+        price_byte=link.price_byte,
+        measured=link.measured_at > 0,
+    )
 
 
 def _rest(ref: str, missing_bytes: int, fill_bytes_s: float, link: Link | None, now: float) -> Fetch:

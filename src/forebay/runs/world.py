@@ -47,14 +47,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """`links` by (source, target); `presence` by (site, ref), a version with no entry is absent there. A site that only
-    `presence` names takes no run, and serves what it has.
+    """`links` by (source, target), as everybody may know them; `own_links` by (dataset, source, target), where
+    the fills of a dataset that not everybody may read tell more: for its runs alone.
 
-    `residency` names the only sites at which a dataset may ever be; one with no entry may be anywhere.
+    `presence` by (site, ref), a version with no entry is absent there. A site that only `presence` names takes no run,
+    and serves what it has. `residency` names the only sites at which a dataset may ever be; one with no entry may be
+    anywhere.
     """
 
     sites: tuple[Site, ...]
     links: Mapping[tuple[str, str], Link] = field(default_factory=dict)
+    own_links: Mapping[tuple[str, str, str], Link] = field(default_factory=dict)
     presence: Mapping[tuple[str, str], Presence] = field(default_factory=dict)
     residency: Mapping[str, frozenset[str]] = field(default_factory=dict)
 

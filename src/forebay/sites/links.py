@@ -61,6 +61,7 @@ class Link:
     """What is known of the way from `source` (a lake or a site) to the site `target`.
 
     `under_way_bytes` is what each fill that uses it now still has to move. `price_byte` is in the team's currency.
+    `measured_at` 0: no fill has told of it, it is as declared or assumed.
     """
 
     source: str
@@ -69,6 +70,7 @@ class Link:
     latency: Estimate
     price_byte: float = 0.0
     under_way_bytes: tuple[int, ...] = ()
+    measured_at: float = 0.0
 
     def bandwidth_bytes_s(self, now: float, *, sigmas: float = 0.0) -> float:
         """Of the whole link, `sigmas` below its mean."""
@@ -121,6 +123,7 @@ def recorded(record: LinkRecord) -> Link:
         bandwidth=told(record.bandwidth_bytes_s, record.bandwidth_spread, time_constant_s=TIME_CONSTANT_S),
         latency=told(record.latency_s, record.latency_spread, time_constant_s=TIME_CONSTANT_S),
         price_byte=record.price_byte,
+        measured_at=record.measured_at,
     )
 
 

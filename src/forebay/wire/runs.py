@@ -206,15 +206,31 @@ class LogPiece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """The link that a site's missing bytes would come over, as it is reckoned now; prices are the team's currency.
+
+    `measured` False: no fill has told of it, so it is as somebody declared it, or assumed.
+    """
+
+    source: str
+    bandwidth_bytes_s: float
+    latency_s: float
+    price_byte: float = 0.0
+    measured: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteRow:
     """One site in the table of a placement, the best first; times are seconds from now, money the team's currency.
 
-    Of a site that is refused only `missing_bytes` and `why_not` say something.
+    `ways` are the links of those `sources` from which new fills would come. Of a site that is refused only
+    `missing_bytes` and `why_not` say something.
     """
 
     site: str
     missing_bytes: int
     sources: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
     data_s: float = 0.0
     queue_s: float = 0.0
     start_s: float = 0.0
