@@ -14,7 +14,9 @@ from sqlalchemy import Engine
 
 from forebay.cache.machine import Terms
 from forebay.catalog import schema as t
+from forebay.catalog.archive import Archive
 from forebay.catalog.engine import migrate, open_engine, reading, writing
+from forebay.catalog.shared_files import SharedFiles
 from forebay.catalog.store import CatalogStore
 from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
@@ -28,6 +30,7 @@ from forebay.hub.replicas import ReplicaStore
 from forebay.hub.revisions import RevisionStore
 from forebay.hub.runs import RunStore
 from forebay.hub.scheduler import Scheduler
+from forebay.hub.shared_bytes import SharedBytes
 from forebay.hub.sites import SiteStore
 from forebay.hub.volumes import VolumeStore
 from forebay.hub.watched import Revisions
@@ -57,10 +60,12 @@ class LocalHub:
         self.replicas = ReplicaStore(engine, clock, terms)
         self.links = LinkStore(engine, clock, terms)
         of_sites, changes = site_terms or SiteTerms(), Changes()
-        self.scheduler = Scheduler(engine, clock, of_sites, terms, changes)
+        archive = Archive(files, shared=SharedFiles.of(engine))
+        shared = SharedBytes(archive)
+        self.scheduler = Scheduler(engine, clock, of_sites, terms, changes, shared)
         self.sites = SiteStore(engine, clock, of_sites, changes, self.scheduler.poke)
         self.revisions: Revisions = RevisionStore(engine)
-        self.runs = RunStore(engine, files, clock, of_sites, terms, changes, self.scheduler.poke)
+        self.runs = RunStore(engine, archive, clock, of_sites, terms, changes, shared, self.scheduler.poke)
 
     @classmethod
     def open(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.hub import run_links, run_rows, site_rows, task_rows
 from forebay.hub.run_rows import Kept
+from forebay.hub.shared_bytes import Content, SharedBytes
 from forebay.lake.location import lake_place
 from forebay.runs.backlog import Queued
 from forebay.runs.machine import is_due
@@ -38,6 +39,8 @@ class Facts:
     """`queue` are the runs that may be placed, filled for or started now; `waiting` all that have no attempt under way.
 
     `gone` tells of waiting runs the versions that are no more. `fills` are those that are wanted, by site and ref.
+    `beside` are the contents of wanted versions that are neither there nor being brought, by site and ref, each with
+    those of the dataset's versions that are there.
     """
 
     now: float
@@ -49,6 +52,7 @@ class Facts:
     agents: Mapping[str, int] = field(default_factory=dict)
     fills: Mapping[tuple[str, str], Errand] = field(default_factory=dict)
     versions: Mapping[str, Wanted] = field(default_factory=dict)
+    beside: Mapping[tuple[str, str], tuple[Content, tuple[Content, ...]]] = field(default_factory=dict)
 
 
 def load(
@@ -72,11 +76,13 @@ def load(
     sites = [_site(connection, row, kept, wanted, placed, now, terms) for row in rows]
     keys = [item.key for item in versions.values()]
     ways = run_links.load(connection, _lakes(wanted.values()), keys, [site.name for site in sites], now)
+    at = {row["volume_id"]: row["name"] for row in rows}
+    known = _known_there(connection, at, versions, now, cache_terms)
     world = World(
         sites=tuple(sites),
         links=ways.links,
         own_links=ways.own_links,
-        presence=_presence(connection, rows, versions, fills, now, cache_terms),
+        presence=_with_ordered(known, fills, wanted),
         residency=_residency(connection, {item.dataset for item in wanted.values()}),
     )
     return Facts(
@@ -89,7 +95,18 @@ def load(
         agents={row["name"]: row["agent_token"] for row in rows if row["attached"]},
         fills=fills,
         versions=wanted,
+        beside=_beside(connection, at, versions, known),
     )
+
+
+def with_shared(facts: Facts, shared: SharedBytes) -> Facts:
+    """With what of other versions is at the sites counted as there. Outside of any transaction."""
+    keys = list(facts.beside)
+    presence = dict(facts.world.presence)
+    for key, shared_bytes in zip(keys, shared.of(facts.beside[key] for key in keys), strict=True):
+        missing_bytes = max(1, facts.versions[key[1]].size_bytes - shared_bytes)
+        presence[key] = replace(presence.get(key) or Presence(missing_bytes=0), missing_bytes=missing_bytes)
+    return replace(facts, world=replace(facts.world, presence=presence))
 
 
 def lake_of(lake_url: str) -> str:
@@ -108,7 +125,9 @@ def _lakes(wanted: Iterable[Wanted]) -> dict[str, set[str]]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Version:
     key: int
+    number: int
     wanted: Wanted
+    content: Content
 
 
 def _versions(connection: Connection, refs: Collection[str]) -> dict[str, _Version]:
@@ -116,8 +135,9 @@ def _versions(connection: Connection, refs: Collection[str]) -> dict[str, _Versi
     named = {ref: parse_ref(ref) for ref in refs}
     datasets = sorted({ref.dataset for ref in named.values()})
     query = (
-        sa.select(t.dataset.c.name, t.version)
+        sa.select(t.dataset.c.name, t.version, t.seal.c.seal_digest)
         .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
+        .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
         .where(t.dataset.c.removed_at == 0, t.dataset.c.name.in_(datasets))
         .where(t.version.c.number.in_(sorted({ref.number for ref in named.values() if isinstance(ref, NumberRef)})))
     )
@@ -126,8 +146,12 @@ def _versions(connection: Connection, refs: Collection[str]) -> dict[str, _Versi
         ref = ref_of(row.name, row.number, row.subset)
         if ref in named:
             wanted = Wanted(ref=ref, dataset=row.name, size_bytes=row.size_bytes, lake=lake_of(row.lake_url))
-            found[ref] = _Version(key=row.version_id, wanted=wanted)
+            found[ref] = _Version(key=row.version_id, number=row.number, wanted=wanted, content=_content(row))
     return found
+
+
+def _content(row: Any) -> Content:
+    return Content(manifest_digest=row.manifest_digest, seal_digest=row.seal_digest or "", files=row.files)
 
 
 def _gone(waiting: Iterable[Kept], versions: Collection[str]) -> dict[str, str]:
@@ -247,35 +271,73 @@ def _kept_there() -> sa.Select[Any]:
 _KEPT = _kept_there()
 
 
-def _presence(
-    connection: Connection,
-    rows: Iterable[site_rows.Row],
-    versions: Mapping[str, _Version],
-    fills: Mapping[tuple[str, str], Errand],
-    now: float,
-    terms: Terms,
+def _known_there(
+    connection: Connection, at: Mapping[str, str], versions: Mapping[str, _Version], now: float, terms: Terms
 ) -> dict[tuple[str, str], Presence]:
-    sites = {row["volume_id"]: row["name"] for row in rows}
+    """Of versions that are ready, or that a fill has begun to bring, by site and ref; `at` are the sites by volume."""
     by_key = {item.key: item.wanted for item in versions.values()}
-    keys = sorted(by_key)
     found: dict[tuple[str, str], Presence] = {}
-    open_fills = sa.select(t.fill).where(t.fill.c.volume_id.in_(sorted(sites)), t.fill.c.version_id.in_(keys))
-    for fill in connection.execute(open_fills):
+    fills = sa.select(t.fill).where(t.fill.c.volume_id.in_(sorted(at)), t.fill.c.version_id.in_(sorted(by_key)))
+    for fill in connection.execute(fills):
         wanted = by_key[fill.version_id]
         live = is_held(fill.expires_at, now, terms.hold_seconds)
-        found[sites[fill.volume_id], wanted.ref] = _of_fill(fill, wanted, now, live=live)
-    for (site, ref), errand in fills.items():
-        if ref in versions and not errand.stopping:
-            before = found.get((site, ref)) or Presence(missing_bytes=versions[ref].wanted.size_bytes)
-            rate = before.fill_bytes_s if before.filling else 0.0
-            found[site, ref] = Presence(missing_bytes=before.missing_bytes, filling=True, fill_bytes_s=rate)
+        found[at[fill.volume_id], wanted.ref] = _of_fill(fill, wanted, now, live=live)
     replicas = sa.select(t.replica.c.volume_id, t.replica.c.version_id).where(
         t.replica.c.state == ReplicaState.READY.value,
-        t.replica.c.volume_id.in_(sorted(sites)),
-        t.replica.c.version_id.in_(keys),
+        t.replica.c.volume_id.in_(sorted(at)),
+        t.replica.c.version_id.in_(sorted(by_key)),
     )
     for volume_id, key in connection.execute(replicas):
-        found[sites[volume_id], by_key[key].ref] = Presence(missing_bytes=0)
+        found[at[volume_id], by_key[key].ref] = Presence(missing_bytes=0)
+    return found
+
+
+def _with_ordered(
+    known: Mapping[tuple[str, str], Presence],
+    fills: Mapping[tuple[str, str], Errand],
+    versions: Mapping[str, Wanted],
+) -> dict[tuple[str, str], Presence]:
+    """With what sites were told to bring, and have not begun."""
+    found = dict(known)
+    for (site, ref), errand in fills.items():
+        before = known.get((site, ref))
+        if ref in versions and not errand.stopping and (before is None or before.missing_bytes):
+            before = before or Presence(missing_bytes=versions[ref].size_bytes)
+            rate = before.fill_bytes_s if before.filling else 0.0
+            found[site, ref] = Presence(missing_bytes=before.missing_bytes, filling=True, fill_bytes_s=rate)
+    return found
+
+
+_BESIDE = 3
+"""With so many of a dataset's versions that are there a wanted one is compared: with those nearest in number."""
+
+
+def _beside(
+    connection: Connection,
+    at: Mapping[str, str],
+    versions: Mapping[str, _Version],
+    known: Mapping[tuple[str, str], Presence],
+) -> dict[tuple[str, str], tuple[Content, tuple[Content, ...]]]:
+    """One query, whatever the queue."""
+    datasets = sorted({item.wanted.dataset for item in versions.values()})
+    query = (
+        sa.select(t.replica.c.volume_id, t.dataset.c.name, t.version, t.seal.c.seal_digest)
+        .join(t.version, t.version.c.version_id == t.replica.c.version_id)
+        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+        .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
+        .where(t.replica.c.state == ReplicaState.READY.value, t.replica.c.volume_id.in_(sorted(at)))
+        .where(t.dataset.c.name.in_(datasets))
+    )
+    there: dict[tuple[str, str], list[tuple[int, Content]]] = defaultdict(list)
+    for row in connection.execute(query):
+        there[at[row.volume_id], row.name].append((row.number, _content(row)))
+    found = {}
+    for site in at.values():
+        for ref, item in versions.items():
+            others = there.get((site, item.wanted.dataset))
+            if others and (site, ref) not in known:
+                nearest = sorted(others, key=lambda other: abs(other[0] - item.number))[:_BESIDE]
+                found[site, ref] = item.content, tuple(content for _, content in nearest)
     return found
 
 

@@ -17,12 +17,12 @@ from forebay.catalog.archive import Archive
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.names import parse_ref
 from forebay.catalog.records import find_version, storable
-from forebay.catalog.shared_files import SharedFiles
 from forebay.clock import Clock
 from forebay.errors import ConflictError, InputError, NotFoundError
 from forebay.hub import run_facts, run_logs, run_rows, site_rows
 from forebay.hub.changes import Changes, changes_of, orders_of
 from forebay.hub.run_rows import Kept
+from forebay.hub.shared_bytes import SharedBytes
 from forebay.runs import backlog, machine, request
 from forebay.runs.backlog import Queued
 from forebay.runs.explain import site_row
@@ -41,15 +41,17 @@ class RunStore:
     def __init__(
         self,
         engine: Engine,
-        files: Path,
+        archive: Archive,
         clock: Clock,
         terms: SiteTerms,
         cache_terms: Terms,
         changes: Changes,
+        shared: SharedBytes,
         poke: Callable[[], None],
     ) -> None:
         self._engine = engine
-        self._archive = Archive(files, shared=SharedFiles.of(engine))
+        self._archive = archive
+        self._shared = shared
         self._clock = clock
         self._terms = terms
         self._cache_terms = cache_terms
@@ -73,6 +75,7 @@ class RunStore:
         with reading(self._engine) as connection:
             resolved = _resolved(connection, new)
             facts = run_facts.load(connection, 0, now, self._terms, self._cache_terms, resolved)
+        facts = run_facts.with_shared(facts, self._shared)
         asked = request.request_of("", resolved, now, facts.versions)
         queued = Queued(request=asked, weights=request.weights_of(resolved))
         placement = backlog.forecast(queued, facts.queue, facts.world, Weights(), now)

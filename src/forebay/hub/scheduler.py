@@ -28,6 +28,7 @@ from forebay.hub import agents, run_facts, run_rows, site_rows, task_rows
 from forebay.hub.changes import Changes, changes_of, orders_of
 from forebay.hub.run_facts import Facts
 from forebay.hub.run_rows import Kept
+from forebay.hub.shared_bytes import SharedBytes
 from forebay.hub.sites import want
 from forebay.log import Logger
 from forebay.runs import backlog, machine
@@ -58,8 +59,17 @@ _log = Logger("scheduler")
 class Scheduler:
     """One of a hub. `tick` does all that is due now; `run_forever` ticks in a thread of the caller's until `close`."""
 
-    def __init__(self, engine: Engine, clock: Clock, terms: SiteTerms, cache_terms: Terms, changes: Changes) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        terms: SiteTerms,
+        cache_terms: Terms,
+        changes: Changes,
+        shared: SharedBytes,
+    ) -> None:
         self._engine = engine
+        self._shared = shared
         self._clock = clock
         self._terms = terms
         self._cache_terms = cache_terms
@@ -230,6 +240,7 @@ class Scheduler:
         with reading(self._engine) as connection:
             number = connection.execute(sa.select(t.pass_count.c.number)).scalar_one()
             facts = run_facts.load(connection, number, now, self._terms, self._cache_terms)
+        facts = run_facts.with_shared(facts, self._shared)
         done = backlog.step(facts.queue, facts.world, Weights(), now, rethink=rethink)
         plan = planned(facts, done, self._terms)
         for part in plan.parts():
