@@ -21,7 +21,7 @@ AnySite = Annotated[str, typer.Argument(metavar="[SITE]", help="Only this one's.
 
 @command(app, "ls", example="forebay sites ls", gives="[forebay.client.site_overview:SiteOverview]")
 def ls(call: Call) -> None:
-    """List the sites: state, capacity, volume, work."""
+    """List the sites: state, capacity, volume, work, nearest link."""
     from forebay.cli.sites_shown import print_sites
     from forebay.client.site_overview import site_overviews
 
@@ -31,7 +31,7 @@ def ls(call: Call) -> None:
 
 @command(app, "show", example="forebay sites show dgx", gives="forebay.client.site_overview:SiteOverview")
 def show(call: Call, site: SiteName) -> None:
-    """Show one site, with its tasks."""
+    """Show one site, with its links and its tasks."""
     from forebay.cli.sites_shown import print_site
     from forebay.client.site_overview import site_overview
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 
 from forebay.catalog.manifest import Entry, Manifest
+from forebay.cli.sites_shown import print_site, print_sites
+from forebay.client.site_overview import site_overview, site_overviews
 from forebay.hub.access.guarded import Guarded
 from forebay.hub.access.rules import Person
 from forebay.hub.access.store import AccessStore
@@ -15,6 +21,7 @@ from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import add_version
 from forebay.wire.access import DatasetPolicy, Role
 from forebay.wire.catalog import Version
+from forebay.wire.hub import Hub
 from forebay.wire.links import TransferReport
 from forebay.wire.runs import SiteRow
 from tests.contract.hub.sited import GB, Agent, pass_by, reading, ready
@@ -143,3 +150,24 @@ def _statements_about_links(hub: LocalHub) -> int:
     hub.scheduler.tick()
     sa.event.remove(hub.engine, "before_cursor_execute", note)
     return len(found)
+
+
+def test_sites_are_shown_with_the_links_that_lead_there(
+    embedded: LocalHub, hub: Hub, agents: tuple[Agent, Agent], clock: FakeClock
+) -> None:
+    _version(embedded)
+    _measure(embedded, agents[0], 2 * 2**20)
+    embedded.links.declare("s3://other", "aks", bandwidth_bytes_s=9e9)
+    embedded.links.declare("dgx", "aks", bandwidth_bytes_s=1e9, latency_s=0.002, price_byte=0.5 / 2**30)
+    aks, dgx = site_overviews(hub)
+    assert [link.source for link in aks.links] == [LAKE, "s3://other", "dgx"], "what was measured of a lake, first"
+    assert aks.links[0].measured_at > 0
+    assert dgx.links == ()
+    assert site_overview(hub, "aks") == aks
+    out = Console(file=io.StringIO(), width=400)
+    print_sites(out, [aks, dgx], clock.now())
+    print_site(out, aks, clock.now())
+    told = out.file.getvalue()  # type: ignore[attr-defined]
+    assert re.search(r"aks .* s3://lake at 2\.\d MiB/s", told)
+    assert "50 ms, measured " in told
+    assert "dgx at 953.7 MiB/s, 2 ms, 0.5 a GB, declared" in told
