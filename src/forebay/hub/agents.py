@@ -269,8 +269,10 @@ def _hear_of_task(
     if after is errand or after.task.state is TaskState.UNDER_WAY:
         return
     heard.frees = True
-    if after.task.state is TaskState.FAILED and after.task.kind is TaskKind.FILL:
-        heard.keys += _fail_waiting(connection, after.task, now, terms)
+    # Of what failed at this site alone, the next pass makes the best.
+    failed = after.task.kind is TaskKind.FILL and after.task.state in (TaskState.WAITING, TaskState.FAILED)
+    if failed and tasks.fails_everywhere(report.kind, _lake_of(connection, after.task.ref)):
+        heard.keys += _fail_waiting(connection, replace(after.task, unblock=told.report.todo), now, terms)
 
 
 def _doubt(connection: Connection, volume_id: str, task: Task, report: Report) -> str:
@@ -286,6 +288,17 @@ def _doubt(connection: Connection, volume_id: str, task: Task, report: Report) -
     here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)
     state = connection.execute(sa.select(t.replica.c.state).where(here)).scalar() or ReplicaState.ABSENT.value
     return "" if state == ReplicaState.READY else f"its agent called it done, but {task.ref} is {state} there"
+
+
+def _lake_of(connection: Connection, ref: str) -> str:
+    """Where a version lies; "" when it is forgotten."""
+    named = parse_ref(ref)
+    assert isinstance(named, NumberRef)
+    try:
+        key = version_id(connection, named.dataset, named.number, named.subset)
+    except NotFoundError:
+        return ""
+    return str(connection.execute(sa.select(t.version.c.lake_url).where(t.version.c.version_id == key)).scalar_one())
 
 
 def _fail_waiting(connection: Connection, task: Task, now: float, terms: SiteTerms) -> list[str]:

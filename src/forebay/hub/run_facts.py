@@ -23,7 +23,8 @@ from forebay.lake.location import lake_place
 from forebay.runs.backlog import Queued
 from forebay.runs.machine import is_due
 from forebay.runs.request import SITE, estimate_of, request_of, resources_of, weights_of
-from forebay.runs.world import Presence, Wanted, World
+from forebay.runs.world import Failed, Presence, Wanted, World
+from forebay.sites import tasks
 from forebay.sites.labels import parse_labels
 from forebay.sites.site import Resources, Site, Working
 from forebay.sites.state import SiteTerms
@@ -83,6 +84,7 @@ def load(
         links=ways.links,
         own_links=ways.own_links,
         presence=_with_ordered(known, fills, wanted),
+        failed=_failed(connection, known, wanted, now),
         residency=_residency(connection, {item.dataset for item in wanted.values()}),
     )
     return Facts(
@@ -308,6 +310,28 @@ def _with_ordered(
     return found
 
 
+def _failed(
+    connection: Connection, known: Mapping[tuple[str, str], Presence], refs: Collection[str], now: float
+) -> dict[tuple[str, str], Failed]:
+    """What came of the newest fill at each site, where that is nothing and the version is not there by now."""
+    newest = {
+        (errand.task.site, errand.task.ref): errand
+        for errand in task_rows.fills_since(connection, refs, now - tasks.REMEMBERED_S)
+    }
+    found = {key: tasks.failure(errand, now) for key, errand in newest.items()}
+    return {
+        key: Failed(
+            reason=errand.task.last_error or errand.task.reason,
+            unblock=errand.task.unblock or _TRIED_AGAIN,
+            at=errand.task.since,
+            final=failure is tasks.Failure.FINAL,
+        )
+        for key, errand in newest.items()
+        if (failure := found[key]) is not None and (key not in known or known[key].missing_bytes)
+    }
+
+
+_TRIED_AGAIN = "what it failed of passes"
 _BESIDE = 3
 """With so many of a dataset's versions that are there a wanted one is compared: with those nearest in number."""
 

@@ -19,7 +19,7 @@ from forebay.catalog.names import parse_ref
 from forebay.catalog.records import find_version, storable
 from forebay.clock import Clock
 from forebay.errors import ConflictError, InputError, NotFoundError
-from forebay.hub import run_facts, run_logs, run_rows, site_rows
+from forebay.hub import run_facts, run_logs, run_rows, site_rows, task_rows
 from forebay.hub.changes import Changes, changes_of, orders_of
 from forebay.hub.run_rows import Kept
 from forebay.hub.shared_bytes import SharedBytes
@@ -139,6 +139,7 @@ class RunStore:
                 )
             after = machine.step(kept.course, machine.RetryAsked(), self._clock.now(), self._terms)
             run_rows.save(connection, kept, after)
+            task_rows.forget_failed(connection, {use.ref for use in run.new.data})
         self._changes.tell(changes_of(run.run_id))
         self._poke()
         return self.get(run.run_id)

@@ -32,7 +32,7 @@ from forebay.hub.shared_bytes import SharedBytes
 from forebay.hub.sites import want
 from forebay.log import Logger
 from forebay.runs import backlog, machine
-from forebay.runs.backlog import FillVersion, PlaceRun, StartRun, Step
+from forebay.runs.backlog import FailRun, FillVersion, PlaceRun, StartRun, Step
 from forebay.runs.machine import Course
 from forebay.runs.world import Weights
 from forebay.sites import tasks
@@ -322,7 +322,9 @@ def planned(facts: Facts, done: Step, terms: SiteTerms) -> _Plan:
     for effect in done.effects:
         match effect:
             case PlaceRun():
-                happen(effect.run_id, machine.Placed(site=effect.site))
+                happen(effect.run_id, machine.Placed(site=effect.site, because=effect.because))
+            case FailRun():
+                happen(effect.run_id, machine.DataFailed(reason=effect.reason, unblock=effect.unblock))
             case FillVersion():
                 plan.fills.append(effect)
             case StartRun() if effect.site in facts.agents:

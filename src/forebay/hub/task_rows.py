@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +37,24 @@ def wanted(connection: Connection, site: str, kind: TaskKind, ref: str) -> Erran
     here = t.task.c.open_key == _open_key(site, kind, ref)
     row = connection.execute(sa.select(t.task).where(here)).mappings().first()
     return None if row is None else _errand(row)
+
+
+def fills_since(connection: Connection, refs: Collection[str], since: float) -> list[Errand]:
+    """The fills of these versions that are open or came to their end since then, oldest first."""
+    query = (
+        sa.select(t.task)
+        .where(t.task.c.kind == TaskKind.FILL.value, t.task.c.ref.in_(sorted(refs)))
+        .where(sa.or_(t.task.c.since > since, t.task.c.open_key.is_not(None)))
+        .order_by(t.task.c.created_at, t.task.c.task_id)
+    )
+    return [_errand(row) for row in connection.execute(query).mappings()]
+
+
+def forget_failed(connection: Connection, refs: Collection[str]) -> None:
+    """Of fills of these versions that failed, or were given up, nothing is remembered: they are tried anew."""
+    over = sa.and_(t.task.c.open_key.is_(None), t.task.c.state != TaskState.DONE.value)
+    here = sa.and_(t.task.c.kind == TaskKind.FILL.value, t.task.c.ref.in_(sorted(refs)))
+    connection.execute(sa.delete(t.task).where(over, here))
 
 
 def insert(connection: Connection, errand: Errand, now: float) -> bool:

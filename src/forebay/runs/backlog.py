@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from forebay.runs.eligible import Filter
 from forebay.runs.outlook import Outlook
 from forebay.runs.placement import Fetch, Placement, Row, judge, rank
-from forebay.runs.world import Request, Weights, World
+from forebay.runs.world import Failed, Request, Weights, World
 
 EAGERNESS = 2.0
 """How many times its own length a run may be overtaken in: it lets those that are over soon go first."""
@@ -40,11 +40,15 @@ class Queued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceRun:
-    """It goes there (from another site, when it was placed already). The placement tells why."""
+    """It goes there (from another site, when it was placed already). The placement tells why.
+
+    `because` says what failed at that other site.
+    """
 
     run_id: str
     site: str
     placement: Placement
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,16 @@ class StartRun:
     site: str
 
 
-Effect = PlaceRun | FillVersion | StartRun
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailRun:
+    """No site where it may be could be given its data, and another try would not help."""
+
+    run_id: str
+    reason: str
+    unblock: str
+
+
+Effect = PlaceRun | FillVersion | StartRun | FailRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +154,43 @@ class _Pass:
             placement = self.rank(queued)
             best = placement.choice
             if best is None:
-                self.waiting.append(_unplaced(placement))
+                self._put_off(request, placement)
                 return
+            # Where every site has failed it once, it stays where it is tried again.
+            row = row or next((item for item in placement.rows if item.site == queued.site and item.eligible), None)
             if row is None or _gains(best, row):
-                self.effects.append(PlaceRun(run_id=request.run_id, site=best.site, placement=placement))
+                because = self._failed_at(request, queued.site) if row is None else ""
+                self.effects.append(
+                    PlaceRun(run_id=request.run_id, site=best.site, placement=placement, because=because)
+                )
                 row = best
         self._advance(request, row)
+
+    def _put_off(self, request: Request, placement: Placement) -> None:
+        """No site will do: it fails where every one that could take it has failed it for good, else it waits."""
+        refused = [row for row in placement.rows if _is_failed(row)]
+        if not refused or any(_may_pass(row) for row in placement.rows):
+            self.waiting.append(_unplaced(placement))
+            return
+        failed = self._outlook.world.failed
+        (site, ref), last = max(
+            (
+                ((row.site, wanted.ref), found)
+                for row in refused
+                for wanted in request.data
+                if (found := failed.get((row.site, wanted.ref)))
+            ),
+            key=lambda item: (item[1].at, item[0]),
+        )
+        others = sorted({row.site for row in refused} - {site})
+        elsewhere = f" (nor to {', '.join(others)})" if others else ""
+        reason = f"{_not_brought(ref, site, last)}{elsewhere}"
+        self.effects.append(FailRun(run_id=request.run_id, reason=reason, unblock=last.unblock))
+
+    def _failed_at(self, request: Request, site: str | None) -> str:
+        """What did not work there; "" where nothing failed."""
+        found = ((wanted.ref, self._outlook.world.failed.get((site or "", wanted.ref))) for wanted in request.data)
+        return "; ".join(_not_brought(ref, site or "", failed) for ref, failed in found if failed is not None)
 
     def rank(self, queued: Queued) -> Placement:
         """The table, with what those who were served before it have taken."""
@@ -202,15 +246,32 @@ def _placed(request: Request, row: Row) -> Waiting:
     )
 
 
+_PASSING = (Filter.ROOM, Filter.STATE, Filter.SOURCE)
+
+
+def _not_brought(ref: str, site: str, failed: Failed) -> str:
+    return f"{ref} can't be brought to {site}: {failed.reason}"
+
+
+def _is_failed(row: Row) -> bool:
+    """Whether the site could take it, but for a fill that failed there."""
+    kinds = {item.filter for item in row.refusals}
+    return Filter.FILL in kinds and kinds <= {Filter.FILL, *_PASSING}
+
+
+def _may_pass(row: Row) -> bool:
+    """Whether the site may take it later, as things are."""
+    return all(item.filter in _PASSING for item in row.refusals)
+
+
 def _unplaced(placement: Placement) -> Waiting:
     """The site that is nearest to taking it says what it waits for: with least in the way, and best what passes."""
     if not placement.rows:
         unblock = "an agent attaches: forebay agent --site NAME"
         return Waiting(run_id=placement.run_id, site=None, reason="there is no site", unblock=unblock)
-    passing = (Filter.ROOM, Filter.STATE, Filter.SOURCE)
 
     def distance(row: Row) -> tuple[int, int, str]:
-        return sum(item.filter not in passing for item in row.refusals), len(row.refusals), row.site
+        return sum(item.filter not in _PASSING for item in row.refusals), len(row.refusals), row.site
 
     row = min(placement.rows, key=distance)
     reasons = "; ".join(item.reason for item in row.refusals)

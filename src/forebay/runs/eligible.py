@@ -15,7 +15,7 @@ from forebay.wire.sites import SiteState
 
 
 class Filter(StrEnum):
-    """What is asked of a site, in this order. ROOM, SOURCE and STATE may pass by themselves."""
+    """What is asked of a site, in this order. ROOM, SOURCE and STATE may pass by themselves, FILL with another try."""
 
     STATE = "state"
     TEAM = "team"
@@ -25,6 +25,7 @@ class Filter(StrEnum):
     VOLUME = "volume"
     ROOM = "room"
     SOURCE = "source"
+    FILL = "fill"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +41,14 @@ class Refusal:
 class Need:
     """What would have to be moved to the site, beside what fills bring already, and the room for it (None: not known).
 
-    `sourceless` is a version that no link leads from, "" when there is none.
+    `sourceless` is a version that no link leads from, "" when there is none. `again`: where fills failed is good enough
+    if another try may help, since no site is left where none did.
     """
 
     new_bytes: int = 0
     room_bytes: int | None = None
     sourceless: str = ""
+    again: bool = False
 
 
 def refusals(request: Request, site: Site, world: World, need: Need) -> tuple[Refusal, ...]:
@@ -72,6 +75,10 @@ def _found(request: Request, site: Site, world: World, need: Need) -> Iterator[t
     yield from _space(request, site, need)
     if need.sourceless:
         yield Filter.SOURCE, f"no link leads here from where {need.sourceless} is", "declare a link to this site"
+    for wanted in request.data:
+        failed = world.failed.get((site.name, wanted.ref))
+        if failed is not None and not (need.again and failed.may_pass(request.submitted_at)):
+            yield Filter.FILL, f"{wanted.ref} can't be brought here: {failed.reason}", failed.unblock
 
 
 def _state(site: Site, new_bytes: int) -> Iterator[tuple[Filter, str, str]]:

@@ -63,9 +63,10 @@ class Course:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """It goes to that site ("": to none, for now)."""
+    """It goes to that site ("": to none, for now); `because` of what failed where it was placed before."""
 
     site: str
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +215,8 @@ def _while_waiting(
         course = replace(course, run=replace(course.run, next_try_at=0.0))
     match event:
         case Placed():
-            return _with(course, now, site=event.site)
+            placed = _with(course, now, site=event.site)
+            return replace(placed, run=replace(placed.run, last_error=event.because or placed.run.last_error))
         case Waited():
             state = RunState.FILLING if event.filling else RunState.QUEUED
             return _with(course, now, state=state, reason=event.reason, unblock=event.unblock)

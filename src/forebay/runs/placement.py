@@ -83,19 +83,41 @@ def place(request: Request, world: World, weights: Weights, now: float) -> Place
 
 
 def rank(request: Request, outlook: Outlook, weights: Weights, *, without_room: bool = False) -> Placement:
-    """The table, with what those before it in this pass have taken. The order of the sites does not matter."""
-    rows = [judge(request, site, outlook, weights, without_room=without_room) for site in outlook.world.sites]
-    return Placement(run_id=request.run_id, rows=tuple(sorted(rows, key=_worth)))
+    """The table, with what those before it in this pass have taken. The order of the sites does not matter.
+
+    Where a fill failed is a site's last choice: only when no other will do, and another try there may help.
+    """
+
+    def ranked(*, again: bool) -> Placement:
+        rows = [
+            judge(request, site, outlook, weights, without_room=without_room, again=again)
+            for site in outlook.world.sites
+        ]
+        return Placement(run_id=request.run_id, rows=tuple(sorted(rows, key=_worth)))
+
+    placement = ranked(again=False)
+    return placement if placement.choice or not outlook.world.failed else ranked(again=True)
 
 
-def judge(request: Request, site: Site, outlook: Outlook, weights: Weights, *, without_room: bool = False) -> Row:
-    """One site's row. `without_room`: also where its data would wait for room; who comes after it gets none then."""
+def judge(
+    request: Request,
+    site: Site,
+    outlook: Outlook,
+    weights: Weights,
+    *,
+    without_room: bool = False,
+    again: bool = False,
+) -> Row:
+    """One site's row. `without_room`: also where its data would wait for room; who comes after it gets none then.
+
+    `again`: also where a fill failed, if another try may help.
+    """
     fetches, sourceless = _fetches(request.data, site.name, outlook, weights)
     missing_bytes = sum(fetch.missing_bytes for fetch in fetches)
     new = [fetch for fetch in fetches if not fetch.under_way]
     new_bytes = sum(fetch.missing_bytes for fetch in new)
     room_bytes = None if without_room else outlook.room_bytes(site)
-    need = Need(new_bytes=new_bytes, room_bytes=room_bytes, sourceless=sourceless)
+    need = Need(new_bytes=new_bytes, room_bytes=room_bytes, sourceless=sourceless, again=again)
     refused = refusals(request, site, outlook.world, need)
     if refused:
         return Row(site=site.name, missing_bytes=missing_bytes, refusals=refused)

@@ -33,6 +33,23 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A fill of a version that failed at a site, lately at the moment `at`.
+
+    `final`: it is not tried there any more, unless somebody wants it anew.
+    """
+
+    reason: str
+    unblock: str
+    at: float
+    final: bool
+
+    def may_pass(self, submitted_at: float) -> bool:
+        """Whether a run that was submitted then had better try again there than fail."""
+        return not self.final or self.at < submitted_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A run that somebody wants. `estimate_s` is how long it is thought to take once it has started."""
 
@@ -51,14 +68,16 @@ class World:
     the fills of a dataset that not everybody may read tell more: for its runs alone.
 
     `presence` by (site, ref), a version with no entry is absent there. A site that only `presence` names takes no run,
-    and serves what it has. `residency` names the only sites at which a dataset may ever be; one with no entry may be
-    anywhere.
+    and serves what it has. `failed`, by (site, ref), are the fills that did not work.
+
+    `residency` names the only sites at which a dataset may ever be; one with no entry may be anywhere.
     """
 
     sites: tuple[Site, ...]
     links: Mapping[tuple[str, str], Link] = field(default_factory=dict)
     own_links: Mapping[tuple[str, str, str], Link] = field(default_factory=dict)
     presence: Mapping[tuple[str, str], Presence] = field(default_factory=dict)
+    failed: Mapping[tuple[str, str], Failed] = field(default_factory=dict)
     residency: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 

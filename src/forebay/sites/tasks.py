@@ -7,6 +7,7 @@ each time later, until it is not wanted or can't work; `since` stays while it fa
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from forebay.wire.sites import Report, Task, TaskKind, TaskState
 
@@ -14,6 +15,18 @@ BACKOFF_S = 10.0
 """Before the try after the first failure; twice as long after each further one."""
 
 LONGEST_BACKOFF_S = 600.0
+
+NOT_HERE = frozenset({"lake-denied", "file-unreadable", "volume-read-only"})
+"""Kinds of a fill's errors that only somebody at that site mends: what runs alone want is not tried there again."""
+
+
+SAME_EVERYWHERE = frozenset({"object-vanished", "object-changed"})
+"""Kinds that no other site could mend: what was registered is not in the lake any more."""
+
+
+def fails_everywhere(kind: str, lake_url: str) -> bool:
+    """Whether a fill that failed so would fail at any site. A lake of files is each site's own."""
+    return kind in SAME_EVERYWHERE and not lake_url.startswith("file:")
 
 
 def _is_due(task: Task, now: float) -> bool:
@@ -157,13 +170,43 @@ def _told(errand: Errand, event: Told, now: float) -> Errand:
             return replace(done, task=replace(done.task, done_bytes=size_bytes, total_bytes=size_bytes))
         case TaskState.CANCELLED if not errand.stopping:
             return _given_back(errand, report.detail or "its agent gave it back", BACKOFF_S, now)
-        case TaskState.FAILED if not errand.stopping and report.retryable:
+        case TaskState.FAILED if not errand.stopping and report.retryable and not _is_refused(errand.task, report):
             return _failed(errand, report.detail, now)
         case TaskState.FAILED if not errand.stopping:
             failed = _moved(errand, TaskState.FAILED, now, reason=report.detail, unblock=report.todo)
             return replace(failed, task=replace(failed.task, last_error=report.detail))
         case _:
             return _moved(errand, TaskState.CANCELLED, now, reason=errand.stopping, unblock="")
+
+
+REMEMBERED_S = 3600.0
+"""So long runs keep away from where a fill failed for good, if there is another site; from where it may work by itself
+`_GIVEN_UP_S`."""
+
+_GIVEN_UP_S = 600.0
+_TOO_OFTEN = 2
+
+
+class Failure(Enum):
+    """What a fill that did not work means for runs. `SO_FAR`: it, or another try, may yet work."""
+
+    SO_FAR = "so-far"
+    FINAL = "final"
+
+
+def failure(errand: Errand, now: float) -> Failure | None:
+    """What the newest fill of a version at a site tells those who might want it there; None: nothing against it."""
+    task = errand.task
+    if task.state is TaskState.FAILED:
+        return Failure.FINAL if now < task.since + REMEMBERED_S else None
+    if errand.failures < _TOO_OFTEN or task.state is TaskState.DONE:
+        return None
+    return Failure.SO_FAR if not task.state.is_final or now < task.since + _GIVEN_UP_S else None
+
+
+def _is_refused(task: Task, report: Report) -> bool:
+    """Whether runs had better go elsewhere: what a person or a rule wants is tried until that is mended."""
+    return report.kind in NOT_HERE and task.asked_by.startswith(RUNS)
 
 
 def _under_way(errand: Errand, report: Report, now: float) -> Errand:

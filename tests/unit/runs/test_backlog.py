@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forebay.runs import backlog
-from forebay.runs.backlog import FillVersion, PlaceRun, Queued, StartRun, Step, in_turn, step, turn
-from forebay.runs.world import Presence, Request, Wanted, Weights, World
+from forebay.runs.backlog import FailRun, FillVersion, PlaceRun, Queued, StartRun, Step, in_turn, step, turn
+from forebay.runs.eligible import Filter
+from forebay.runs.world import Failed, Presence, Request, Wanted, Weights, World
 from forebay.sites.site import Resources, Site, Working
 from forebay.wire.sites import SiteState
 from tests.unit.runs.worlds import DATA, GB, HOUR_S, NOW, link, request, site, world
@@ -101,7 +102,60 @@ def test_after_its_patience_a_run_gets_whatever_comes_free() -> None:
 def test_a_run_leaves_a_site_that_goes_down() -> None:
     here = world(site("a", state=SiteState.DOWN), site("b"), present=("a", "b"))
     done = _step([Queued(request=request(), site="a")], here)
-    assert [(type(effect), effect.site) for effect in done.effects] == [(PlaceRun, "b"), (StartRun, "b")]
+    assert [type(effect) for effect in done.effects] == [PlaceRun, StartRun]
+    assert _placed(done) == {"run": "b"}
+
+
+def _failed(*, final: bool, at: float = NOW + 10, reason: str = "the lake denies access") -> Failed:
+    return Failed(reason=reason, unblock="mend it", at=at, final=final)
+
+
+def _failing(*names: str, **failed: Failed) -> World:
+    return world(*(site(name) for name in names), failed={(name, DATA.ref): item for name, item in failed.items()})
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_a_run_leaves_a_site_where_its_fill_failed_and_remembers_why(*, final: bool) -> None:
+    done = _step([Queued(request=request(), site="a")], _failing("a", "b", a=_failed(final=final)), now=NOW + 20)
+    (placed,) = (effect for effect in done.effects if isinstance(effect, PlaceRun))
+    assert (placed.site, placed.because) == ("b", "clicks@v1 can't be brought to a: the lake denies access")
+    (refused,) = (row for row in placed.placement.rows if row.site == "a")
+    assert [item.filter for item in refused.refusals] == [Filter.FILL]
+    assert [effect.site for effect in done.effects if isinstance(effect, FillVersion)] == ["b"]
+
+
+def test_a_run_fails_only_when_every_site_that_could_take_it_has_failed_it_for_good() -> None:
+    last = _failed(final=True, at=NOW + 30, reason="denied, too")
+    here = _failing("a", "b", a=_failed(final=True), b=last)
+    (failed,) = _step([Queued(request=request(), site="b")], here, now=NOW + 40).effects
+    told = "clicks@v1 can't be brought to b: denied, too (nor to a)"
+    assert failed == FailRun(run_id="run", reason=told, unblock="mend it")
+    never = replace(here, sites=(*here.sites, site("c", gpus=0)))
+    assert isinstance(_step([Queued(request=request())], never, now=NOW + 40).effects[0], FailRun), "c never could"
+    soon = replace(here, sites=(*here.sites, site("c", state=SiteState.DOWN)))
+    done = _step([Queued(request=request())], soon, now=NOW + 40)
+    assert done.effects == ()
+    assert "the site is down" in done.waiting[0].reason
+
+
+def test_where_every_fill_may_yet_work_a_run_stays_and_waits() -> None:
+    here = _failing("a", "b", a=_failed(final=False), b=_failed(final=False))
+    for name in ("a", "b"):
+        done = _step([Queued(request=request(), site=name)], here, now=NOW + 20)
+        assert _placed(done) == {}
+        assert done.waiting[0].site == name
+    mixed = _failing("a", "b", a=_failed(final=True), b=_failed(final=False))
+    assert _placed(_step([Queued(request=request(), site="a")], mixed, now=NOW + 20)) == {"run": "b"}
+
+
+def test_what_failed_before_a_run_came_puts_a_site_last_and_is_tried_anew_where_no_other_is_left() -> None:
+    before = _failed(final=True, at=NOW - 10)
+    assert _placed(_step([Queued(request=request())], _failing("a", "b", a=before))) == {"run": "b"}
+    assert _placed(_step([Queued(request=request())], _failing("a", a=before))) == {"run": "a"}
+
+
+def _placed(done: Step) -> dict[str, str]:
+    return {effect.run_id: effect.site for effect in done.effects if isinstance(effect, PlaceRun)}
 
 
 def test_a_waiting_run_moves_only_when_asked_to_rethink_and_for_a_clear_gain() -> None:

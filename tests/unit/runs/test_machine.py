@@ -35,7 +35,7 @@ reports = st.builds(
     retryable=st.booleans(),
 )
 events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(machine.Placed, site=st.sampled_from(("a", "a", "b", ""))),
+    st.builds(machine.Placed, site=st.sampled_from(("a", "a", "b", "")), because=st.sampled_from(("", "", "denied"))),
     st.builds(machine.Waited, reason=st.sampled_from(("room", "data")), unblock=st.just("it"), filling=st.booleans()),
     *(st.builds(machine.Ordered, agent_token=st.sampled_from((1, 2))) for _ in range(3)),
     st.builds(machine.Heard, agent_token=agents),

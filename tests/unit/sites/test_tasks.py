@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forebay.sites import tasks
-from forebay.sites.tasks import BACKOFF_S, LONGEST_BACKOFF_S, Errand, Event, begin, step
+from forebay.sites.tasks import BACKOFF_S, LONGEST_BACKOFF_S, Errand, Event, Failure, begin, step
 from forebay.wire.sites import Report, TaskKind, TaskState
 
 NOW = 1_800_000_000.0
@@ -110,3 +110,38 @@ def test_a_clock_set_back_does_not_put_the_next_try_off() -> None:
     failed = _tell(step(_new(), tasks.Due(), NOW), TaskState.FAILED, retryable=True)
     assert step(failed, tasks.Due(), NOW) is failed
     assert step(failed, tasks.Due(), NOW - 3600.0).task.state is TaskState.ORDERED
+
+
+def test_what_a_site_is_denied_is_tried_no_more_for_runs_and_on_and_on_for_people() -> None:
+    of_run = step(begin("t", "dgx", TaskKind.FILL, "clicks@v1", by="run 1", reason="a run", now=NOW), tasks.Due(), NOW)
+    denied = _tell(of_run, TaskState.FAILED, kind="lake-denied", detail="no", todo="Check the credentials.")
+    assert (denied.task.state, denied.task.last_error) == (TaskState.FAILED, "no")
+    assert denied.task.unblock == "Check the credentials."
+    assert _tell(of_run, TaskState.FAILED, kind="lake-away").task.state is TaskState.WAITING
+    of_ada = step(_new(), tasks.Due(), NOW)
+    assert _tell(of_ada, TaskState.FAILED, kind="lake-denied").task.state is TaskState.WAITING
+
+
+def test_a_fill_speaks_against_its_site_when_it_failed_for_good_or_twice_and_for_a_while() -> None:
+    first = step(_new(), tasks.Due(), NOW)
+    final = _tell(first, TaskState.FAILED, retryable=False)
+    assert tasks.failure(final, NOW) is Failure.FINAL
+    assert tasks.failure(final, NOW + tasks.REMEMBERED_S) is None
+    once = _tell(first, TaskState.FAILED)
+    assert tasks.failure(once, NOW) is None
+    again = step(once, tasks.Due(), NOW + 20)
+    twice = _tell(again, TaskState.FAILED, now=NOW + 20)
+    later = NOW + 30 * 86400
+    assert tasks.failure(twice, later) is Failure.SO_FAR, "it is still being tried"
+    assert tasks.failure(step(twice, tasks.Due(), NOW + 60), NOW + 60) is Failure.SO_FAR
+    given_up = step(twice, tasks.Withdrawn(reason="no run waits for it any more"), NOW + 20)
+    assert tasks.failure(given_up, NOW + 60) is Failure.SO_FAR
+    assert tasks.failure(given_up, later) is None
+    assert tasks.failure(_tell(again, TaskState.DONE, now=NOW + 20), NOW + 20) is None
+
+
+def test_what_is_gone_from_an_object_store_is_gone_for_every_site() -> None:
+    for kind in ("object-vanished", "object-changed"):
+        assert tasks.fails_everywhere(kind, "s3://lake/clicks")
+        assert not tasks.fails_everywhere(kind, "file:///lake/clicks"), "each site has its own files"
+    assert not tasks.fails_everywhere("lake-denied", "s3://lake/clicks")
