@@ -1,4 +1,4 @@
-"""Writes deploy/grafana/forebay.json: rows for hub, fills, cache and volumes, by the metrics' own names.
+"""Writes deploy/grafana/forebay.json: rows for hub, runs, fills, cache and volumes, by the metrics' own names.
 
 A test sees to it that the file is what this script makes: `python scripts/grafana_dashboard.py` brings it up to date.
 """
@@ -41,10 +41,15 @@ def _quantile(share: float, *by: str) -> str:
     return f"histogram_quantile({share}, sum by ({', '.join(('le', *by))}) ({buckets}))"
 
 
+def _waited(share: float) -> str:
+    return f"histogram_quantile({share}, sum by (le) (rate(forebay_hub_run_wait_seconds_bucket[1h])))"
+
+
 def _rate(name: str, more: str = "", span: str = "$__rate_interval") -> str:
     return f'max without (instance) (rate({name}{{volume=~"$volume"{more}}}[{span}]))'
 
 
+_LAKE = ',source="lake"'
 _RED_ABOVE_0 = ((None, "green"), (1.0, "red"))
 _RED_AT_0 = ((None, "red"), (1.0, "green"))
 
@@ -147,6 +152,29 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         ),
     ),
     (
+        "Runs",
+        (
+            Panel(
+                title="Runs",
+                meaning="That have not ended, by state.",
+                queries=(("max without (instance) (forebay_hub_runs)", "{{state}}"),),
+                stacked=True,
+            ),
+            Panel(
+                title="Longest wait",
+                meaning="Of the runs that are queued or filling now, since submission or the last attempt.",
+                queries=(("max without (instance) (forebay_hub_run_longest_wait_seconds)", "longest"),),
+                unit="s",
+            ),
+            Panel(
+                title="From submission to start",
+                meaning="Of the runs whose commands started in the last hour.",
+                queries=((_waited(0.5), "half"), (_waited(0.9), "9 of 10")),
+                unit="s",
+            ),
+        ),
+    ),
+    (
         "Fills",
         (
             Panel(
@@ -155,8 +183,8 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 queries=((f"3600 * {_rate('forebay_hub_fills_total', span='1h')}", "{{volume}} {{outcome}}"),),
             ),
             Panel(
-                title="Moved from the lakes",
-                meaning="Counted when a fill ends.",
+                title="Moved by fills",
+                meaning="From the lakes and from other sites (peer); counted when a fill ends.",
                 queries=((_rate("forebay_hub_moved_bytes_total", span="15m"), "{{volume}} {{source}}"),),
                 unit="Bps",
             ),
@@ -199,11 +227,11 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             ),
             Panel(
                 title="Not downloaded",
-                meaning="What the uses would have downloaded each for itself, less what was moved.",
+                meaning="What the uses would have downloaded each for itself, less what came from the lakes.",
                 queries=(
                     (
                         f"{_of('forebay_hub_used_bytes_total')} - on (volume) "
-                        f"max by (volume) (sum without (source) ({_of('forebay_hub_moved_bytes_total')}))",
+                        f"max by (volume) ({_of('forebay_hub_moved_bytes_total', _LAKE)})",
                         "{{volume}}",
                     ),
                 ),
@@ -368,7 +396,7 @@ def _panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
 _FRAME: dict[str, Any] = {
     "uid": "forebay",
     "title": "Forebay",
-    "description": "Hub, fills, cache and volumes. Needs the recording rules of deploy/prometheus/rules.yml.",
+    "description": "Hub, runs, fills, cache and volumes. Needs the recording rules of deploy/prometheus/rules.yml.",
     "tags": ["forebay"],
     "schemaVersion": 39,
     "version": 1,

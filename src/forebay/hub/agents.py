@@ -35,10 +35,13 @@ _LABELS_LENGTH = 4000
 
 @dataclass(slots=True)
 class Heard:
-    """What came of a beat: final reports that are written down, and keys of what changed."""
+    """What came of a beat: final reports that are written down, keys of what changed, and how long each run had waited
+    since its submission whose first attempt has started.
+    """
 
     final: list[TaskKey] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    waited_s: list[float] = field(default_factory=list)
     frees: bool = False
     """Whether something ended, so that something else may begin."""
 
@@ -255,6 +258,9 @@ def _hear_of_run(connection: Connection, site: str, report: Report, now: float, 
         if run_rows.save(connection, kept, after) and after is not kept.course:
             heard.keys.append(changes_of(run_id))
             heard.frees |= after.under_way is None
+            started = [item.started_at for item in after.run.attempts if item.started_at]
+            if started and not any(item.started_at for item in kept.course.run.attempts):
+                heard.waited_s.append(max(0.0, started[0] - after.run.submitted_at))
 
 
 def _hear_of_task(

@@ -16,8 +16,9 @@ from forebay.catalog import schema as t
 from forebay.wire.cache import LedgerKey, Savings, Use
 
 _INSERT = sa.insert(t.use)
-# A line is a use, or what a fill brought: a version without a byte in it is used all the same.
-_IS_USE = sa.and_(t.use.c.moved_bytes == 0, t.use.c.peer_bytes == 0)
+IS_USE = sa.and_(t.use.c.moved_bytes == 0, t.use.c.peer_bytes == 0)
+"""A line is a use, or what a fill brought: a version without a byte in it is used all the same."""
+
 
 _COLUMNS = {
     LedgerKey.VERSION: t.use.c.ref,
@@ -61,7 +62,7 @@ def savings(connection: Connection, volume_id: str, by: LedgerKey, *where: sa.Co
     query = (
         sa.select(
             key.label("key"),
-            sa.func.sum(sa.case((_IS_USE, 1), else_=0)).label("uses"),
+            sa.func.sum(sa.case((IS_USE, 1), else_=0)).label("uses"),
             sa.func.sum(t.use.c.size_bytes).label("conventional_bytes"),
             sa.func.sum(t.use.c.moved_bytes).label("moved_bytes"),
             sa.func.sum(t.use.c.peer_bytes).label("peer_bytes"),
@@ -89,7 +90,7 @@ def uses(connection: Connection, volume_id: str, since: float) -> list[Use]:
     """Every use of a volume since a moment, oldest first."""
     query = (
         sa.select(t.use.c.at, t.use.c.ref, t.use.c.size_bytes)
-        .where(t.use.c.volume_id == volume_id, t.use.c.at >= since, _IS_USE)
+        .where(t.use.c.volume_id == volume_id, t.use.c.at >= since, IS_USE)
         .order_by(t.use.c.at, t.use.c.use_id)
     )
     return [Use(at=row.at, ref=row.ref, size_bytes=row.size_bytes) for row in connection.execute(query)]

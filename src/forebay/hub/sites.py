@@ -26,7 +26,12 @@ _REASON_LENGTH = 1000
 
 
 class SiteStore:
-    """Implements `wire.sites.Sites`. `poke` is told when something may begin that could not before."""
+    """Implements `wire.sites.Sites`. `poke` is told when something may begin that could not before.
+
+    `on_started` is told of each run whose command has started how long it had waited since its submission, in seconds.
+    """
+
+    on_started: Callable[[float], object] = staticmethod(lambda waited_s: None)
 
     def __init__(
         self, engine: Engine, clock: Clock, terms: SiteTerms, changes: Changes, poke: Callable[[], None]
@@ -64,6 +69,8 @@ class SiteStore:
             self._changes.tell(orders_of(site), *heard.keys)
         if heard.frees:
             self._poke()
+        for waited_s in heard.waited_s:
+            self.on_started(waited_s)
         return Beaten(heard=tuple(heard.final), revision=revision)
 
     def orders(self, site: str, agent_token: int, after: int, wait_s: float) -> Orders:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from forebay.metrics.family import Family, Kind, Scope
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_WAIT_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 86400.0, 3 * 86400.0)
 _STATEMENT_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
@@ -46,6 +47,12 @@ OPENED = _process(
     Kind.COUNTER,
     "Leases by what they found: `ready` (a hit) or `filled` (the first use since its fill, a miss)",
     *("volume", "found"),
+)
+RUN_WAIT_SECONDS = _process(
+    "forebay_hub_run_wait_seconds",
+    Kind.HISTOGRAM,
+    "From a run's submission to the start of its command; further attempts do not count",
+    buckets=_WAIT_SECONDS,
 )
 DATABASE_UP = _process(
     "forebay_hub_database_up", Kind.GAUGE, "1 while the database answers; its own numbers are away with it"
@@ -89,12 +96,24 @@ OPEN_FILLS = _database(
     *("volume", "held"),
 )
 
+RUNS = _database(
+    "forebay_hub_runs", Kind.GAUGE, "Runs that have not ended: queued, filling, starting or running", "state"
+)
+LONGEST_WAIT = _database(
+    "forebay_hub_run_longest_wait_seconds",
+    Kind.GAUGE,
+    "How long the longest queued or filling run has waited, since its submission or its last attempt; 0: none waits",
+)
+
 FILLS = _database(
     "forebay_hub_fills_total", Kind.COUNTER, "Fills that ended, by outcome: filled or failed", *("volume", "outcome")
 )
 FILLED_BYTES = _database("forebay_hub_filled_bytes_total", Kind.COUNTER, "What fills added to a volume", "volume")
 MOVED_BYTES = _database(
-    "forebay_hub_moved_bytes_total", Kind.COUNTER, "What fills brought, by kind of source", *("volume", "source")
+    "forebay_hub_moved_bytes_total",
+    Kind.COUNTER,
+    "What fills brought, by kind of source: `lake`, or another site (`peer`)",
+    *("volume", "source"),
 )
 USES = _database("forebay_hub_uses_total", Kind.COUNTER, "Uses of versions, as the ledger has them", "volume")
 USED_BYTES = _database(
@@ -128,6 +147,7 @@ PROCESS = (
     STATEMENTS_FAILED,
     CONNECTIONS,
     OPENED,
+    RUN_WAIT_SECONDS,
     DATABASE_UP,
 )
 GAUGES = (
@@ -143,6 +163,8 @@ GAUGES = (
     OLDEST_CHECK,
     LEASES,
     OPEN_FILLS,
+    RUNS,
+    LONGEST_WAIT,
 )
 COUNTERS = (
     FILLS,

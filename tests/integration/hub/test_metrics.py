@@ -29,6 +29,8 @@ from forebay.wire.access import AuditQuery, DatasetPolicy, NewToken, Outcome, Ro
 from forebay.wire.cache import FillDone, Granted, HealthReport, Progress, Sign
 from forebay.wire.catalog import Version
 from forebay.wire.http import API
+from forebay.wire.sites import TaskKind, TaskState
+from tests.contract.hub.sited import RUN, Agent
 from tests.integration.hub.conftest import new_version
 
 pytestmark = pytest.mark.integration
@@ -143,6 +145,51 @@ def test_fills_under_way_and_those_that_struggle(hub: LocalHub, clock: FakeClock
     assert of(read(metrics), "forebay_hub_open_fills", volume=VOLUME, held="held") == 1
     clock.pass_by(2 * 86400)
     assert of(read(metrics), "forebay_hub_replicas_struggling", volume=VOLUME) == 0, "that was long ago"
+
+
+def test_what_came_from_another_site_is_told_apart_and_is_no_use(hub: LocalHub, clock: FakeClock) -> None:
+    version = new_version(hub, "clicks")
+    granted = hub.fills.claim(VOLUME, version, holder())
+    assert isinstance(granted, Granted)
+    done = FillDone(added_bytes=100, moved_bytes=0, peer_bytes=100, present_bytes=0, seconds=2.0, seal_digest="")
+    hub.fills.finish(granted.fill_id, granted.token, done)
+    told = read(HubMetrics(hub, clock))
+    at = {"volume": VOLUME}
+    assert of(told, "forebay_hub_moved_bytes_total", **at, source="peer") == 100
+    assert of(told, "forebay_hub_moved_bytes_total", **at, source="lake") == 0
+    assert of(told, "forebay_hub_uses_total", **at) == 0
+    hub.leases.take(VOLUME, version, holder())
+    clock.pass_by(KEPT_SECONDS)
+    assert of(read(HubMetrics(hub, clock)), "forebay_hub_uses_total", **at) == 1
+
+
+def test_the_queue_of_runs_and_how_long_they_waited(hub: LocalHub, clock: FakeClock) -> None:
+    metrics = HubMetrics(hub, clock)
+    assert of(read(metrics), "forebay_hub_run_longest_wait_seconds") == 0
+    first = hub.runs.submit(RUN)
+    clock.pass_by(100)
+    other = hub.runs.submit(RUN)
+    clock.pass_by(20)
+    told = read(metrics)
+    assert [of(told, "forebay_hub_runs", state=state) for state in ("queued", "running")] == [2, 0]
+    assert of(told, "forebay_hub_run_longest_wait_seconds") == 120
+    dgx = Agent(hub=hub, site="dgx", gpus=1).attach()
+    order = dgx.order(TaskKind.RUN)
+    dgx.tell(order, TaskState.UNDER_WAY)
+    clock.pass_by(KEPT_SECONDS)
+    dgx.tell(order, TaskState.UNDER_WAY, detail="goes on")
+    told = read(metrics)
+    assert [of(told, "forebay_hub_runs", state=state) for state in ("queued", "running")] == [1, 1]
+    assert of(told, "forebay_hub_run_longest_wait_seconds") == 25, "since the second one came"
+    waited = hub.runs.get(first.run_id).attempts[0].started_at - first.submitted_at
+    assert of(told, "forebay_hub_run_wait_seconds_count") == 1
+    assert of(told, "forebay_hub_run_wait_seconds_sum") == waited == 120
+    clock.pass_by(10)
+    dgx.tell(order, TaskState.CANCELLED)
+    clock.pass_by(KEPT_SECONDS)
+    hub.runs.cancel(other.run_id)
+    told = read(metrics)
+    assert of(told, "forebay_hub_run_longest_wait_seconds") == KEPT_SECONDS, "an attempt's end begins the wait anew"
 
 
 def test_counters_outlive_a_restart_and_are_the_same_at_every_hub(hub: LocalHub, clock: FakeClock) -> None:

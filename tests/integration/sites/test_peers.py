@@ -13,6 +13,8 @@ import pytest
 from forebay.cache import transfer
 from forebay.cache.engine import Cache
 from forebay.errors import NotAllowedError
+from forebay.hub.local import LocalHub
+from forebay.hub.metrics.collector import HubMetrics
 from forebay.testing.awkward import Status
 from forebay.testing.cached.invariants import assert_all
 from forebay.testing.cached.world import holder
@@ -49,6 +51,11 @@ def test_a_second_site_s_fill_takes_nothing_from_the_lake(pair: Pair) -> None:
     assert pair.sent() - before == 0
     ledger = pair.far_ledger()
     assert (ledger.moved_bytes, ledger.peer_bytes) == (0, size)
+    hub, at = pair.far_session.hub, f'forebay_hub_moved_bytes_total{{volume="{cache.volume_id}",source='
+    assert isinstance(hub, LocalHub)
+    told = HubMetrics(hub, pair.far_session.clock).text().decode()
+    assert f'{at}"lake"}} 0.0' in told
+    assert f'{at}"peer"}} {float(size)}' in told
     near = pair.near_session.cache.volume_id
     assert pair.links()[near].moved_bytes == size, "the link to the peer was measured"
     (filled,) = [item for item in cache.replicas() if item.ref == version.ref]

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "rules.yml"
 NAMES = {name for family in (*HUB, *VOLUME) for name in family.series} | set(STANDARD) | {"up"}
+ROWS = ["Hub", "Runs", "Fills", "Cache", "Volumes"]
 _NAME = re.compile(r"\b(?:forebay_[a-z0-9_]+|process_[a-z0-9_]+|forebay:[a-z0-9_:]+)")
 
 
@@ -99,7 +100,7 @@ def test_the_dashboard_is_one_that_grafana_reads() -> None:
     board = dashboard()
     assert {"title", "uid", "panels", "templating", "time", "schemaVersion"} <= board.keys()
     assert {item["name"] for item in board["templating"]["list"]} == {"datasource", "volume"}
-    assert [item["title"] for item in board["panels"] if item["type"] == "row"] == ["Hub", "Fills", "Cache", "Volumes"]
+    assert [item["title"] for item in board["panels"] if item["type"] == "row"] == ROWS
     numbers = [item["id"] for item in board["panels"]]
     assert len(numbers) == len(set(numbers))
     taken: set[tuple[int, int]] = set()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from forebay.runs.explain import HEAD, explain
+from dataclasses import replace
+
+import pytest
+
+from forebay.runs.explain import HEAD, explain, site_row
 from forebay.runs.placement import place
-from forebay.runs.world import Presence, Weights, World
+from forebay.runs.world import Presence, Wanted, Weights, World
 from forebay.sites.site import Resources, Working
 from forebay.wire.sites import SiteState
 from tests.unit.runs.worlds import DATA, GB, HOUR_S, NOW, link, request, site, world
@@ -45,3 +49,23 @@ def test_the_table() -> None:
 
 def test_no_site_will_do() -> None:
     assert explain(place(request(), world(site("a", gpus=0)), Weights(), NOW)).choice is None
+
+
+def test_a_row_tells_the_link_that_its_bytes_would_come_over() -> None:
+    measured = replace(link("lake", "a", 20.0, 0.09), measured_at=NOW - 60)
+    (row,) = place(request(), world(site("a"), links=(measured,)), Weights(), NOW).rows
+    (way,) = site_row(row).ways
+    assert (way.source, way.measured) == ("lake", True)
+    assert way.bandwidth_bytes_s == pytest.approx(20e6)
+    assert way.price_byte == pytest.approx(0.09 / GB)
+    (here,) = place(request(), world(site("a"), present=("a",)), Weights(), NOW).rows
+    assert site_row(here).ways == ()
+
+
+def test_what_a_hidden_dataset_s_fills_measured_counts_for_its_runs_alone_and_its_link_is_shared() -> None:
+    other = Wanted(ref="users@v1", dataset="users", size_bytes=100 * GB, lake="lake")
+    busy = link("lake", "a").busy_with(50 * GB)
+    here = world(site("a"), links=(busy,), own_links={("users", "lake", "a"): link("lake", "a", 10.0)})
+    (public,) = place(request(), here, Weights(), NOW).rows
+    (own,) = place(request(data=(other,)), here, Weights(), NOW).rows
+    assert own.data_s == pytest.approx(10 * public.data_s, rel=0.01), "also what others still move over it"

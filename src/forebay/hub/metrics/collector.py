@@ -48,6 +48,7 @@ class HubMetrics:
         self._in_flight = self._gauge(m.IN_FLIGHT)
         leases = self._counter(m.OPENED)
         hub.leases.on_granted = lambda volume, is_first: leases.labels(volume, "filled" if is_first else "ready").inc()
+        hub.sites.on_started = self._histogram(m.RUN_WAIT_SECONDS).observe
         listen(hub.engine, self._histogram(m.STATEMENT_SECONDS).observe, self._counter(m.STATEMENTS_FAILED).inc)
         self._gauge(m.CONNECTIONS).set_function(self._connections)
         self._up = self._gauge(m.DATABASE_UP)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from forebay.cache.policy import Rule
 from forebay.catalog import schema as t
+from forebay.hub.ledger import IS_USE
 from forebay.hub.metrics.tally import Tally
 from forebay.metrics import hub_families as m
 from forebay.metrics.family import Family, Sample, sample
@@ -28,7 +29,7 @@ REASONS: Mapping[str, str] = {
 _OUTCOMES: Mapping[str, str] = {"filled": "filled", "fill-failed": "failed"}
 _CHANGES = ("damaged", "adopted", "forgotten", "stuck")
 _STATE = "volume-"
-_LAKE = "lake"
+_LAKE, _PEER = "lake", "peer"
 
 Totals = defaultdict[tuple[Family, tuple[str, ...]], float]
 
@@ -45,8 +46,8 @@ class Counted:
             keys=(t.event.c.volume_id, t.event.c.event, told),
             sums=(t.event.c.size_bytes,),
         )
-        is_use = sa.case((t.use.c.moved_bytes == 0, 1), else_=0)
-        sums = (t.use.c.size_bytes, t.use.c.moved_bytes, t.use.c.seconds_saved)
+        is_use = sa.case((IS_USE, 1), else_=0)
+        sums = (t.use.c.size_bytes, t.use.c.moved_bytes, t.use.c.peer_bytes, t.use.c.seconds_saved)
         self._ledger = Tally(t.use.c.use_id, t.use.c.at, keys=(t.use.c.volume_id, is_use), sums=sums)
         refused = t.audit.c.outcome == "refused"
         self._refused = Tally(t.audit.c.audit_id, t.audit.c.at, keys=(t.audit.c.action,), where=refused)
@@ -89,11 +90,13 @@ class Counted:
             return
         for volume in volumes:
             totals[m.USES, (volume,)] += 0
-            totals[m.MOVED_BYTES, (volume, _LAKE)] += 0
-        for (volume, is_use), (count, size_bytes, moved_bytes, seconds) in found.items():
+            for source in (_LAKE, _PEER):
+                totals[m.MOVED_BYTES, (volume, source)] += 0
+        for (volume, is_use), (count, size_bytes, moved_bytes, peer_bytes, seconds) in found.items():
             if is_use:
                 totals[m.USES, (volume,)] += count
                 totals[m.USED_BYTES, (volume,)] += size_bytes
                 totals[m.SAVED_SECONDS, (volume,)] += seconds
             else:
                 totals[m.MOVED_BYTES, (volume, _LAKE)] += moved_bytes
+                totals[m.MOVED_BYTES, (volume, _PEER)] += peer_bytes

@@ -1,4 +1,4 @@
-"""The gauges that the records have: how volumes, replicas, leases and fills stand now. A handful of queries."""
+"""The gauges that the records have: how volumes, replicas, leases, fills and runs stand now. A handful of queries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from forebay.catalog import schema as t
 from forebay.metrics import hub_families as m
 from forebay.metrics.family import Sample, sample, states
 from forebay.wire.cache import ReplicaState, VolumeState
+from forebay.wire.runs import RunState
 
+WAITING = (RunState.QUEUED, RunState.FILLING)
 STRUGGLES = 3
 _STRUGGLED_SECONDS = 86400.0
 _SHOWN = (ReplicaState.FILLING, ReplicaState.READY, ReplicaState.EVICTING, ReplicaState.DAMAGED)
@@ -44,6 +46,7 @@ def read(connection: Connection, now: float) -> Standing:
     known = [row["volume_id"] for row in volumes]
     for part in (_replicas, _leases, _fills):
         samples += part(connection, known, now)
+    samples += _runs(connection, now)
     return Standing(volumes=known, samples=samples)
 
 
@@ -84,6 +87,20 @@ def _fills(connection: Connection, known: list[str], now: float) -> Iterator[Sam
         for how, (count, _) in counts.items():
             yield sample(m.OPEN_FILLS, count, volume=volume, held=how)
         yield sample(m.VOLUME_RESERVED, sum(int(reserved) for _, reserved in counts.values()), volume=volume)
+
+
+def _runs(connection: Connection, now: float) -> Iterator[Sample]:
+    c = t.run.c
+    query = sa.select(c.state, sa.func.count()).where(c.is_active.is_(True)).group_by(c.state)
+    found = {str(row[0]): int(row[1]) for row in connection.execute(query)}
+    for state in (*WAITING, RunState.STARTING, RunState.RUNNING):
+        yield sample(m.RUNS, found.get(state.value, 0), state=state.value)
+    ended = sa.select(sa.func.max(t.attempt.c.ended_at)).where(t.attempt.c.run_seq == c.run_seq).scalar_subquery()
+    last = sa.func.coalesce(ended, 0.0)
+    since = sa.func.min(sa.case((last > c.submitted_at, last), else_=c.submitted_at))
+    waiting = c.is_active.is_(True) & c.state.in_([state.value for state in WAITING])
+    oldest = connection.execute(sa.select(since).where(waiting)).scalar()
+    yield sample(m.LONGEST_WAIT, 0.0 if oldest is None else max(0.0, now - oldest))
 
 
 def _by_volume(connection: Connection, table: sa.Table, where: sa.ColumnElement[bool]) -> dict[str, int]:
