@@ -314,21 +314,19 @@ def _failed(
     connection: Connection, known: Mapping[tuple[str, str], Presence], refs: Collection[str], now: float
 ) -> dict[tuple[str, str], Failed]:
     """What came of the newest fill at each site, where that is nothing and the version is not there by now."""
-    newest = {
-        (errand.task.site, errand.task.ref): errand
-        for errand in task_rows.fills_since(connection, refs, now - tasks.REMEMBERED_S)
-    }
-    found = {key: tasks.failure(errand, now) for key, errand in newest.items()}
-    return {
-        key: Failed(
-            reason=errand.task.last_error or errand.task.reason,
-            unblock=errand.task.unblock or _TRIED_AGAIN,
-            at=errand.task.since,
-            final=failure is tasks.Failure.FINAL,
-        )
-        for key, errand in newest.items()
-        if (failure := found[key]) is not None and (key not in known or known[key].missing_bytes)
-    }
+    errands = task_rows.fills_since(connection, refs, now - tasks.REMEMBERED_S)
+    newest = {(errand.task.site, errand.task.ref): errand for errand in errands}
+    found = {}
+    for key, errand in newest.items():
+        failure = tasks.failure(errand, now)
+        if failure is not None and (key not in known or known[key].missing_bytes):
+            found[key] = Failed(
+                reason=errand.task.last_error or errand.task.reason,
+                unblock=errand.task.unblock or _TRIED_AGAIN,
+                at=errand.task.since,
+                final=failure is tasks.Failure.FINAL,
+            )
+    return found
 
 
 _TRIED_AGAIN = "what it failed of passes"
