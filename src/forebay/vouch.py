@@ -71,10 +71,21 @@ def _identity(number: int) -> str | None:
 def _here() -> str | None:
     """This start of the machine, and the namespaces in which process numbers and start times mean something."""
     try:
-        spaces = [os.readlink(f"/proc/self/ns/{name}").partition("[")[2].rstrip("]") for name in ("pid", "time")]
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}/{'/'.join(spaces)}"
+        start = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{start}/{_namespace('pid')}/{_namespace('time')}"
     except OSError:
         return None
+
+
+def _namespace(kind: str) -> str:
+    """The number of this process's namespace of a kind; "none" where the kernel knows no such kind.
+
+    Linux has time namespaces from 5.6 on, and may be built without.
+    """
+    try:
+        return os.readlink(f"/proc/self/ns/{kind}").partition("[")[2].rstrip("]")
+    except FileNotFoundError:
+        return "none"
 
 
 def _facts(number: int) -> list[str] | None:

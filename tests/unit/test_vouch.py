@@ -51,5 +51,20 @@ def test_nothing_is_known_of_a_process_elsewhere(process: str) -> None:
     assert not seen_alive(process)
 
 
+def test_a_kernel_without_time_namespaces_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before Linux 5.6: there the name is missing in /proc."""
+
+    def read(name: str) -> str:
+        if name.endswith("/time"):
+            raise FileNotFoundError(name)
+        return readlink(name)
+
+    readlink = os.readlink
+    monkeypatch.setattr(os, "readlink", read)
+    here, _, started = this_process().rpartition("-")
+    assert seen_alive(this_process())
+    assert seen_dead(f"{here}-{int(started) - 1}")
+
+
 def test_the_identity_fits_its_column() -> None:
     assert 0 < len(this_process()) <= 128
