@@ -34,11 +34,11 @@ class Team:
     token: str
     agents: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def program(self, name: str) -> Program:
+    def program(self, name: str, **env: str) -> Program:
         """forebay with a home of its own, which asks this hub."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        return Program(folder, FOREBAY_HUB=self.url, FOREBAY_TOKEN=self.token)
+        return Program(folder, FOREBAY_HUB=self.url, FOREBAY_TOKEN=self.token, **env)
 
     def agent(self, program: Program, site: str, *arguments: str | Path) -> subprocess.Popen[str]:
         """Started, and heard of by the hub."""
@@ -94,10 +94,11 @@ class Diary:
     def go(self) -> Path:
         return self.path.with_suffix(".go")
 
-    def new_run(self) -> NewRun:
+    def new_run(self, last: str = "true") -> NewRun:
+        """`last` is what it does in the end."""
         script = (
             f'say() {{ echo "$1 $FOREBAY_RUN_ATTEMPT" >> {self.path}; }}; say start; echo begun; '
-            f"while [ ! -e {self.go} ]; do say beat; sleep 0.05; done; say end; echo over"
+            f"while [ ! -e {self.go} ]; do say beat; sleep 0.05; done; {last}; say end; echo over"
         )
         return NewRun(command=("sh", "-c", script), submitted_by="ada")
 

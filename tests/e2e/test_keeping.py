@@ -62,7 +62,10 @@ def test_a_quota_is_shown_tried_and_set(ads: Program) -> None:
 
 def test_a_dataset_may_stay_longer_than_the_site_says(ads: Program) -> None:
     stale = Program(ads.folder, FOREBAY_STALE_AFTER="0s", FOREBAY_GRACE="0s")
-    assert "longer than" in stale("cache", "why", "criteo").out
+    why = stale("cache", "why", "criteo", "--json").json
+    assert "longer than" in why["reason"]
+    assert "it goes with the next sweep" in why["reason"]
+    assert why["todo"].startswith("keep it: forebay cache pin criteo@v1; or free its space now: forebay cache evict")
     assert stale("cache", "keep", "criteo", "--stale-after", "never", "--json").json["stale_after_s"] == 0
     assert "stale age is off (set for criteo)" in stale("cache", "why", "criteo").out
     assert stale("cache", "evict").out.startswith("Nothing is due.")

@@ -6,14 +6,21 @@ Each line here was once a tenth of a second or more in every `forebay cache warm
 from __future__ import annotations
 
 import ast
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 import forebay as package
+from forebay.hub.api.app import create_app
 from tests.e2e.program import Program
+from tests.e2e.serving import told
 
 # For whom: validators that Typer, settings and messages would build; log lines that nobody writes; what pyarrow asks
 # about (see cli/lean.py); migrations of a database that is up to date; the other database; tables and bars unseen.
@@ -29,6 +36,10 @@ NEVER = (
     "tqdm",
     "tomllib",
 )
+
+# For `forebay up` and its first answer: of these, a hub is made.
+OF_A_HUB = {"pydantic", "structlog", "tomllib"}
+NEVER_UP = {*NEVER, "httpx2", "authlib", "joserfc", "pydantic.v1", "mako"} - OF_A_HUB
 
 _SCRIPT = (
     "import sys\n"
@@ -51,6 +62,36 @@ def test_a_fill_imports_only_what_it_needs(forebay: Program, days: Path) -> None
     imported = _imported(forebay, "cache", "warm", "criteo@v1", "--quiet")
     assert {"sqlalchemy", "pyarrow.parquet", "obstore", "blake3"} <= imported, "the fill did happen"
     assert imported & set(NEVER) == set()
+
+
+def test_a_first_start_imports_only_what_a_hub_is_made_of(forebay: Program) -> None:
+    """On an empty home, from nothing to an answer to its end."""
+    process = subprocess.Popen(
+        ["env", "--default-signal=INT", sys.executable, "-c", _SCRIPT, "up", "--port", "0", "--json"],
+        env=dict(forebay.env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with urllib.request.urlopen(f"{told(process)['url']}/healthz", timeout=60) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    imported = set(err.splitlines()[-1].split())
+    assert {"fastapi", "forebay.client.agent.agent"} <= imported, "it was up"
+    assert imported & NEVER_UP == set()
+
+
+def test_no_route_is_built_twice() -> None:
+    """FastAPI builds the routes of a router that it includes once more, at the first request."""
+    app = create_app(mock.Mock(), answers=mock.Mock(), check=bool)
+    described, *routes = app.routes
+    assert type(described) is Route
+    assert len(routes) > 100
+    assert all(isinstance(route, APIRoute) for route in routes)
 
 
 def test_what_pyarrow_was_spared_others_can_import(forebay: Program, days: Path) -> None:

@@ -26,8 +26,9 @@ from forebay.lake.parquet.where import OPERATORS, Term, Value
 Patterns: TypeAlias = str | Iterable[str] | None
 """One pattern (or the name of one column), several, or none."""
 
-Where: TypeAlias = Iterable[Sequence[Any]] | None
-"""As pyarrow's and Dask's `filters`, joined by "and": `[("day", ">=", 3), ("site", "in", ["a", "b"])]`."""
+Where: TypeAlias = str | Iterable[str | Sequence[Any]] | None
+"""As pyarrow's and Dask's `filters`, joined by "and": `[("day", ">=", 3), ("site", "in", ["a", "b"])]`; or as text:
+`"day>=3"`, `["day>=3", "site==a"]`."""
 
 _NAME_LENGTH = 40
 _PLAIN = re.compile(r"[A-Za-z0-9_.*?/=\[\]+-]+")
@@ -67,7 +68,7 @@ class Selection:
             include=_included(include),
             exclude=_patterns(exclude, "exclude"),
             columns=_columns(columns),
-            where=tuple(sorted({_term(term) for term in where or ()}, key=repr)),
+            where=_terms(where),
         )
 
     @property
@@ -144,9 +145,14 @@ def parse_term(text: str) -> tuple[str, str, Value]:
     return found[1], found[2], value if isinstance(value, bool | int | float | str) else found[3]
 
 
+def _terms(given: Where) -> tuple[Term, ...]:
+    terms = [given] if isinstance(given, str) else given or ()
+    return tuple(sorted({_term(parse_term(term) if isinstance(term, str) else term) for term in terms}, key=repr))
+
+
 def _term(term: Sequence[Any]) -> Term:
     """A term in its one form; dates, times and decimals as text."""
-    if isinstance(term, str) or len(term) != 3 or not isinstance(term[0], str) or term[1] not in OPERATORS:
+    if len(term) != 3 or not isinstance(term[0], str) or term[1] not in OPERATORS:
         what = f"{term!r} is no condition: (column, operator, value) with one of {', '.join(OPERATORS)}."
         raise InputError("bad-where", what, todo='Try: where=[("day", ">=", 3)]')
     column, operator, value = term

@@ -1,8 +1,8 @@
 """Opens the database: an SQLite file by default, PostgreSQL for a team; and the only two kinds of transaction.
 
 `writing` takes SQLite's write lock at its beginning, so that no transaction can fail half-way because another one
-wrote first; `reading` sees one snapshot. Both raise nothing but `ForebayError`s. Opening an up-to-date database
-imports no Alembic.
+wrote first; `reading` sees one snapshot. Both raise nothing but `ForebayError`s. Opening an up-to-date database, or
+a new one, imports no Alembic.
 """
 
 from __future__ import annotations
@@ -51,10 +51,19 @@ def migrate(engine: Engine) -> None:
         found = revision(connection)
     if found == HEAD:
         return
+    with translated(engine.url):
+        _bring_up(engine, found)
+
+
+def _bring_up(engine: Engine, found: str) -> None:
+    if not found:
+        from forebay.catalog.fresh import make_fresh
+
+        if make_fresh(engine):
+            return
     from forebay.catalog.migrations.upgrade import upgrade  # Alembic is slow to import
 
-    with translated(engine.url):
-        upgrade(engine)
+    upgrade(engine)
 
 
 def revision(connection: Connection) -> str:

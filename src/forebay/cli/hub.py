@@ -10,6 +10,7 @@ import typer
 
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
+from forebay.cli.log import begin_hub, begin_serving, has_begun
 from forebay.cli.table import say
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def serve(
     Its records are in the home folder, or in the database that is set. The first start makes an admin with a token and
     tells that once; where FOREBAY_TOKEN is set then, that is the token. All others are made with: forebay token make
     """
-    from forebay.cli.log import log_to_stderr
+    begin_serving()
+    begin_hub()
     from forebay.clock import SystemClock
     from forebay.hub.access.log_ins import LogIns
     from forebay.hub.access.store import AccessStore
@@ -74,7 +76,6 @@ def serve(
     from forebay.settings import load, parse_frequency, parse_limit
     from forebay.sites.state import SiteTerms
 
-    log_to_stderr()
     settings = load({**call.flags, "hub_host": host, "hub_port": port}).settings
     address = Address(
         host=settings.hub_host, port=settings.hub_port, certificate=tls_cert, key=tls_key, insecure=insecure
@@ -98,6 +99,7 @@ def serve(
 
         def tell(url: str) -> None:
             served = Served(url=url, token=None if made is None or settings.token else made.secret)
+            has_begun()
             call.show(served, ids=[url], human=lambda out: _tell(out, served))
 
         door = None if door_settings is None else Door(door_settings, access, LogIns(hub.engine, clock), clock)
@@ -141,4 +143,5 @@ def _tell(out: Console, served: Served) -> None:
     say(out, f"The hub answers at {served.url}")
     if served.token is not None:
         say(out, "Its token, which is not told again:")
-        say(out, f"  export FOREBAY_HUB={served.url} FOREBAY_TOKEN={served.token}")
+        say(out, f"  export FOREBAY_HUB={served.url}")
+        say(out, f"  export FOREBAY_TOKEN={served.token}")

@@ -71,7 +71,7 @@ _ORDER = (
 
 # Commands that only move and keep bytes: they never need numpy.
 _LEAN = (
-    *("dataset", "cache", "exec", "path", "run", "runs", "sites", "why", "status", "up", "agent", "link"),
+    *("dataset", "cache", "exec", "path", "run", "runs", "sites", "why", "status", "up", "agent", "link", "hub"),
     *("whoami", "user", "team", "token", "audit"),
 )
 

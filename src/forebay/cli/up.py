@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forebay.cli.agent import SiteName
-from forebay.cli.call import Call
+from forebay.cli.call import Call, write
 from forebay.cli.command import command
-from forebay.cli.log import begin_serving
+from forebay.cli.log import begin_calmly, begin_hub, begin_serving, has_begun
 from forebay.cli.table import say
 from forebay.errors import ForebayError, UnavailableError
 
@@ -28,6 +28,9 @@ _SITE = "local"
 Port = Annotated[
     int | None,
     typer.Option(min=0, max=65535, metavar="PORT", help="Default: the setting hub_port, or a free one."),
+]
+SiteName = Annotated[
+    str | None, typer.Option("--site", metavar="NAME", help="The site's name. Default: the setting site, or local.")
 ]
 
 
@@ -56,9 +59,12 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
     """Have a hub and one site on this machine.
 
     It needs no setting. Its records are in the home folder, on SQLite. Ctrl-C and SIGTERM end it, with exit code 0:
-    runs are ended, wait in the queue, and begin again with the next `forebay up`.
+    runs are ended, wait in the queue, and begin again with the next `forebay up`. It tells two settings with which any
+    other terminal reaches it, for `forebay dataset register` and `forebay run`.
     """
     begin_serving()
+    begin_calmly()
+    begin_hub()
     from forebay.client.agent.agent import site_agent
     from forebay.client.session import Session
     from forebay.hub.access.store import AccessStore
@@ -82,6 +88,7 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
 
             def tell(url: str) -> None:
                 told = Up(url=url, token=secret, site=agent.hello.site)
+                has_begun()
                 call.show(told, ids=[url], human=lambda out: _show(out, told))
                 runner.start()
 
@@ -96,6 +103,8 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
                     if port is not None or error.kind != "cannot-listen":
                         raise
                     try_port(0)
+    if not call.json and not call.quiet:
+        write(sys.stderr, "Forebay is down. Runs that were under way wait in the queue for the next forebay up.")
 
 
 class _Runner:
@@ -133,6 +142,8 @@ def _running(agent: Agent) -> Iterator[_Runner]:
 
 def _show(out: Console, told: Up) -> None:
     say(out, f"Forebay is up at {told.url}, with the site {told.site}. Ctrl-C ends it.")
-    if told.token is not None:
-        say(out, "The first token, which is not told again:")
-        say(out, f"  export FOREBAY_HUB={told.url} FOREBAY_TOKEN={told.token}")
+    say(out, "In another terminal, or from a program:")
+    say(out, f"  export FOREBAY_HUB={told.url}")
+    say(out, f"  export FOREBAY_TOKEN={told.token or '...'}")
+    once = "The token was told at the first start" if told.token is None else "The token is not told again"
+    say(out, f"{once}; others are made with: forebay token make")

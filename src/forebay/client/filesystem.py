@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 from typing import Any, NoReturn, Self
 
@@ -38,7 +39,8 @@ class ForebayFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec ship
 
     A ref is resolved once; all instances of a process with the same options agree, and so do those that were pickled
     and sent to a worker. `settings` are those of `forebay config show`, by default the ones `forebay.open` uses.
-    A version is leased from the first file that is opened until `close`, or until none was open for ten minutes.
+    A version is leased from the first file that is opened until `close`, or until none was open for ten minutes. An
+    opened file that is pickled is opened anew where it arrives.
     """
 
     protocol = "forebay"
@@ -131,7 +133,9 @@ class ForebayFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec ship
                 case Folder():
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), f"forebay://{path}")
                 case File() as file:
-                    return shelf.open(file)
+                    opened = shelf.open(file)
+                    opened.opens_again = partial(self._open, path)
+                    return opened
 
     def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
         _refuse(path)

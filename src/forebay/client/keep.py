@@ -16,6 +16,8 @@ from forebay.wire.cache import CacheEvent, Lease, OpenFill, Replica, ReplicaStat
 from forebay.wire.catalog import Version
 
 _HISTORY = 10_000
+_BRING_SUBSET = "bring it here: forebay cache warm, with the same options"
+_GOES = "it goes with the next sweep: after any fill here, and every ten minutes where an agent runs"
 _NEVER_EVICTED = (Rule.IN_USE, Rule.PINNED, Rule.BUSY)
 
 
@@ -46,13 +48,14 @@ def explain(session: Session, version: Version, *, declared: bool = True) -> Exp
     leases = tuple(item for item in hub.leases.live(cache.volume_id) if item.ref == version.ref)
     events = hub.volumes.events(cache.volume_id, _HISTORY)
     last = next((item for item in events if item.ref == version.ref), None)
+    decision = None if replica is None else cache.decisions().of(version.ref)
     return Explanation(
         ref=version.ref,
         selects=str(Selection.parse(version.selection)),
         state=replica.state if replica is not None else ReplicaState.ABSENT,
-        reason=_reason(session, version, replica, last),
+        reason=_reason(replica, decision, last),
         path=cache.path(version),
-        todo=_todo(version, replica, last) if declared else "bring it here: forebay cache warm, with the same options",
+        todo=_todo(version, replica, decision, last) if declared else _BRING_SUBSET,
         replica=replica,
         leases=leases,
         fill=fill,
@@ -96,16 +99,13 @@ def _asked_for(decision: Decision, user: str) -> Decision:
     return replace(decision, evict=True, rule=Rule.ASKED, reason=f"{user} asked for it")
 
 
-def _reason(session: Session, version: Version, replica: Replica | None, last: CacheEvent | None) -> str:
+def _reason(replica: Replica | None, decision: Decision | None, last: CacheEvent | None) -> str:
     if replica is None:
         return _why_absent(last)
-    if replica.state is ReplicaState.FILLING:
-        return replica.reason
-    decision = session.cache.decisions().of(version.ref)
     # Of these two a decision repeats the state, which stands beside the reason.
-    if decision is None or decision.rule in (Rule.DAMAGED, Rule.BUSY):
+    if replica.state is ReplicaState.FILLING or decision is None or decision.rule in (Rule.DAMAGED, Rule.BUSY):
         return replica.reason
-    return decision.reason
+    return f"{decision.reason}; {_GOES}" if decision.evict else decision.reason
 
 
 def _why_absent(last: CacheEvent | None) -> str:
@@ -118,11 +118,14 @@ def _why_absent(last: CacheEvent | None) -> str:
             return f"{last.event}: {last.reason}"
 
 
-def _todo(version: Version, replica: Replica | None, last: CacheEvent | None) -> str:
+def _todo(version: Version, replica: Replica | None, decision: Decision | None, last: CacheEvent | None) -> str:
+    ref = quote(version.ref)
     if replica is None and last is not None and last.event == "fill-failed":
-        return f"when that is mended: forebay cache warm {quote(version.ref)}"
+        return f"when that is mended: forebay cache warm {ref}"
     if replica is None or replica.state is ReplicaState.DAMAGED:
-        return f"bring it here: forebay cache warm {quote(version.ref)}"
+        return f"bring it here: forebay cache warm {ref}"
     if replica.pinned_by:
-        return f"unpin it: forebay cache unpin {quote(version.ref)}"
+        return f"unpin it: forebay cache unpin {ref}"
+    if replica.state is ReplicaState.READY and decision is not None and decision.evict:
+        return f"keep it: forebay cache pin {ref}; or free its space now: forebay cache evict {ref}"
     return ""

@@ -98,8 +98,8 @@ def open(  # noqa: A001
 
     `include` and `exclude` (patterns such as `day_0*` or `**/*.parquet`, one or several) open a subset: only those
     files are moved, and only those are there. Of Parquet files, `columns` (one or several) and `where` (like pyarrow's
-    and Dask's `filters`: `[("day", ">=", 3)]`) keep only those columns, and only row groups that may hold such rows.
-    None means all; an `include` or `columns` of nothing is an error.
+    and Dask's `filters`: `[("day", ">=", 3)]`, or as text: `"day>=3"`) keep only those columns, and only row groups
+    that may hold such rows. None means all; an `include` or `columns` of nothing is an error.
 
     Fills the cache once if the version is not there (a progress bar shows it, unless `on_progress` is given), then
     leases it until `close`, the end of the `with` block, or exit. Raises a `forebay.ForebayError`.

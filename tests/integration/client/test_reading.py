@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BufferedReader
+from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
+from distributed.protocol.serialize import deserialize, serialize
 
+from forebay.cache.local_file import LocalFile
 from forebay.client import reading
 from forebay.client.filesystem import ForebayFileSystem
 from forebay.errors import ConflictError, DamagedError
@@ -312,6 +315,27 @@ def test_IMMUTABLE_a_program_and_its_workers_see_one_version(stage: Stage) -> No
             assert other.info("clicks@prod")["version"] == "clicks@v1", "as all of this program"
         fs.invalidate_cache()
         assert fs.cat("clicks@prod/part-0") == fs.cat("clicks/part-0") == b"new"
+
+
+def test_an_open_file_is_sent_to_another_process_and_read_on_there(stage: Stage) -> None:
+    stage.add("clicks", FILES)
+    with filesystem(stage) as fs, fs.open("clicks/part-1") as file:
+        stage.add("clicks", {"part-1": b"new"})
+        assert file.read(10) == FILES["part-1"][:10]
+        script = (
+            "import pickle, sys\n"
+            "with pickle.load(sys.stdin.buffer) as file:\n"
+            "    sys.stdout.buffer.write(b'%d ' % file.tell() + file.read())\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script], input=pickle.dumps(file), capture_output=True, check=True)
+        assert done.stdout == b"10 " + FILES["part-1"][10:]
+        with deserialize(*serialize(file)) as sent:  # type: ignore[no-untyped-call]
+            assert sent.read() == FILES["part-1"][10:], "as Dask sends what its tasks are given"
+        assert file.tell() == 10
+    with pytest.raises(ValueError, match="closed"):
+        pickle.dumps(file)
+    with LocalFile.open(Path(__file__)) as plain, pytest.raises(TypeError, match="send its path"):
+        pickle.dumps(plain)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
@@ -86,17 +87,49 @@ def of_role(role: Role) -> NewToken:
     return NewToken(user="tester", role=role)
 
 
+class Stock:
+    """Homes of hubs that were filled once and are copied for every test that changes them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._subjects: dict[str, dict[str, Subject]] = {}
+
+    def lay_out(self, home: Path, asker: NewToken, *, hidden: bool) -> dict[str, Subject]:
+        """A home for a hub of which this asker will ask; what is in it."""
+        name = f"{asker.role}-{bool(asker.site)}-{hidden}"
+        if name not in self._subjects:
+            hub = _opened(self._folder / name)
+            with mock.patch.object(uuid, "uuid4", side_effect=ids()):
+                made = _filled(hub, AccessStore(hub.engine, FakeClock()), asker, self._folder, hidden=hidden)
+            hub.close()
+            self._subjects[name] = made
+        shutil.copytree(self._folder / name, home)
+        return dict(self._subjects[name])
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
+    return Stock(tmp_path_factory.mktemp("stock"))
+
+
+TwoSides = Callable[[NewToken], AbstractContextManager[tuple[Side, Side]]]
+
+
+@pytest.fixture
+def two_sides(tmp_path: Path, served_hubs: ServedHubs, stock: Stock) -> TwoSides:
+    """For an asker: the side that has the hidden dataset, and the one that has not."""
+    return lambda asker: _two_sides(tmp_path, served_hubs, stock, asker)
+
+
 @contextmanager
-def two_sides(folder: Path, served: ServedHubs, asker: NewToken) -> Iterator[tuple[Side, Side]]:
-    """The one that has the hidden dataset, and the one that has not."""
+def _two_sides(folder: Path, served: ServedHubs, stock: Stock, asker: NewToken) -> Iterator[tuple[Side, Side]]:
     with ExitStack() as stack:
         sides = []
         for name in ("hidden", "missing"):
-            hub = LocalHub.open(folder / name, f"sqlite:///{folder}/{name}.db", FakeClock())
+            subjects = stock.lay_out(folder / name, asker, hidden=name == "hidden")
+            hub = _opened(folder / name)
             stack.callback(hub.close)
             access = AccessStore(hub.engine, FakeClock())
-            with mock.patch.object(uuid, "uuid4", side_effect=ids()):
-                subjects = _filled(hub, access, asker, folder, hidden=name == "hidden")
             secret = access.make_token(asker).secret
             served.admit(hub, FakeClock(), secret)
             stack.callback(served.take_back, secret)
@@ -108,6 +141,10 @@ def two_sides(folder: Path, served: ServedHubs, asker: NewToken) -> Iterator[tup
         for side in sides:
             side.http.get(f"{API}/me")  # a token's first use is noted
         yield hidden, missing
+
+
+def _opened(home: Path) -> LocalHub:
+    return LocalHub.open(home, f"sqlite:///{home}/hub.db", FakeClock())
 
 
 def _filled(hub: LocalHub, access: AccessStore, asker: NewToken, folder: Path, *, hidden: bool) -> dict[str, Subject]:
@@ -185,8 +222,8 @@ def test_every_route_has_an_expectation() -> None:
     assert {route.call for route in ROUTES.values()} - {EVERYBODY, SIGNED_IN} <= known
 
 
-def test_without_a_token_nobody_gets_beyond_the_door(tmp_path: Path, served_hubs: ServedHubs) -> None:
-    with two_sides(tmp_path, served_hubs, of_role(Role.ADMIN)) as (side, _):
+def test_without_a_token_nobody_gets_beyond_the_door(two_sides: TwoSides) -> None:
+    with two_sides(of_role(Role.ADMIN)) as (side, _):
         del side.http.headers["Authorization"]
         for template, route in ROUTES.items():
             response = side.ask(template, route, side.subjects["owned"])
@@ -196,27 +233,29 @@ def test_without_a_token_nobody_gets_beyond_the_door(tmp_path: Path, served_hubs
 
 
 @pytest.mark.parametrize("role", Role)
-def test_every_route_asks_for_its_action(role: Role, tmp_path: Path, served_hubs: ServedHubs) -> None:
-    """Allowed is what is neither refused nor as if it were not there; hidden is byte for byte as if it were not."""
-    with two_sides(tmp_path, served_hubs, of_role(role)) as (hidden, missing):
+def test_every_route_asks_for_its_action(role: Role, two_sides: TwoSides) -> None:
+    """Allowed is what is neither refused nor as if it were not there; hidden is byte for byte as if it were not.
+
+    On the side that has it not, nothing else is done: whoever may not know of it learns nothing of other calls, either.
+    """
+    with two_sides(of_role(role)) as (hidden, missing):
         person = Person(user="tester", role=role, teams=TEAMS)
         for template, route in sorted(ROUTES.items(), key=_order):
             for name in POLICIES if _is_of_a_dataset(route.call) else ["shared", HIDDEN]:
                 subject = hidden.subjects[name]
                 expected = _verdict(person, route.call, name)
                 place = f"{role} {template} {name}"
-                before = missing.ask(template, route, missing.subjects[name])
                 response = hidden.ask(template, route, subject)
                 assert response.status_code not in (401, 500), place
                 refused = response.status_code == 403 and response.json()["error"]["kind"] == "not-allowed"
                 assert refused is (not expected.allowed and expected.visible), (place, response.text)
                 if not expected.visible and route.call not in TELLS_OF_A_NAME:
-                    assert _told(response) == _told(before), place
+                    assert _told(response) == _told(missing.ask(template, route, subject)), place
 
 
 @pytest.mark.parametrize("who", OUTSIDERS)
-def test_PRIVATE_lists_are_those_of_a_hub_that_has_it_not(who: str, tmp_path: Path, served_hubs: ServedHubs) -> None:
-    with two_sides(tmp_path, served_hubs, OUTSIDERS[who]) as sides:
+def test_PRIVATE_lists_are_those_of_a_hub_that_has_it_not(who: str, two_sides: TwoSides) -> None:
+    with two_sides(OUTSIDERS[who]) as sides:
         for template, route in ROUTES.items():
             about_all = route.call in (*ABOUT_NO_DATASET, SIGNED_IN)
             if template.startswith("GET") and not about_all and not _begins(route):
@@ -225,10 +264,10 @@ def test_PRIVATE_lists_are_those_of_a_hub_that_has_it_not(who: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("who", OUTSIDERS)
-def test_PRIVATE_hidden_and_missing_take_the_same_steps(who: str, tmp_path: Path, served_hubs: ServedHubs) -> None:
+def test_PRIVATE_hidden_and_missing_take_the_same_steps(who: str, two_sides: TwoSides) -> None:
     """The same statements in the same order, from the request to its answer: time tells no more than that."""
     skipped = {*BY_AN_ID, *TELLS_OF_A_NAME, *ABOUT_NO_DATASET, EVERYBODY, SIGNED_IN}
-    with two_sides(tmp_path, served_hubs, OUTSIDERS[who]) as sides:
+    with two_sides(OUTSIDERS[who]) as sides:
         for template, route in ROUTES.items():
             if route.call in skipped or _begins(route):
                 continue
@@ -241,12 +280,12 @@ def test_PRIVATE_hidden_and_missing_take_the_same_steps(who: str, tmp_path: Path
             assert taken[0] == taken[1], template
 
 
-def test_PRIVATE_who_has_the_same_bytes_is_told_of_nobody_else(tmp_path: Path, served_hubs: ServedHubs) -> None:
+def test_PRIVATE_who_has_the_same_bytes_is_told_of_nobody_else(tmp_path: Path, two_sides: TwoSides) -> None:
     """Storing a manifest that a hidden dataset has answers as if nobody had it, and opens nothing of that one."""
     manifest = Manifest.registered([Entry(path="part", size_bytes=10, etag=f"first of {HIDDEN}")])
     manifest.write(tmp_path / "mine")
     content = (tmp_path / "mine").read_bytes()
-    with two_sides(tmp_path, served_hubs, of_role(Role.SCIENTIST)) as sides:
+    with two_sides(of_role(Role.SCIENTIST)) as sides:
         answers = []
         for side in sides:
             assert side.subjects[HIDDEN].digest == manifest.manifest_digest

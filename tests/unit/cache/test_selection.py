@@ -162,8 +162,9 @@ def test_how_columns_and_conditions_are_named() -> None:
 
 
 NO_CONDITIONS = [
-    "day>=3",
-    ["day>=3"],
+    "",
+    "day",
+    ["day in 3"],
     [("day", "~", 3)],
     [("day", "<")],
     [(1, "<", 1)],
@@ -173,6 +174,12 @@ NO_CONDITIONS = [
     [("day", "<", None)],
     [("day", "in", [[1]])],
 ]
+
+
+@pytest.mark.parametrize("where", ["day>=3", " day >= 3 ", ["day>= 3"], ["day >=3", ("day", ">=", 3)]], ids=str)
+def test_a_condition_may_be_said_as_on_the_command_line(where: Any) -> None:
+    assert Selection.of(where=where) == Selection.of(where=[("day", ">=", 3)])
+    assert Selection.of(where=["day>=3", "site==a"]).where == (("day", ">=", 3), ("site", "==", "a"))
 
 
 @pytest.mark.parametrize("where", NO_CONDITIONS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,16 +9,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
 
 from forebay.catalog.database_errors import shown
-from forebay.catalog.engine import HEAD, revision, writing
+from forebay.catalog.engine import HEAD, revision
+from forebay.catalog.fresh import migrating
 from forebay.catalog.schema import metadata
 from forebay.errors import ConflictError
-
-_LOCK = 0x666F7265626179  # "forebay": the advisory lock that migrations take on PostgreSQL
-_WAL_TRIES = 200
-_WAL_PAUSE_SECONDS = 0.05
 
 
 def config(connection: Connection | None = None) -> Config:
@@ -33,11 +28,7 @@ def config(connection: Connection | None = None) -> Config:
 
 def upgrade(engine: Engine) -> None:
     """Bring the database to the head revision, or leave it as it was."""
-    if engine.dialect.name == "sqlite":
-        _switch_to_wal(engine)
-    with writing(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    with migrating(engine) as connection:
         found = revision(connection)
         _check(connection, found)
         if found != HEAD:
@@ -60,16 +51,3 @@ def _check(connection: Connection, found: str) -> None:
             f"The database {name} has tables of something else: {', '.join(sorted(taken))}.",
             todo="Give forebay a database (or a PostgreSQL schema) of its own.",
         )
-
-
-def _switch_to_wal(engine: Engine) -> None:
-    # SQLite does not wait for its busy timeout when the journal mode changes, so several first starts would collide.
-    for left in reversed(range(_WAL_TRIES)):
-        try:
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            return
-        except OperationalError as error:
-            if "locked" not in str(error.orig) or not left:
-                raise
-            time.sleep(_WAL_PAUSE_SECONDS)

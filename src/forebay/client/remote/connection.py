@@ -280,7 +280,7 @@ class Connection:
         return UnavailableError(
             "hub-away",
             f"The hub {self.url} cannot be reached ({why}).",
-            todo="Is it running (forebay hub serve), and is FOREBAY_HUB right? Then try again.",
+            todo="Is it running (forebay up, forebay hub serve), and is FOREBAY_HUB right? Then try again.",
         )
 
 

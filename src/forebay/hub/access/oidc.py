@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
-
 from forebay.errors import NotAllowedError, UnavailableError
 from forebay.hub.access.claims import log_in_refused
 
@@ -95,6 +93,8 @@ class Provider:
         return found
 
     def _ask(self, method: str, url: str, **more: Any) -> dict[str, Any]:
+        import httpx2
+
         try:
             with httpx2.Client(timeout=_TIMEOUT_SECONDS) as client:
                 response = client.request(method, url, headers={"Accept": "application/json"}, **more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
@@ -34,7 +35,7 @@ from forebay.hub.api import (
     volumes,
 )
 from forebay.hub.api.acting import HubFor
-from forebay.hub.api.errors import Failure, add_error_handlers
+from forebay.hub.api.errors import add_error_handlers, failure_schemas
 from forebay.hub.api.info import VERSION
 from forebay.hub.api.limits import Bounded, Limits
 from forebay.hub.api.measured import Measured, Metrics
@@ -47,6 +48,23 @@ from forebay.hub.lakes import PublicLakes
 from forebay.wire.http import API
 
 CheckLake = Callable[[str], object]
+
+_ROUTERS: tuple[APIRouter, ...] = (
+    *(part.router for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases)),
+    *(part.router for part in (replicas, links, users, teams, tokens, policies, audit)),
+    *(part.router for part in (sites, tasks, runs, run_logs, run_streams, bundles, sign_in)),
+    *(files.uploads, links.unkept, info.health),
+)
+
+
+class _HubApi(FastAPI):
+    """Has no pages of FastAPI's own: they would bring scripts from elsewhere."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description, made when first asked for."""
+        if self.openapi_schema is None:
+            super().openapi()["components"]["schemas"].update(failure_schemas())
+        return super().openapi()
 
 
 def create_app(
@@ -67,8 +85,7 @@ def create_app(
     by default all that are not public; a `door` lets people with a browser in; streams and waits end when it
     `is_stopping`. Where there are `metrics`, they count the requests and are told under /metrics.
     """
-    # No pages of FastAPI's own: they would bring scripts from elsewhere.
-    app = FastAPI(
+    app = _HubApi(
         title="Forebay hub", version=VERSION, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None
     )
     app.state.hub_for = hub_for
@@ -78,27 +95,13 @@ def create_app(
     app.state.check_lake = check_lake or PublicLakes()
     app.state.is_stopping = is_stopping
     app.state.watchers = Watchers(is_stopping)
-    api = APIRouter(prefix=API)
-    for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases, replicas, links):
-        api.include_router(part.router)
-    for part in (users, teams, tokens, policies, audit):
-        api.include_router(part.router)
-    for part in (sites, tasks, runs, run_logs, run_streams, bundles):
-        api.include_router(part.router)
-    api.include_router(files.uploads)
-    api.include_router(links.unkept)
-    failures: dict[int | str, dict[str, object]] = {
-        status: {"model": Failure, "description": "It failed: what, and what to do."} for status in ("4XX", "5XX")
-    }
-    app.include_router(api, responses=failures)
-    app.include_router(info.health, responses={"5XX": failures["5XX"]})
-    app.include_router(sign_in.router)
+    app.router.routes.extend(route for router in _ROUTERS for route in router.routes)
     add_error_handlers(app)
     app.add_middleware(Bounded, limits=limits or Limits())
     app.add_middleware(Paced, limits=limits or Limits())
     app.add_middleware(Traced)
     if metrics is not None:
         app.state.metrics = metrics
-        app.include_router(metrics_router)
+        app.router.routes.extend(metrics_router.routes)
         app.add_middleware(Measured, metrics=metrics)
     return app

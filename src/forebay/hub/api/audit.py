@@ -7,17 +7,17 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, cursor_of
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count
 from forebay.wire.access import Access, AuditPage, AuditQuery, AuditRecord, Outcome
 from forebay.wire.audit_lines import csv_lines, json_lines
 
-router = APIRouter(prefix="/audit", tags=["audit"], route_class=OnceRoute)
+router = resource("audit", "/audit")
 
 _EXPORT_PAGE = 1000
 

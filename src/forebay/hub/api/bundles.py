@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import FileResponse
 
 from forebay.hub.api.acting import Acting
 from forebay.hub.api.files import Stored
+from forebay.hub.api.resource import resource
 from forebay.hub.api.uploads import received
 from forebay.hub.api.values import Digest
 from forebay.wire.http import GZIP
 
-router = APIRouter(prefix="/bundles", tags=["runs"])
+router = resource("runs", "/bundles", once=False)
 
 _FILE: dict[str, Any] = {"content": {GZIP: {"schema": {"type": "string", "format": "binary"}}}}
 _COMES: dict[str, Any] = {"requestBody": {**_FILE, "required": True}}

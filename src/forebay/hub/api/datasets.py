@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.wire.catalog import Dataset
 
-router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=OnceRoute)
+router = resource("datasets", "/datasets")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 
 from forebay.errors import ForebayError, InputError, InternalError, NotFoundError
@@ -39,6 +40,19 @@ class Failure:
     """The answer to every request that failed."""
 
     error: Problem
+
+
+FAILED: dict[str, Any] = {
+    "description": "It failed: what, and what to do.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}},
+}
+"""How a route describes its failures. Not by the class: each route would build a validator, which none of them uses."""
+
+
+def failure_schemas() -> dict[str, Any]:
+    """What `FAILED` refers to."""
+    schema = TypeAdapter(Failure).json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "Failure": schema}
 
 
 def add_error_handlers(app: FastAPI) -> None:

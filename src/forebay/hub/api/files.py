@@ -7,19 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import FileResponse
 
 from forebay.errors import NotFoundError
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
+from forebay.hub.api.resource import resource
 from forebay.hub.api.uploads import received
 from forebay.hub.api.values import Digest
 from forebay.wire.http import PARQUET
 from forebay.wire.hub import Hub
 
-router = APIRouter(tags=["files"], route_class=OnceRoute)
-uploads = APIRouter(tags=["files"])
+router = resource("files")
+uploads = resource("files", once=False)
 
 _FILE: dict[str, Any] = {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
 _COMES: dict[str, Any] = {"requestBody": {**_FILE, "required": True}}

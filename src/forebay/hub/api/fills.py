@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count, Signed
 from forebay.hub.api.versioned import OfVersion
 from forebay.wire.cache import (
@@ -27,7 +27,7 @@ from forebay.wire.cache import (
     Wish,
 )
 
-router = APIRouter(tags=["fills"], route_class=OnceRoute)
+router = resource("fills")
 
 AClaim = Annotated[Ready | Granted | Waiting, Field(discriminator="answer")]
 Room = Annotated[Reserved | NoRoom, Field(discriminator="answer")]

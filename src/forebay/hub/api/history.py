@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Key, Page, Paging, Wanted, cursor_of, page
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Signed
 from forebay.wire.cache import CacheEvent, LedgerKey, Savings, Use
 
-router = APIRouter(prefix="/volumes/{volume_id}", tags=["history"], route_class=OnceRoute)
+router = resource("history", "/volumes/{volume_id}")
 
 
 @dataclass(frozen=True, kw_only=True)

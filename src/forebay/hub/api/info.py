@@ -10,9 +10,11 @@ from starlette.concurrency import run_in_threadpool
 
 from forebay.hub.access.rules import Agent, Person
 from forebay.hub.api.acting import Acting
+from forebay.hub.api.errors import FAILED
+from forebay.hub.api.resource import resource
 
-router = APIRouter(tags=["hub"])
-health = APIRouter(tags=["health"])
+router = resource("hub", once=False)
+health = APIRouter(tags=["health"], responses={"5XX": FAILED})
 
 VERSION = version("forebay")
 

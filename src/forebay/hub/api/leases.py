@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter
-
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.hub.api.versioned import OfVersion
 from forebay.wire.cache import Holder, Lease
 
-router = APIRouter(tags=["leases"], route_class=OnceRoute)
+router = resource("leases")
 
 
 @dataclass(frozen=True, kw_only=True)

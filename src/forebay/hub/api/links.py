@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count, Digest, Finite
 from forebay.wire.links import LinkRecord, Sources, Ticketed, TransferReport
 
-router = APIRouter(tags=["links"], route_class=OnceRoute)
+router = resource("links")
 
 Place = Annotated[str, Field(min_length=1, max_length=512)]
 
@@ -135,7 +135,7 @@ def check_ticket(hub: Acting, volume_id: str, shown: Shown) -> Ticketed:
 
 
 # No answer of this one may be kept, so it is not written once: to ask again gives other tickets.
-unkept = APIRouter(tags=["links"])
+unkept = resource("links", once=False)
 
 
 @unkept.post("/fills/{fill_id}/sources")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
+from forebay.hub.api.resource import resource
 from forebay.hub.api.versioned import agree
 from forebay.wire.access import DatasetPolicy
 
-router = APIRouter(prefix="/datasets/{name}/policy", tags=["policies"], route_class=OnceRoute)
+router = resource("policies", "/datasets/{name}/policy")
 
 
 @router.get("")

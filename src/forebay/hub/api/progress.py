@@ -12,19 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from forebay.errors import ForebayError
 from forebay.hub.api.acting import Acting
+from forebay.hub.api.resource import resource
 from forebay.hub.api.streams import Ending, Told, described, event, stream_of
 from forebay.wire.cache import OpenFill, ReplicaState
 from forebay.wire.codec import to_json
 from forebay.wire.http import error_to_json
 from forebay.wire.hub import Hub
 
-router = APIRouter(tags=["fills"])
+router = resource("fills", once=False)
 
 _PAUSE_SECONDS = 0.5
 _LONGEST_ID = 8000

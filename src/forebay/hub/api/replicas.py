@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from forebay.errors import NotFoundError
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count, Finite, Signed
 from forebay.hub.api.versioned import Addressed
 from forebay.wire.cache import EvictGrant, Replica
 
-router = APIRouter(prefix="/volumes/{volume_id}/replicas", tags=["replicas"], route_class=OnceRoute)
+router = resource("replicas", "/volumes/{volume_id}/replicas")
 
 _ONE = "/{dataset}/{number}"
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count
 from forebay.wire.runs import LOG_PIECE_BYTES, LogPiece
 
-router = APIRouter(prefix="/runs/{run_id}/log", tags=["runs"], route_class=OnceRoute)
+router = resource("runs", "/runs/{run_id}/log")
 
 _Attempt = Annotated[int, Query(ge=0, le=2**31 - 1, description="0: the newest.")]
 

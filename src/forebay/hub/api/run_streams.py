@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from forebay.errors import ForebayError, NotFoundError
 from forebay.hub.api.acting import Acting
+from forebay.hub.api.resource import resource
 from forebay.hub.api.streams import Ending, Told, described, event, stream_of
 from forebay.hub.api.watching import Watcher, watcher_for
 from forebay.hub.api.watching import run as run_topic
@@ -24,7 +25,7 @@ from forebay.wire.codec import to_json
 from forebay.wire.http import error_to_json
 from forebay.wire.runs import LOG_PIECE_BYTES, Run, RunState
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["runs"])
+router = resource("runs", "/runs/{run_id}", once=False)
 
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 5.0

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import MOST, Page
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count, Waiting
 from forebay.hub.api.watching import run as run_topic
 from forebay.hub.api.watching import watcher_for
 from forebay.wire.runs import Explanation, NewRun, Run, RunQuery, RunState
 
-router = APIRouter(prefix="/runs", tags=["runs"], route_class=OnceRoute)
+router = resource("runs", "/runs")
 
 _Text = Annotated[str, Query(max_length=200)]
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from forebay.errors import InputError
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count, Finite, Waiting
 from forebay.hub.api.watching import orders_of, watcher_for
 from forebay.wire.sites import Attached, Beaten, Hello, Orders, Report, SiteRecord, SiteState
 
-router = APIRouter(prefix="/sites", tags=["sites"], route_class=OnceRoute)
+router = resource("sites", "/sites")
 
 
 @dataclass(frozen=True, kw_only=True)

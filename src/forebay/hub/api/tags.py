@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page_of_history
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count
 from forebay.wire.catalog import TagMove
 
-router = APIRouter(prefix="/datasets/{name}", tags=["tags"], route_class=OnceRoute)
+router = resource("tags", "/datasets/{name}")
 
 
 @dataclass(frozen=True, kw_only=True)

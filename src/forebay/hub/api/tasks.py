@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.wire.sites import Task, TaskKind
 
-router = APIRouter(tags=["tasks"], route_class=OnceRoute)
+router = resource("tasks")
 
 
 @dataclass(frozen=True, kw_only=True)

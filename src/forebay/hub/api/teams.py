@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.hub.api.users import UserName
 from forebay.wire.access import Team
 
-router = APIRouter(prefix="/teams", tags=["teams"], route_class=OnceRoute)
+router = resource("teams", "/teams")
 
 _MOST_USERS = 1000
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from forebay.errors import ConflictError
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute, tell_once
+from forebay.hub.api.once import tell_once
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.wire.access import MadeToken, NewToken, Token
 
-router = APIRouter(prefix="/tokens", tags=["tokens"], route_class=OnceRoute)
+router = resource("tokens", "/tokens")
 
 
 @router.get("")

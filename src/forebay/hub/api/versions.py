@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from forebay.hub.api.acting import Acting
-from forebay.hub.api.once import OnceRoute
 from forebay.hub.api.paging import Page, Paging, page
+from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Number
 from forebay.hub.api.versioned import agree
 from forebay.wire.catalog import AddedVersion, Lineage, NewSubset, NewVersion, Version
 
-router = APIRouter(tags=["versions"], route_class=OnceRoute)
+router = resource("versions")
 
 _OF_DATASET = "/datasets/{name}/versions"
 

@@ -56,6 +56,7 @@ class AgentLoop:
         self._attach_error: ForebayError | None = None
         self._end: do.End | None = None
         self._unnoted: list[Order] = []
+        self._left_with = 0
 
     def tell(self, event: seen.Event) -> None:
         """From any thread, and from a signal's handler."""
@@ -164,6 +165,7 @@ class AgentLoop:
         return seen.OrdersCame(agent_token=token, orders=orders)
 
     def _leave(self, effect: do.Leave) -> seen.Event:
+        self._left_with = effect.agent_token
         try:
             self._sites.leave(self._hello.site, effect.agent_token)
         except ForebayError as error:
@@ -182,7 +184,9 @@ class AgentLoop:
             return None
         # Giving an agent up takes one token, and another agent that attaches since takes one more.
         given_up = record.state is SiteState.DOWN and record.agent_token <= token + 1
-        _log.warning("refused", error=error.message, agent=token, now=record.agent_token, state=record.state)
+        # A question that was under way when it left is refused, and that is nothing to tell.
+        if token != self._left_with:
+            _log.warning("refused", error=error.message, agent=token, now=record.agent_token, state=record.state)
         return seen.HubRefused(agent_token=token, is_fenced=not given_up)
 
     def _raise_end(self, kind: str) -> None:
