@@ -2,8 +2,8 @@
 
 The lake is an S3 server behind a link of 1 Gbit/s and 30 ms, the same for both sites; runs come one after another, so
 that none shares it. Conventional: s5cmd copies the dataset to the run's own folder, then it trains. Forebay: the run
-opens the version on its site's volume, as a Python program does. Bytes are those that arrived over the link, whoever
-asked for them; training reads every byte once.
+opens the version on its site's volume, as a Python program does, the start of that program included. Bytes are those
+that arrived over the link, whoever asked for them; training reads every byte once. A round takes some six minutes.
 Run: python -m bench.conventional [--rounds N] [--scale X]
 """
 
@@ -15,11 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import forebay
 from bench import fillers, peers
 from bench.machine import machine_facts, start_options
 from bench.origin import Origin, Work
@@ -27,7 +28,7 @@ from bench.report import Case, Side, conclude, table
 from forebay.fsio import Disk
 from forebay.testing.link import FAR
 
-WORK = Work(name="conventional", bucket="conventional", objects=4, object_bytes=512 << 20)
+WORK = Work(name="conventional", bucket="conventional", objects=6, object_bytes=512 << 20)
 RUNS = tuple((user, site) for user, site in zip("abcabcabca", "1212121212", strict=True))
 """Who runs where, in this order."""
 
@@ -45,7 +46,7 @@ class Done:
 
 
 def main() -> None:
-    options = start_options("bench.conventional", __doc__, rounds=3)
+    options = start_options("bench.conventional", __doc__, rounds=1)
     facts = machine_facts(Path(tempfile.gettempdir()))
     work = WORK.scaled(options.scale)
     ways: dict[str, list[list[Done]]] = {"conventional": [], "forebay": []}
@@ -57,36 +58,36 @@ def main() -> None:
         for number in range(options.rounds):
             place = fillers.make_place(work, far, Path(scratch) / f"round-{number}")
             for name in list(ways)[:: 1 if number % 2 else -1]:
-                ways[name].append(_conventional(place) if name == "conventional" else _forebay(place))
-                _say(number, name, ways[name][-1])
+                done = _conventional(place) if name == "conventional" else _forebay(place)
+                ways[name].append([_said(number, name, item) for item in done])
             Disk().remove_tree(place.folder)
     print(_table(work, ways))
     facts |= {"rounds": options.rounds, "scale": options.scale, "size_bytes": work.size_bytes}
-    facts |= {"runs": [f"{user} at {site}" for user, site in RUNS], "versions": fillers.versions()}
+    facts |= {"runs": [f"{user} at {site}" for user, site in RUNS], "versions": _versions()}
     conclude("conventional", _cases(ways), facts)
 
 
-def _conventional(place: fillers.Place) -> list[Done]:
+def _versions() -> dict[str, str]:
+    return {"forebay": forebay.__version__, "s5cmd": peers.said_version(peers.program("copy", "s5cmd"))}
+
+
+def _conventional(place: fillers.Place) -> Iterator[Done]:
     """Everybody downloads to a folder of their own, again for each run."""
-    done = []
     env = peers.peer_env(**place.origin.env, S3_ENDPOINT_URL=place.origin.endpoint)
     copy = [str(peers.program("copy", "s5cmd")), "--log", "error", "cp", f"{place.work.url}*"]
     for number, _ in enumerate(RUNS):
         folder = place.folder / f"run-{number}"
         folder.mkdir()
-        done.append(_run(place, [[*copy, f"{folder}/"], _training("folder", str(folder))], env, again=number > 1))
+        yield _run(place, [[*copy, f"{folder}/"], _training("folder", str(folder))], env, again=number > 1)
         shutil.rmtree(folder)
-    return done
 
 
-def _forebay(place: fillers.Place) -> list[Done]:
+def _forebay(place: fillers.Place) -> Iterator[Done]:
     """One home, which is the hub's; each site has its volume."""
-    done = []
     for number, (_, site) in enumerate(RUNS):
         volume = str(place.folder / f"site-{site}")
         env = place.origin.env | {"FOREBAY_HOME": str(place.registered), "FOREBAY_VOLUME": volume}
-        done.append(_run(place, [_training("forebay", "objects@v1")], env, again=number > 1))
-    return done
+        yield _run(place, [_training("forebay", "objects@v1")], env, again=number > 1)
 
 
 def _training(way: str, what: str) -> list[str]:
@@ -120,9 +121,10 @@ def _arrived_bytes(origin: Origin) -> int:
     return sum(int(counted.split()[0]) for device, counted in counters if device != "lo")
 
 
-def _say(number: int, name: str, done: Sequence[Done]) -> None:
-    starts = ", ".join(f"{item.start_s:.2f}" for item in done)
-    print(f"round {number}: {name}: first bytes after {starts} s", file=sys.stderr, flush=True)
+def _said(number: int, name: str, done: Done) -> Done:
+    told = f"first byte after {done.start_s:.2f} s, {done.wall_s:.2f} s in all, {done.link_bytes / 1e6:,.1f} MB came"
+    print(f"round {number}: {name}: {told}", file=sys.stderr, flush=True)
+    return done
 
 
 def _table(work: Work, ways: dict[str, list[list[Done]]]) -> str:

@@ -165,10 +165,11 @@ TRACE_DEMAND = 0.5
 _SLOT_BYTES, _SLOT_BYTES_S, _STARTING_S = 1 * GB, 20e6, 30.0
 
 
-def traced(path: Path, seed: int) -> Workload:
-    """A SWIM trace with input paths: job, submit second, gap, input, shuffle and output bytes, path."""
+def traced(path: Path, seed: int, *, share: float = 1.0) -> Workload:
+    """A SWIM trace with input paths, or its beginning: job, submit second, gap, input, shuffle, output bytes, path."""
     chance = random.Random(seed)
     lines = [line.split("\t") for line in path.read_text().splitlines()]
+    lines = lines[: max(1, int(share * len(lines)))]
     sizes: dict[str, int] = {}
     for line in lines:
         sizes[line[6]] = max(sizes.get(line[6], 1), _scaled(line[3]))

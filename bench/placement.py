@@ -17,8 +17,9 @@ from fills alone. Random takes a site as often as it is large; always-nearest-la
 
 The mean completion time contains the run itself, which no placement shortens: the table has the wait beside it.
 
-With --trace FILE the jobs, datasets and sizes are those of a SWIM trace with input paths (one day, 25,428 jobs, a real
-cluster), bytes scaled to these links; what a trace does not tell is assigned in bench.placed_workload.
+After that the same with the jobs, datasets and sizes of a SWIM trace with input paths (one day, 25,428 jobs, a real
+cluster), where its file is there: bytes scaled to these links; what a trace does not tell is assigned in
+bench.placed_workload, from one seed.
 
 Not simulated: failures, sites that go down, versions that share contents, runs that read several versions.
 Run: python -m bench.placement [--rounds N] [--scale S] [--trace FILE]
@@ -26,20 +27,22 @@ Run: python -m bench.placement [--rounds N] [--scale S] [--trace FILE]
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 
 import forebay
 from bench.machine import machine_facts, options_parser
+from bench.peers import ROOT
 from bench.placed_simulation import Chooser, Result, Simulation
 from bench.placed_workload import Job, Workload, demand, traced, week
 from bench.report import Case, Side, conclude, table
-from bench.rounds import alternate
 from forebay.runs.eligible import Need, refusals
 from forebay.runs.world import Request, Weights, World
 
@@ -47,6 +50,9 @@ FOREBAY, RANDOM, LEAST, NEAREST = "forebay", "random", "least loaded", "nearest 
 JOBS = 10_000
 TIME_AIM, BYTES_AIM = 2.0, 5.0
 TB = 10**12
+TRACE = ROOT.parent / "shared" / "data" / "fb2010_24h_jobs_with_input_paths.tsv"
+"""Beside the checkout, where somebody has put it."""
+
 _WEIGHTS = Weights()
 
 
@@ -66,36 +72,71 @@ class Summary:
 
 def main() -> None:
     parser = options_parser("bench.placement", __doc__, rounds=5)
-    parser.add_argument("--trace", type=Path, help="a SWIM trace with input paths, instead of the week from a seed")
+    there = TRACE if TRACE.is_file() else None
+    parser.add_argument(
+        "--trace", type=Path, default=there, help="a SWIM trace with input paths (default: %(default)s)"
+    )
     options = parser.parse_args()
     facts = machine_facts(Path(tempfile.gettempdir()))
-    seeds = range(1, options.rounds + 1)
-    workloads = {seed: _workload(options.trace, seed, options.scale) for seed in seeds}
-    entrants = {name: partial(_rounds, name, iter(seeds), workloads) for name in (FOREBAY, RANDOM, LEAST, NEAREST)}
-    results = alternate(entrants, options.rounds)
-    for seed, workload in workloads.items():
-        print(f"seed {seed}: {len(workload.jobs):,} jobs, {demand(workload.jobs, workload.sites):.2f} of all compute")
-    print(table(f"medians of {options.rounds} seeds", _HEAD, [_shown(name, found) for name, found in results.items()]))
-    facts |= {"rounds": options.rounds, "scale": options.scale, "trace": bool(options.trace)}
-    facts |= {"versions": {"forebay": forebay.__version__}}
-    facts["medians"] = {name: _medians(found) for name, found in results.items()}
-    conclude("placement", _cases(results), facts)
+    sources = {"week": [Source(scale=options.scale, seed=seed) for seed in range(1, options.rounds + 1)]}
+    if options.trace is not None:
+        sources["trace"] = [Source(scale=options.scale, seed=1, trace=options.trace)]
+    found = _simulated([source for seeds in sources.values() for source in seeds])
+    cases, medians = [], {}
+    for what, seeds in sources.items():
+        results = {name: [found[source, name] for source in seeds] for name in CHOOSERS}
+        print(table(_title(what, seeds), _HEAD, [_shown(name, summaries) for name, summaries in results.items()]))
+        cases += _cases(what, results)
+        medians[what] = {name: _medians(summaries) for name, summaries in results.items()}
+    facts |= {"rounds": options.rounds, "scale": options.scale, "trace": options.trace is not None}
+    conclude("placement", cases, facts | {"medians": medians, "versions": {"forebay": forebay.__version__}})
 
 
-def _workload(trace: Path | None, seed: int, scale: float) -> Workload:
-    return traced(trace, seed) if trace else week(seed, jobs=int(JOBS * scale), days=7 * scale)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where jobs come from: a week from a seed, or a trace."""
+
+    scale: float
+    seed: int
+    trace: Path | None = None
+
+    def workload(self) -> Workload:
+        if self.trace is not None:
+            return traced(self.trace, self.seed, share=self.scale)
+        return week(self.seed, jobs=int(JOBS * self.scale), days=7 * self.scale)
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}" if self.trace is None else "trace"
 
 
-def _rounds(name: str, seeds: Iterator[int], workloads: dict[int, Workload]) -> Summary:
-    seed = next(seeds)
-    return simulate(workloads[seed], name, seed)
+def _simulated(sources: Sequence[Source]) -> Mapping[tuple[Source, str], Summary]:
+    """Every way over every workload, as many at once as there are cores."""
+    found: dict[tuple[Source, str], Summary] = {}
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        asked = {pool.submit(_simulate, source, name): (source, name) for source in sources for name in CHOOSERS}
+        for future in as_completed(asked):
+            source, name = asked[future]
+            found[source, name] = one = future.result()
+            told = f"{one.mean_s:,.0f} s to done, {one.moved_bytes / TB:.2f} TB moved ({one.program_s:.0f} s)"
+            print(f"{len(found)} of {len(asked)}: {source}, {name}: {told}", file=sys.stderr, flush=True)
+    return found
+
+
+def _simulate(source: Source, name: str) -> Summary:
+    return simulate(source.workload(), name, source.seed)
+
+
+def _title(what: str, seeds: Sequence[Source]) -> str:
+    loads = [source.workload() for source in seeds]
+    asked = ", ".join(f"{demand(load.jobs, load.sites):.2f}" for load in loads)
+    return f"{what}: {len(loads[0].jobs):,} jobs asking for {asked} of all compute, medians of {len(seeds)} seeds"
 
 
 def simulate(workload: Workload, name: str, seed: int, weights: Weights = _WEIGHTS) -> Summary:
     """One way of choosing over one workload."""
-    began = time.perf_counter()
+    began = time.process_time()
     result = Simulation(workload, CHOOSERS[name], seed=seed, weights=weights).run()
-    return _summary(result, time.perf_counter() - began)
+    return _summary(result, time.process_time() - began)
 
 
 def _summary(result: Result, program_s: float) -> Summary:
@@ -173,7 +214,8 @@ def _shown(name: str, found: Sequence[Summary]) -> list[str]:
     return [name, *numbers, *bytes_shown, *money, f"{of['program_s']:.1f}"]
 
 
-def _cases(results: dict[str, list[Summary]]) -> list[Case]:
+def _cases(what: str, results: Mapping[str, Sequence[Summary]]) -> list[Case]:
+    """The claims, each named after what it was simulated over."""
     cases = [
         _case(results, LEAST, "mean_s", "mean completion", TIME_AIM),
         _case(results, LEAST, "moved_bytes", "bytes moved", BYTES_AIM),
@@ -183,10 +225,10 @@ def _cases(results: dict[str, list[Summary]]) -> list[Case]:
     for other in (RANDOM, NEAREST):
         cases += [_case(results, other, "mean_s", "mean completion", None)]
         cases += [_case(results, other, "moved_bytes", "bytes moved", None)]
-    return cases
+    return [replace(case, case=f"{what}: {case.case}") for case in cases]
 
 
-def _case(results: dict[str, list[Summary]], other: str, key: str, what: str, bound: float | None) -> Case:
+def _case(results: Mapping[str, Sequence[Summary]], other: str, key: str, what: str, bound: float | None) -> Case:
     """The median of the ratios within each seed."""
     pairs = list(zip(results[other], results[FOREBAY], strict=True))
     ratio = median(getattr(theirs, key) / max(getattr(ours, key), 1e-9) for theirs, ours in pairs)

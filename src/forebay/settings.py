@@ -80,6 +80,14 @@ def parse_price(text: str) -> Price | None:
     return Price(amount=float(match[1]), currency=match[2])
 
 
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port of `0.0.0.0:8766` or `[::1]:8766`. ValueError otherwise."""
+    match = re.fullmatch(r"\s*(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+)):(\d{1,5})\s*", text)
+    if match is None or int(match[3]) > 65535:
+        raise ValueError(f"{text!r} is not an address: write 0.0.0.0:8766")
+    return match[1] or match[2], int(match[3])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frequency:
     """At most so many in so many seconds."""
@@ -117,6 +125,11 @@ def _hub_url(value: Any) -> str:
     if text and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
         raise ValueError("it is not the address of a hub: write https://hub.example.org:8765")
     return text
+
+
+def _listens(value: Any) -> str:
+    """Nothing, or what `parse_address` reads."""
+    return _checked(parse_address)(value) if value else ""
 
 
 def _size(value: Any) -> str:
@@ -262,6 +275,12 @@ class Settings:
     site_capacity: str = field(default="", metadata=_is("What it has: gpus=4,cpus=32,memory=256GB", _text))
     site_labels: str = field(default="", metadata=_is("Its labels: gpu-type=a100,cloud=azure", _text))
     site_engine: str = field(default="process", metadata=_is("What starts its runs: process or slurm", _engine))
+    site_serve: str = field(
+        default="", metadata=_is("Where an agent serves its volume to other sites: HOST:PORT; empty: nowhere", _listens)
+    )
+    site_serve_url: str = field(default="", metadata=_is("and where they reach that, if not there", _hub_url))
+    site_tls_cert: Path | None = field(default=None, metadata=_is("Its certificate, with its chain (PEM)", _path))
+    site_tls_key: Path | None = field(default=None, metadata=_is("and the key", _path))
     scrub_rate: str = field(default="50MB/s", metadata=_is("How fast an agent verifies", _checked(parse_rate)))
     user: str = field(default_factory=lambda: _user(), metadata=_is("Who you are, in records", _text))
     profiles: dict[str, dict[str, str]] = field(

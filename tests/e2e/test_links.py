@@ -5,7 +5,13 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
+from forebay.sites.state import SiteTerms
+from forebay.testing.served import ServedHubs
+from forebay.wire.runs import DataUse, NewRun, RunState
 from tests.e2e.program import Program
+from tests.e2e.sites import team_with
 
 
 def test_declare_list_and_forget(tmp_path: Path) -> None:
@@ -59,5 +65,36 @@ def test_a_second_volume_is_filled_from_the_first(tmp_path: Path) -> None:
 
 
 def test_others_can_not_be_served_in_the_clear(tmp_path: Path) -> None:
-    refused = Program(tmp_path)("link", "serve", "--host", "0.0.0.0", "--json", code=2)
+    forebay = Program(tmp_path)
+    refused = forebay("link", "serve", "--host", "0.0.0.0", "--json", code=2)
     assert refused.error["kind"] == "insecure-host"
+    agent = forebay("agent", "--site", "dgx", "--serve", "0.0.0.0:0", "--json", code=2)
+    assert agent.error["kind"] == "insecure-host"
+    assert forebay("agent", "--site", "dgx", "--serve", "here", "--json", code=2).error["kind"] == "bad-setting"
+
+
+@pytest.mark.e2e
+def test_a_site_is_filled_from_the_agent_of_another(served_hubs: ServedHubs, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    lake.mkdir()
+    (lake / "day_0").write_bytes(b"click\n" * 100_000)
+    with team_with(served_hubs, tmp_path, SiteTerms(hold_s=120.0, beat_s=1.0)) as team:
+        programs = {site: team.program(site) for site in ("near", "far")}
+        for site, program in programs.items():
+            team.agent(program, site, "--serve", "127.0.0.1:0")
+        ref = programs["near"]("dataset", "register", "clicks", f"file://{lake}/", "-q").ids[0]
+        # A lake of files beside it is as near as another site: it shall be the farther one here.
+        team.hub.links.declare("file://", "far", price_byte=1.0)
+        for site in programs:
+            new = NewRun(command=("true",), data=(DataUse(name="data", ref=ref),), site=site, submitted_by="ada")
+            done = team.wait_run(team.hub.runs.submit(new).run_id, RunState.SUCCEEDED, RunState.FAILED)
+            assert done.state is RunState.SUCCEEDED, done
+        told = {
+            site: next(
+                item.reason
+                for item in team.hub.volumes.events(team.hub.sites.get(site).volume_id, 10)
+                if item.event == "filled"
+            )
+            for site in programs
+        }
+        assert told == {"near": "moved 585.9 KiB", "far": "moved 0 Bytes, 585.9 KiB of another site"}

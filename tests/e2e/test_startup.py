@@ -94,6 +94,21 @@ def test_no_route_is_built_twice() -> None:
     assert all(isinstance(route, APIRoute) for route in routes)
 
 
+def test_opening_what_is_ready_imports_nothing_that_groups_tables(forebay: Program, days: Path) -> None:
+    """As a program of a user's does it, where nothing is hidden from pyarrow."""
+    forebay("dataset", "register", "criteo", days.as_uri())
+    forebay("cache", "warm", "criteo@v1", "--quiet")
+    script = (
+        "import sys, forebay\n"
+        "with forebay.open('criteo@v1') as data:\n"
+        "    print(*(name for name in sys.modules if name in sys.argv), data.path)\n"
+    )
+    command = [sys.executable, "-c", script, "pandas", "pyarrow.acero", "pyarrow.dataset"]
+    done = subprocess.run(command, env=dict(forebay.env), capture_output=True, text=True, check=True, timeout=120)
+    (path,) = done.stdout.split()
+    assert Path(path).is_dir()
+
+
 def test_what_pyarrow_was_spared_others_can_import(forebay: Program, days: Path) -> None:
     """The program hides two modules from pyarrow for a moment; they are not lost to the process."""
     forebay("dataset", "register", "criteo", days.as_uri())

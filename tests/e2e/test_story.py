@@ -170,8 +170,10 @@ def test_a_lost_volume_is_given_up_only_by_force(forebay: Program, days: Path) -
     volume.mkdir()
     away = forebay("cache", "ls", "--json", code=6).error
     assert away["kind"] == "volume-away"
-    forebay("cache", "recover", "--force")
-    assert forebay("cache", "ls", "-q").ids == []
+    assert forebay("cache", "recover", "--force", "--json").json["lost"] == ["criteo@v1"]
+    assert [item["state"] for item in forebay("cache", "ls", "--json").json] == ["damaged"]
+    assert "forebay cache why criteo@v1" in forebay("cache", "ls").out
+    assert "criteo@v1 is damaged: its volume was lost" in forebay("cache", "why", "criteo").out
     assert forebay("cache", "warm", "criteo", "--json").json[0]["moved_bytes"] == 6000
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from forebay.fsio import used_bytes_below
 from forebay.wire.runs import DataUse, NewRun, Run, RunState
 from tests.e2e.sites import Diary
 from tests.topology.stage import Topology
@@ -50,7 +51,12 @@ def check_ONCE(diaries: Sequence[Diary]) -> None:
 def check_ONE_FILL(team: Topology) -> None:
     """Every object has left the lake at most once for each site, and each version was filled there at most once."""
     assert all(team.asked(site) for site in team.sites), "every site has asked for something"
-    for site in team.sites:
+    check_ONE_FILL_at(team, *team.sites)
+
+
+def check_ONE_FILL_at(team: Topology, *sites: str) -> None:
+    """The same of some sites, which may have had other sources."""
+    for site in sites:
         parts: dict[str, list[tuple[int, int]]] = {}
         for one in team.asked(site):
             end = team.sizes[one.path] if one.end is None else min(one.end, team.sizes[one.path])
@@ -61,6 +67,16 @@ def check_ONE_FILL(team: Topology) -> None:
                 assert end <= start, f"{site} fetched a part of {path} twice: {asked}"
         again = {ref: count for ref, count in fills(team, site).items() if count > 1}
         assert not again, f"filled more than once at {site}: {again}"
+
+
+def check_FITS(team: Topology) -> None:
+    """No volume holds more than its limit, by its account and by what lies there."""
+    for site in team.sites.values():
+        record = team.record(site.name)
+        assert record is not None
+        volume = team.hub.volumes.get(record.volume_id)
+        lies_there = used_bytes_below(*(site.volume / name for name in ("roots", "incoming", "trash")))
+        assert max(lies_there, volume.used_bytes + volume.reserved_bytes) <= volume.limit_bytes, site.name
 
 
 def fills(team: Topology, site: str) -> Counter[str]:

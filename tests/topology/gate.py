@@ -27,20 +27,31 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Gate:
-    """Listens at `port` of 127.0.0.1. With `notes`, only requests without bodies may come through."""
+    """Listens at `port` of 127.0.0.1. With `notes`, only requests without bodies may come through.
+
+    Once `holds_at` bytes of answers have come through, `held` is set, nothing more comes, and all connections end when
+    `let_end` is called.
+    """
 
     targets: Sequence[int]
+    host: str = "127.0.0.1"
     notes: bool = False
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
     passed: Counter[int] = field(default_factory=Counter)
+    holds_at: int | None = None
+    held: threading.Event = field(default_factory=threading.Event)
+    given_bytes: int = 0
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
     _turn: int = 0
     _open: list[socket.socket] = field(default_factory=list)
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, *targets: int, notes: bool = False) -> Iterator[Self]:
-        gate = cls(targets=targets, notes=notes)
+    def open(cls, *targets: int, host: str = "127.0.0.1", notes: bool = False) -> Iterator[Self]:
+        """To ports of `host`."""
+        gate = cls(targets=targets, host=host, notes=notes)
         with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
             gate.port = server.getsockname()[1]
             gate._open.append(server)
@@ -48,8 +59,13 @@ class Gate:
             try:
                 yield gate
             finally:
+                gate.let_end()
                 for end in list(gate._open):
                     _end(end)
+
+    def let_end(self) -> None:
+        """What is held ends here."""
+        self._ended.set()
 
     def _serve(self, server: socket.socket) -> None:
         while True:
@@ -66,7 +82,7 @@ class Gate:
                 return
             with far:
                 self._open += (near, far)
-                back = threading.Thread(target=_copy, args=(far, near), daemon=True)
+                back = threading.Thread(target=self._answer, args=(far, near), daemon=True)
                 back.start()
                 self._forward(near, far)
                 back.join()
@@ -77,7 +93,7 @@ class Gate:
             self._turn += 1
             port = self.targets[self._turn % len(self.targets)]
             with contextlib.suppress(OSError):
-                far = socket.create_connection(("127.0.0.1", port))
+                far = socket.create_connection((self.host, port))
                 self.passed[port] += 1
                 return far
         return None
@@ -93,6 +109,22 @@ class Gate:
                 far.sendall(data)
         _end(far)
 
+    def _answer(self, far: socket.socket, near: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while not self._holds() and (data := far.recv(1 << 16)):
+                near.sendall(data)
+                with self._counting:
+                    self.given_bytes += len(data)
+        _end(near)
+
+    def _holds(self) -> bool:
+        """Whether no more may come through; then only once that shall end."""
+        if self.holds_at is None or self.given_bytes < self.holds_at:
+            return False
+        self.held.set()
+        self._ended.wait()
+        return True
+
     def _note(self, head: bytes) -> None:
         line = _LINE.match(head)
         if line is None or line["method"] != b"GET":
@@ -102,13 +134,6 @@ class Gate:
             self.asked.append(Asked(path=path))
         else:
             self.asked.append(Asked(path=path, start=int(part[1]), end=int(part[2]) + 1 if part[2] else None))
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-    _end(target)
 
 
 def _end(connection: socket.socket) -> None:

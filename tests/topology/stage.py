@@ -30,6 +30,7 @@ from tests.e2e.sites import wait_for
 from tests.topology.gate import Asked, Gate
 
 SHAPES: Mapping[str, Shape] = {"near": NEAR, "far": FAR, "farthest": FARTHEST}
+_BLOBS_PORT = 8766
 CAPACITY = "gpus=4,cpus=4,memory=4GB"
 
 
@@ -58,8 +59,8 @@ class Site:
                 text=True,
             )
 
-    def start_agent(self) -> None:
-        self.agent = self.start("agent", "--site", self.name, "--capacity", CAPACITY, "--json")
+    def start_agent(self, *arguments: str) -> None:
+        self.agent = self.start("agent", "--site", self.name, "--capacity", CAPACITY, "--json", *arguments)
         told(self.agent)
 
     def end_agent(self, how: signal.Signals) -> None:
@@ -143,6 +144,23 @@ class Topology:
         self.objects[name] = dict(objects)
         here = Program(self.folder / "users", FOREBAY_HUB=self.url, FOREBAY_TOKEN=self.token, **self.lake.env)
         return here("dataset", "register", name, address, "-q").ids[0]
+
+    @contextlib.contextmanager
+    def serving(self, site: str, other: str, shape: Shape) -> Iterator[Gate]:
+        """Another site reaches the agent of this one, over a link of their own and through a gate that notes it."""
+        server, client = self.sites[site], self.sites[other]
+        with (
+            Gate.open(_BLOBS_PORT, host=server.link.inside, notes=True) as gate,
+            client.link.beside(gate.port, shape=shape) as host,
+        ):
+            before = self.record(site)
+            assert before is not None
+            server.end_agent(signal.SIGTERM)
+            at, reached = f"{server.link.inside}:{_BLOBS_PORT}", f"http://{host}:{gate.port}"
+            server.start_agent("--serve", at, "--serve-url", reached, "--insecure")
+            wait_for(lambda: (found := self.record(site)) and found.agent_token > before.agent_token)
+            self.wait_site(site, SiteState.UP)
+            yield gate
 
     def record(self, site: str) -> SiteRecord | None:
         return next((item for item in self.hub.sites.all() if item.name == site), None)

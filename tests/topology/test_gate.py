@@ -6,7 +6,10 @@ import contextlib
 import http.client
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
 
 from tests.topology.gate import Asked, Gate
 
@@ -56,6 +59,18 @@ def test_it_notes_whole_objects_and_parts_of_them() -> None:
             Asked(path="/b/c", start=5, end=10),
             Asked(path="/b/c", start=10),
         ]
+
+
+def test_held_it_lets_nothing_more_through_until_all_ends_there() -> None:
+    with _server() as port, Gate.open(port, notes=True) as gate, ThreadPoolExecutor(1) as pool:
+        _get(gate.port, ("/", {}))
+        gate.holds_at = given_bytes = gate.given_bytes
+        answer = pool.submit(_get, gate.port, ("/", {}))
+        assert gate.held.wait(30.0)
+        gate.let_end()
+        with pytest.raises(OSError, match="closed connection"):
+            answer.result()
+        assert gate.given_bytes == given_bytes
 
 
 def test_connections_go_to_the_servers_in_turn_and_past_one_that_is_gone() -> None:

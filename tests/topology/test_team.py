@@ -11,7 +11,7 @@ import pytest
 from forebay.wire.cache import ReplicaState
 from forebay.wire.runs import Run
 from tests.e2e.sites import Diary, wait_for
-from tests.topology.checks import check_ONCE, check_ONE_FILL, check_VERIFIED, diaries, fills, reading
+from tests.topology.checks import check_FITS, check_ONCE, check_ONE_FILL, check_VERIFIED, diaries, fills, reading
 from tests.topology.conftest import Stage
 from tests.topology.stage import Topology
 
@@ -39,15 +39,19 @@ def nothing(team: Topology) -> None:
     """All goes well."""
 
 
-def test_two_users_share_what_came_once(stage: Stage, tmp_path: Path) -> None:
-    with stage() as team:
-        _check_team(team, tmp_path, nothing, users=2, datasets=2, runs=6, again=3)
+def _only_in_soak(happens: Callable[[Topology], None], hubs: int) -> object:
+    return pytest.param(happens, hubs, marks=pytest.mark.soak)
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("happens", "hubs"), [(nothing, 1), (kill_the_hub, 1), (restart_the_database, 1), (kill_one_of_two_hubs, 2)]
+    ("happens", "hubs"),
+    [
+        (kill_the_hub, 1),
+        _only_in_soak(nothing, 1),
+        _only_in_soak(restart_the_database, 1),
+        _only_in_soak(kill_one_of_two_hubs, 2),
+    ],
 )
 def test_40_runs_of_5_users_over_6_datasets(
     stage: Stage, tmp_path: Path, happens: Callable[[Topology], None], hubs: int
@@ -84,6 +88,7 @@ def _check_team(
     _wait_for_all(team, submitted)
     check_VERIFIED(team, submitted)
     check_ONE_FILL(team)
+    check_FITS(team)
     _check_later_runs_fill_nothing(team, folder, chance, again)
     check_ONCE(kept)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_an_unmounted_volume_that_looks_empty_loses_nothing_BRAKE(
         check_ONCE(kept)
 
 
-def test_runs_of_a_site_whose_volume_is_lost_are_placed_elsewhere_and_its_replicas_are_absent(
+def test_runs_of_a_site_whose_volume_is_lost_are_placed_elsewhere_and_its_replicas_are_damaged(
     stage: Stage, loop_volume: LoopVolume, day: Mapping[str, bytes], tmp_path: Path
 ) -> None:
     kept = diaries(tmp_path, 4, "run")
@@ -59,14 +59,15 @@ def test_runs_of_a_site_whose_volume_is_lost_are_placed_elsewhere_and_its_replic
         moved = [_run(team, reading(diary, ref)) for diary in kept[1:3]]
         team.wait_site("near", SiteState.DOWN)
         assert all(run.site != "near" for run in moved)
-        near.end_agent(signal.SIGTERM)
-        near.call("cache", "recover", "--force")
-        near.start_agent()
-        team.wait_site("near", SiteState.UP)
-        assert team.replicas("near") == {}
+        assert team.replicas("near")[ref].state is ReplicaState.READY, "nobody has said yet that it is lost"
+        assert json.loads(near.call("cache", "recover", "--force", "--json"))["lost"] == [ref]
+        lost = team.replicas("near")[ref]
+        assert (lost.state, lost.reason) == (ReplicaState.DAMAGED, "its volume was lost (recover --force)")
+        # The agent was there all the time, and sees a good volume again.
+        _look_until(team, "near", SiteState.UP)
         again = _run(team, reading(kept[3], ref, site="near"))
         assert team.replicas("near")[ref].state is ReplicaState.READY
-        assert fills(team, "near")[ref] == 1, "it came once to the new volume"
+        assert fills(team, "near")[ref] == 2, "it came once to each of the two disks"
         check_VERIFIED(team, [first, *moved, again])
         check_ONCE(kept)
 

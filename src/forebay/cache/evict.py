@@ -73,11 +73,12 @@ class Planned:
 class Seen:
     """The replicas, a trial of them in that order, and who shares what within each team that has a quota.
 
-    For one decision: the trial is used up by it.
+    For one decision: the trial is used up by it. `lost` as in `Candidates`.
     """
 
     replicas: Sequence[Replica]
     trial: Trial
+    lost: frozenset[str] = frozenset()
     teams: Sequence[tuple[Quota, Shares]] = ()
 
 
@@ -97,6 +98,7 @@ def decide_on(
             replicas=seen.replicas,
             bandwidths_bytes_s=bandwidths(seen.replicas, volume.bandwidth_bytes_s),
             trial=seen.trial,
+            lost=seen.lost,
         ),
         policy,
         used_bytes=volume.used_bytes + volume.reserved_bytes,
@@ -419,7 +421,9 @@ class Evictor:
         with self._lock:
             trial = self._holdings.trial(replicas)
             teams = [(quota, self._holdings.of_team(quota.team, whole)) for quota in quotas]
-        return Seen(replicas=replicas, trial=trial, teams=teams)
+        damaged = [item for item in replicas if item.state is ReplicaState.DAMAGED]
+        lost = frozenset(item.ref for item in damaged if not self._place(item).exists())
+        return Seen(replicas=replicas, trial=trial, teams=teams, lost=lost)
 
     def _unlisted(self, blobs: Sequence[tuple[str, str]], replicas: Sequence[Replica]) -> list[tuple[str, str]]:
         """Those that no replica of their group lists; none while one can't be read."""
@@ -433,6 +437,9 @@ class Evictor:
 
     def _tree(self, version: Version) -> Path:
         return self._layout.tree_of(version)
+
+    def _place(self, replica: Replica) -> Path:
+        return self._layout.tree(replica.group, replica.dataset, replica.number, replica.subset)
 
 
 def _doomed(trash: Path) -> list[Path]:

@@ -50,11 +50,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """Many of them, column by column: what each holds alone, and frees, is in the trial. `decide` uses that up."""
+    """Many of them, column by column: what each holds alone, and frees, is in the trial. `decide` uses that up.
+
+    `lost` are the refs of damaged ones of which nothing is on the volume.
+    """
 
     replicas: Sequence[Replica]
     bandwidths_bytes_s: Sequence[float]
     trial: Trial
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,7 @@ class Rule(StrEnum):
     IN_USE = "in-use"
     PINNED = "pinned"
     GRACE = "grace"
+    LOST = "lost"
     BUSY = "busy"
 
 
@@ -173,7 +178,7 @@ def decide(
     (what a fill that waits still lacks) have come free, or from the high to the low mark. The trials of the candidates
     and the quotas are used up.
     """
-    judged = _judge(candidates.replicas, candidates.bandwidths_bytes_s, policy, now, hold_seconds)
+    judged = _judge(candidates.replicas, candidates.bandwidths_bytes_s, policy, now, hold_seconds, candidates.lost)
     choice = _Choice(candidates, judged, policy, now, quotas)
     choice.take_due()
     for quota in quotas:
@@ -198,7 +203,12 @@ class _Judged:
 
 
 def _judge(
-    replicas: Sequence[Replica], bandwidths_bytes_s: Sequence[float], policy: Policy, now: float, hold_seconds: float
+    replicas: Sequence[Replica],
+    bandwidths_bytes_s: Sequence[float],
+    policy: Policy,
+    now: float,
+    hold_seconds: float,
+    lost: frozenset[str] = frozenset(),
 ) -> _Judged:
     """One pass over many: nothing is looked up twice."""
     ready, grace_s = ReplicaState.READY, policy.grace_s
@@ -217,7 +227,9 @@ def _judge(
             reuse = 0.5 ** (idle_s / (site_half_life_s if own_s is None else _half_life(own_s)))
         scores.append(reuse * MIB / (bytes_s or ASSUMED_BYTES_S))
         if replica.state is not ready:
-            rule = rules[index] = _rule_of_odd(replica, now, hold_seconds)
+            is_stale = idle_s > (site_s if own_s is None else own_s or math.inf)
+            stays_noted = replica.ref in lost and not is_stale
+            rule = rules[index] = _rule_of_odd(replica, now, hold_seconds, stays_noted=stays_noted)
             if rule is Rule.DAMAGED or rule is Rule.INTERRUPTED:
                 due_at.append(index)
         elif replica.leases:
@@ -234,15 +246,17 @@ def _judge(
     return _Judged(rules=rules, scores=scores, due=due_at, kept=kept_at)
 
 
-def _rule_of_odd(replica: Replica, now: float, hold_seconds: float) -> Rule:
-    """Of one that is not ready."""
+def _rule_of_odd(replica: Replica, now: float, hold_seconds: float, *, stays_noted: bool) -> Rule:
+    """Of one that is not ready. One that is lost takes no room: it stays noted, for whoever wants it again."""
     if replica.state is ReplicaState.EVICTING and not is_held(replica.since + hold_seconds, now, hold_seconds):
         return Rule.INTERRUPTED
     if replica.state is not ReplicaState.DAMAGED:
         return Rule.BUSY
     if replica.leases:
         return Rule.IN_USE
-    return Rule.PINNED if replica.pinned_by else Rule.DAMAGED
+    if replica.pinned_by:
+        return Rule.PINNED
+    return Rule.LOST if stays_noted else Rule.DAMAGED
 
 
 class _Choice:
@@ -366,6 +380,8 @@ def _reason(replica: Replica, rule: Rule, policy: Policy, now: float) -> str:
             return f"its eviction was interrupted: {replica.reason}"
         case Rule.DAMAGED:
             return f"damaged: {replica.reason}"
+        case Rule.LOST:
+            return f"{replica.reason}; nothing of it is here that could go"
         case Rule.BUSY:
             return f"it is {replica.state}: {replica.reason}"
         case Rule.IN_USE:

@@ -36,9 +36,13 @@ P = ParamSpec("P")
 
 @dataclass(slots=True, kw_only=True)
 class Recovered:
-    """What recover found and did (or, dry, would do). `failed` names what could not be mended, and why."""
+    """What recover found and did (or, dry, would do). `failed` names what could not be mended, and why.
+
+    `lost` was ready on a volume that was given up, and is damaged now.
+    """
 
     repairs: Repairs
+    lost: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
     failed: list[tuple[str, ForebayError]] = field(default_factory=list)
     emptied_trash: int = 0

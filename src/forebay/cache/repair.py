@@ -66,6 +66,14 @@ class Repairs:
     brake: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """`damaged` were ready: they stay noted until they come again or are let go. `forget` were on their way."""
+
+    damaged: tuple[Replica, ...]
+    forget: tuple[Replica, ...]
+
+
 def plan_repairs(
     *,
     replicas: Sequence[Replica],
@@ -102,6 +110,14 @@ def plan_repairs(
         end_evictions=tuple(replica for replica in evicting if replica.ref not in live | adopted),
         remove_incoming=tuple(name for name in incoming if name not in {fill.fill_id for fill in fills}),
         brake=_brake(len(set(records) | found), len(forget) + len(damaged) + len(orphans), judged),
+    )
+
+
+def plan_loss(replicas: Sequence[Replica]) -> Loss:
+    """What becomes of the records of a volume that is lost for good; BRAKE was asked before, by a person."""
+    return Loss(
+        damaged=tuple(item for item in replicas if item.state is ReplicaState.READY),
+        forget=tuple(item for item in replicas if item.state in (ReplicaState.FILLING, ReplicaState.EVICTING)),
     )
 
 

@@ -107,7 +107,22 @@ class _Contents:
 
 
 def _counts(rows: list[int], numbers: pa.ChunkedArray, sizes: pa.ChunkedArray) -> Counts:
-    """From the contents of all holders in a row: how many rows each has, and the number and size of each row."""
+    """From the contents of all holders in a row: how many rows each has, and the number and size of each row.
+
+    Of nothing it is had without what groups rows, which imports pandas: whoever only opens something waits for neither.
+    """
+    if not rows:
+        empty = array("q")
+        one = array("q", [0])
+        return Counts(
+            start=one,
+            numbers=array("i"),
+            sizes=empty,
+            mixed=bytes(1),
+            holders=array("i"),
+            sums=empty[:],
+            alone_bytes=one[:],
+        )
     repeated = [pa.repeat(pa.scalar(at, pa.int64()), count) for at, count in enumerate(rows)]
     table = pa.table({"number": numbers, "owner": pa.chunked_array(repeated, pa.int64()), "size": sizes})
     by_number = table.group_by("number").aggregate([("owner", "count"), ("owner", "sum"), ("size", "min")])

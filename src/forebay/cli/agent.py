@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +13,16 @@ import typer
 from forebay.cli.call import Call
 from forebay.cli.command import command
 from forebay.cli.log import begin_serving
+from forebay.cli.serving import Serving, blobs_served
 from forebay.cli.stopping import when_told_to_stop
 from forebay.cli.table import say
 from forebay.cli.words import size
+from forebay.settings import parse_address
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from forebay.client.session import Session
 
 SiteName = Annotated[
     str | None, typer.Option("--site", metavar="NAME", help="The site it is of. Default: the setting site.")
@@ -27,6 +33,13 @@ Capacity = Annotated[
 ]
 Labels = Annotated[str | None, typer.Option(metavar="A=B,...", help="Its labels: gpu-type=a100,cloud=azure")]
 Engine = Annotated[str | None, typer.Option(metavar="process|slurm", help="What starts its runs.")]
+Serve = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Serve the volume's files to other sites there; port 0: any.")
+]
+ServeUrl = Annotated[str | None, typer.Option(metavar="URL", help="Where they reach that, if not there.")]
+TlsCert = Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate for it, with its chain (PEM).")]
+TlsKey = Annotated[Path | None, typer.Option(metavar="FILE", help="Its key (PEM).")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Serve without TLS: a proxy in front of it speaks that.")]
 Drain = Annotated[bool, typer.Option("--drain", help="When told to end, wait until all runs have ended.")]
 
 
@@ -41,6 +54,7 @@ class Tending:
     cpus: int
     memory_bytes: int
     labels: str
+    served_at: str
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,6 +64,7 @@ def add_to(app: typer.Typer) -> None:
         "agent",
         example="""
 forebay agent --site dgx --volume /mnt/cache
+forebay agent --site aks --serve 0.0.0.0:8766 --tls-cert site.pem --tls-key site.key
 forebay agent --site aks --labels gpu-type=a100,cloud=azure --drain
 forebay agent --site cluster --engine slurm --capacity gpus=16,cpus=512,memory=4TB""",
         gives="forebay.cli.agent:Tending",
@@ -62,20 +77,31 @@ def agent(
     capacity: Capacity = None,
     labels: Labels = None,
     engine: Engine = None,
+    serve: Serve = None,
+    serve_url: ServeUrl = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    insecure: Insecure = False,
     drain: Drain = False,
 ) -> None:
     """Look after one site for the hub.
 
     It fills, evicts, verifies and starts runs there, as the hub orders. It ends at Ctrl-C or SIGTERM, with exit code 0.
     Runs go on for as long as the hub's hold lasts: an agent that is started again before takes them up. A second signal
-    ends it at once. Exit code 5: another agent has the site.
+    ends it at once. Exit code 5: another agent has the site. With --serve, other sites fill from its volume where it is
+    nearer than the lake.
     """
     begin_serving()
     from forebay.client.agent.agent import site_agent
     from forebay.client.session import Session
 
-    given = {"site": site, "site_capacity": capacity, "site_labels": labels, "site_engine": engine}
-    with Session.start({**call.flags, **given}) as session, site_agent(session) as its:
+    given: dict[str, object] = {"site": site, "site_capacity": capacity, "site_labels": labels, "site_engine": engine}
+    given |= {"site_serve": serve, "site_serve_url": serve_url, "site_tls_cert": tls_cert, "site_tls_key": tls_key}
+    with (
+        Session.start({**call.flags, **given}) as session,
+        site_agent(session) as its,
+        _served(session, insecure=insecure) as served_at,
+    ):
         has = its.hello
         told = Tending(
             site=has.site,
@@ -85,13 +111,36 @@ def agent(
             cpus=has.cpus,
             memory_bytes=has.memory_bytes,
             labels=has.labels,
+            served_at=served_at,
         )
         call.show(told, ids=[told.site], human=lambda out: show(out, told))
         with when_told_to_stop(its.drain if drain else its.pause):
             its.run()
 
 
+@contextmanager
+def _served(session: Session, *, insecure: bool) -> Iterator[str]:
+    """The volume, where that is wished; the address by which other sites reach it, "" where none do."""
+    settings = session.settings
+    if not settings.site_serve:
+        yield ""
+        return
+    host, port = parse_address(settings.site_serve)
+    serving = Serving(
+        host=host,
+        port=port,
+        url=settings.site_serve_url,
+        certificate=settings.site_tls_cert,
+        key=settings.site_tls_key,
+        insecure=insecure,
+    )
+    with blobs_served(session, serving) as url:
+        yield url
+
+
 def show(out: Console, told: Tending) -> None:
     """In words."""
     has = f"{told.gpus} GPUs, {told.cpus} CPUs, {size(told.memory_bytes)} of memory"
     say(out, f"The agent of {told.site} looks after {told.volume}, with {has} ({told.engine})")
+    if told.served_at:
+        say(out, f"Other sites may fill from it at {told.served_at}")

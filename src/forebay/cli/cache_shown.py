@@ -92,6 +92,9 @@ def print_replicas(out: Console, root: Path, replicas: list[Replica], now: float
         for item in replicas
     ]
     print_table(out, columns, rows)
+    damaged = [item.ref for item in replicas if item.state.value == "damaged"]
+    if damaged:
+        say(out, f"What is damaged can't be opened until it is filled again: forebay cache why {damaged[0]}")
 
 
 def _kept_by(item: Replica) -> str:
@@ -196,6 +199,7 @@ def print_recovered(out: Console, done: Recovered, *, dry_run: bool) -> None:
     repairs = done.repairs
     blobs = sum(len(digests) for digests in repairs.orphan_blobs.values())
     found: list[tuple[str, Any]] = [
+        ("lost with the volume, now damaged", ", ".join(done.lost)),
         ("taken up", ", ".join(tree.ref for tree in repairs.adopt)),
         ("put back into the catalog", ", ".join(done.restored)),
         ("records without files, dropped", ", ".join(item.ref for item in repairs.forget)),

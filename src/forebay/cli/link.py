@@ -10,14 +10,13 @@ import typer
 
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
+from forebay.cli.serving import Serving, blobs_served
 from forebay.cli.table import keep, number, print_table, say
 from forebay.cli.words import ago, parse_option, size
 from forebay.errors import InputError
 from forebay.settings import parse_duration, parse_price, parse_rate
 
 if TYPE_CHECKING:
-    import ssl
-
     from rich.console import Console
 
     from forebay.wire.links import LinkRecord
@@ -122,33 +121,17 @@ def serve(
     import signal
     import threading
 
-    from forebay.hub.serve import Address
-    from forebay.sites.serving import serving_blobs
-
-    Address(host=host, port=port, certificate=tls_cert, key=tls_key, insecure=insecure).check()
     session, told = call.session, threading.Event()
     before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    cache, tls = session.cache, _context(tls_cert, tls_key)
+    serving = Serving(host=host, port=port, url=url, certificate=tls_cert, key=tls_key, insecure=insecure)
     try:
-        with serving_blobs(
-            session.hub, cache.layout, cache.volume_id, (host, port), session.clock, url=url, tls=tls
-        ) as server:
-            served = BlobsServed(url=url or server.url, volume_id=cache.volume_id)
+        with blobs_served(session, serving) as reached:
+            served = BlobsServed(url=reached, volume_id=session.cache.volume_id)
             call.show(served, ids=[served.url], human=lambda out: say(out, f"The volume is served at {served.url}"))
             told.wait()
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)
-
-
-def _context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    import ssl
-
-    if certificate is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    return context
 
 
 def _print(out: Console, links: list[LinkRecord], now: float) -> None:

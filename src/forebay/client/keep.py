@@ -103,7 +103,11 @@ def _reason(replica: Replica | None, decision: Decision | None, last: CacheEvent
     if replica is None:
         return _why_absent(last)
     # Of these two a decision repeats the state, which stands beside the reason.
-    if replica.state is ReplicaState.FILLING or decision is None or decision.rule in (Rule.DAMAGED, Rule.BUSY):
+    if (
+        replica.state is ReplicaState.FILLING
+        or decision is None
+        or decision.rule in (Rule.DAMAGED, Rule.LOST, Rule.BUSY)
+    ):
         return replica.reason
     return f"{decision.reason}; {_GOES}" if decision.evict else decision.reason
 
@@ -122,8 +126,10 @@ def _todo(version: Version, replica: Replica | None, decision: Decision | None, 
     ref = quote(version.ref)
     if replica is None and last is not None and last.event == "fill-failed":
         return f"when that is mended: forebay cache warm {ref}"
-    if replica is None or replica.state is ReplicaState.DAMAGED:
+    if replica is None:
         return f"bring it here: forebay cache warm {ref}"
+    if replica.state is ReplicaState.DAMAGED:
+        return f"bring it here anew: forebay cache warm {ref}; or let it go: forebay cache evict {ref}"
     if replica.pinned_by:
         return f"unpin it: forebay cache unpin {ref}"
     if replica.state is ReplicaState.READY and decision is not None and decision.evict:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+
 from forebay.cache.recover import Recovered
+from forebay.cache.repair import plan_loss
 from forebay.cache.volume import open_volume, take_over
 from forebay.client.session import Session
 from forebay.errors import ConflictError, UnavailableError
 from forebay.fsio import Disk
+from forebay.wire.hub import Hub
+
+_LOST = "its volume was lost (recover --force)"
 
 
 def mend(session: Session, *, dry_run: bool = False, force: bool = False, adopt: bool = False) -> Recovered:
@@ -14,6 +21,7 @@ def mend(session: Session, *, dry_run: bool = False, force: bool = False, adopt:
 
     DamagedError `brake`; what opening the volume raises.
     """
+    lost: list[str] = []
     try:
         cache = session.cache
     except ConflictError as error:
@@ -24,21 +32,38 @@ def mend(session: Session, *, dry_run: bool = False, force: bool = False, adopt:
     except UnavailableError as error:
         if error.kind != "volume-away" or not force or dry_run:
             raise
-        _give_up_volume(session)
+        lost = _give_up_volume(session)
         cache = session.cache
-    return cache.recover(force=force, dry_run=dry_run)
+    return replace(cache.recover(force=force, dry_run=dry_run), lost=lost)
 
 
-def _give_up_volume(session: Session) -> None:
-    """The folder of a known volume is empty for good: a new volume begins there, and the old one's records go."""
+def _give_up_volume(session: Session) -> list[str]:
+    """The folder of a known volume is empty for good: the volume begins anew there.
+
+    What was ready is damaged now; pins, quotas and history stay. Should the old disk come back, recover adopts it.
+    """
     root = session.settings.volume_root.absolute()
     lost = session.hub.volumes.at(str(root), session.host)
-    open_volume(root, session.hub.owner, Disk(), now=session.clock.now())
     if lost is None:
-        return
+        open_volume(root, session.hub.owner, Disk(), now=session.clock.now())
+        return []
     for fill in session.hub.fills.open_fills(lost.volume_id):
         session.hub.fills.abandon(fill.fill_id)
-    for replica in session.hub.replicas.all(lost.volume_id):
-        version = session.hub.catalog.resolve(replica.ref)
-        session.hub.replicas.forget(lost.volume_id, version, "its volume was lost (recover --force)")
-    session.hub.volumes.set_used_bytes(lost.volume_id, 0)
+    # Nothing is given up where no volume can begin.
+    open_volume(root, session.hub.owner, Disk(), now=session.clock.now(), volume_id=lost.volume_id)
+    return _give_up_records(session.hub, lost.volume_id)
+
+
+def _give_up_records(hub: Hub, volume_id: str) -> list[str]:
+    """The refs that are damaged now. What somebody fills anew meanwhile is left alone."""
+    hub.volumes.set_used_bytes(volume_id, 0)
+    loss = plan_loss(hub.replicas.all(volume_id))
+    damaged: list[str] = []
+    for replica in loss.damaged:
+        with suppress(ConflictError):
+            hub.replicas.mark_damaged(volume_id, hub.catalog.resolve(replica.ref), _LOST, token=replica.token)
+            damaged.append(replica.ref)
+    for replica in loss.forget:
+        with suppress(ConflictError):
+            hub.replicas.forget(volume_id, hub.catalog.resolve(replica.ref), _LOST, token=replica.token)
+    return damaged

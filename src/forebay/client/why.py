@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from forebay.catalog.names import did_you_mean
 from forebay.errors import InputError, NotFoundError
-from forebay.wire.cache import Replica
+from forebay.wire.cache import Replica, ReplicaState
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 from forebay.wire.runs import Run, RunQuery
@@ -122,7 +123,14 @@ def _of_replica(version: Version, record: SiteRecord, replica: Replica | None) -
         reason=replica.reason,
         since=replica.since,
         attempts=replica.attempts,
+        unblock=_mends(version.ref) if replica.state is ReplicaState.DAMAGED else "",
     )
+
+
+def _mends(ref: str) -> str:
+    named = quote(ref)
+    there = f"forebay cache warm {named}, forebay cache evict {named}, or forebay cache recover if its files are back"
+    return f"the next run that wants it there; or there: {there}"
 
 
 def _nothing(hub: Hub, thing: str) -> NotFoundError:

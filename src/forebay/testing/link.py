@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ _DEVICE = "fblink"
 _PIPE_BYTES = 1 << 20
 
 
-_numbers = itertools.count()
+_numbers, _nets = itertools.count(), itertools.count()
 
 
 class LinkMissingError(RuntimeError):
@@ -56,10 +56,14 @@ FARTHEST = Shape(rate_bits_s=200_000_000, round_trip_s=0.080)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """`prefix` runs a command on the far side, where this machine's side is `host`. The command sees our mounts."""
+    """`prefix` runs a command on the far side, where this machine's side is `host`. The command sees our mounts.
+
+    From here the far side is `inside`.
+    """
 
     namespace: str
     host: str
+    inside: str
     carrier: int
 
     @property
@@ -71,20 +75,20 @@ class Link:
     def open(cls, *ports: int, shape: Shape = FAR) -> Iterator[Link]:
         """A link to these ports of 127.0.0.1, at the same ports of `host`; LinkMissingError."""
         _refuse_without_rights()
-        number = next(_numbers)
-        namespace = f"forebay-link-{os.getpid()}-{number}"
-        net = f"10.{213 + number % 40}.{os.getpid() % 250}"
+        namespace = f"forebay-link-{os.getpid()}-{next(_numbers)}"
         _ip("netns", "add", namespace)
         try:
             _ip("-n", namespace, "link", "set", "lo", "up")
-            with contextlib.ExitStack() as stack:
-                shaped = (str(shape.rate_bits_s), str(shape.round_trip_s))
-                carrier = stack.enter_context(_running("carry", namespace, net, *shaped))
-                for port in ports:
-                    stack.enter_context(_running("relay", f"{net}.1", str(port)))
-                yield cls(namespace=namespace, host=f"{net}.1", carrier=carrier)
+            with _way(namespace, ports, shape) as (net, carrier):
+                yield cls(namespace=namespace, host=f"{net}.1", inside=f"{net}.2", carrier=carrier)
         finally:
             _ip("netns", "delete", namespace)
+
+    @contextlib.contextmanager
+    def beside(self, *ports: int, shape: Shape) -> Iterator[str]:
+        """Another way from the far side to these ports, of a shape of its own: the `host` at whose end they are."""
+        with _way(self.namespace, ports, shape) as (net, _):
+            yield f"{net}.1"
 
     def cut(self) -> None:
         """No packet passes any more, and nobody is told."""
@@ -93,6 +97,18 @@ class Link:
     def mend(self) -> None:
         """They pass again, but for those that were too many to wait."""
         os.kill(self.carrier, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def _way(namespace: str, ports: Sequence[int], shape: Shape) -> Iterator[tuple[str, int]]:
+    """The first three numbers of its addresses, ours ends in 1 and the far one in 2; and who carries its packets."""
+    net = f"10.{213 + next(_nets) % 40}.{os.getpid() % 250}"
+    shaped = (str(shape.rate_bits_s), str(shape.round_trip_s))
+    with contextlib.ExitStack() as stack:
+        carrier = stack.enter_context(_running("carry", namespace, net, *shaped))
+        for port in ports:
+            stack.enter_context(_running("relay", f"{net}.1", str(port)))
+        yield net, carrier
 
 
 def _refuse_without_rights() -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,8 @@ from forebay.client.keep import explain
 from forebay.client.mend import mend
 from forebay.client.opened import open_version
 from forebay.client.session import Session
-from forebay.errors import CapacityError, DamagedError
-from forebay.fsio import used_bytes_below
+from forebay.errors import CapacityError, ConflictError, DamagedError, UnavailableError
+from forebay.fsio import Disk, used_bytes_below
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import Version
 from tests.integration.cache.stage import Stage, assert_mended, contents, until
@@ -197,6 +198,63 @@ def test_BRAKE_force_gives_up_what_is_gone(stage: Stage) -> None:
     assert session.cache.volume().used_bytes == 0
     for version in versions:
         assert contents(session.warm(version, "test").path) == {"part-0": version.dataset.encode() * 1000}
+    assert_mended(session)
+
+
+def _lose(stage: Stage, session: Session) -> Path:
+    """Another, empty disk is mounted where the volume was; where the old one's files are now."""
+    session.close()
+    return stage.volume.rename(stage.root / "lost")
+
+
+def test_what_was_on_a_lost_volume_is_damaged_until_it_comes_again_or_is_let_go(stage: Stage) -> None:
+    session, (clicks, views, users) = _three(stage)
+    volume_id = session.cache.volume_id
+    session.hub.replicas.pin(volume_id, users, "ada", "the paper", 0.0)
+    _lose(stage, session)
+    with pytest.raises(UnavailableError) as away:
+        mend(stage.session())
+    assert away.value.kind == "volume-away"
+    stage.volume.mkdir()
+    (stage.volume / "photos").touch()
+    with pytest.raises(ConflictError) as foreign:
+        mend(stage.session(), force=True)
+    assert foreign.value.kind == "volume-not-empty", "it is somebody else's folder, and nothing is given up"
+    assert {item.state for item in stage.session().hub.replicas.all(volume_id)} == {ReplicaState.READY}
+    (stage.volume / "photos").unlink()
+    session = stage.session()
+
+    assert mend(session, force=True).lost == [clicks.ref, users.ref, views.ref]
+
+    assert session.cache.volume_id == volume_id
+    assert session.cache.sweep() == [], "it takes no room"
+    assert {item.state for item in session.cache.replicas()} == {ReplicaState.DAMAGED}
+    told = explain(session, clicks)
+    assert told.reason == "its volume was lost (recover --force)"
+    assert f"forebay cache warm {clicks.ref}" in told.todo
+    assert f"forebay cache evict {clicks.ref}" in told.todo
+    assert session.warm(clicks, "test").moved_bytes == clicks.size_bytes
+    assert _evict(session, views).error is None
+    left = {item.ref: item for item in session.cache.replicas()}
+    assert {ref: item.state for ref, item in left.items()} == {
+        clicks.ref: ReplicaState.READY,
+        users.ref: ReplicaState.DAMAGED,
+    }
+    assert left[users.ref].pinned_by == "ada", "what somebody keeps is still to be kept"
+    assert_mended(session)
+
+
+def test_a_volume_that_was_given_up_and_is_back_after_all_is_taken_up_as_it_is(stage: Stage) -> None:
+    session, versions = _three(stage)
+    lost = _lose(stage, session)
+    session = stage.session()
+    mend(session, force=True)
+    session.close()
+    assert not Disk().remove_tree(stage.volume)
+    lost.rename(stage.volume)
+    session = stage.session()
+    assert {tree.ref for tree in mend(session).repairs.adopt} == {version.ref for version in versions}
+    assert all(session.warm(version, "test").moved_bytes == 0 for version in versions)
     assert_mended(session)
 
 

@@ -364,3 +364,23 @@ def test_two_that_share_all_go_together_when_nothing_else_is_left() -> None:
     assert [item.frees_bytes for item in decisions.going] == [0, 100]
     assert decisions[:1] == decisions.going[:1]
     assert decisions.of("clicks@v3") is None
+
+
+def test_what_was_lost_stays_noted_until_it_is_stale_or_pinned_or_leased() -> None:
+    lost = replace(REPLICA, state=ReplicaState.DAMAGED, reason="its volume was lost", last_used_at=NOW - DAY)
+    cases = {
+        Rule.LOST: lost,
+        Rule.DAMAGED: replace(lost, last_used_at=NOW - 8 * DAY),
+        Rule.PINNED: replace(lost, pinned_by="ada"),
+        Rule.IN_USE: replace(lost, leases=1),
+    }
+    for rule, replica in cases.items():
+        found = columns([Candidate(replica=replica, alone_bytes=0)])
+        some, none = (
+            decide(replace(found, lost=refs), Policy(), used_bytes=0, limit_bytes=1, missing_bytes=1, now=NOW)[0]
+            for refs in (frozenset({replica.ref}), frozenset[str]())
+        )
+        assert (some.rule, some.evict) == (rule, rule is Rule.DAMAGED)
+        assert none.rule is (Rule.DAMAGED if rule is Rule.LOST else rule), "with files there it goes at once"
+        if rule is Rule.LOST:
+            assert some.reason == "its volume was lost; nothing of it is here that could go"

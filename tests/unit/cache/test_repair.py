@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.cache.repair import BlobsFound, Repairs, TreeFound, plan_repairs
+from forebay.cache.repair import BlobsFound, Repairs, TreeFound, plan_loss, plan_repairs
 from forebay.wire.cache import OpenFill, Progress, Replica, ReplicaState
 from tests.unit.cache.test_place import completed
 from tests.unit.cache.test_policy import NOW, REPLICA
@@ -115,6 +116,29 @@ def test_BRAKE_more_than_five_in_a_hundred_stops(lost: int, damaged: int, orphan
     repairs = plan(MANY, trees)
     assert (len(repairs.forget), len(repairs.damaged), len(repairs.orphan_trees)) == (lost, damaged, orphaned)
     assert bool(repairs.brake) == (lost + damaged + orphaned > 0.05 * (100 + orphaned))
+
+
+@pytest.mark.parametrize(
+    ("state", "becomes"),
+    [
+        (ReplicaState.READY, "damaged"),
+        (ReplicaState.DAMAGED, "as it was"),
+        (ReplicaState.FILLING, "forgotten"),
+        (ReplicaState.EVICTING, "forgotten"),
+    ],
+)
+def test_what_was_ready_on_a_lost_volume_is_damaged_and_what_was_on_its_way_is_forgotten(
+    state: ReplicaState, becomes: str
+) -> None:
+    one = replica(1, state)
+    loss = plan_loss([one])
+    assert (loss.damaged == (one,), loss.forget == (one,)) == (becomes == "damaged", becomes == "forgotten")
+
+
+def test_a_lost_replica_waits_and_is_adopted_where_its_tree_is_back() -> None:
+    lost = replica(1, ReplicaState.DAMAGED)
+    assert plan([lost], []) == plan([], [])
+    assert [found.ref for found in plan([lost], [tree(1)]).adopt] == [lost.ref]
 
 
 def test_a_ready_replica_without_its_marker_is_damaged_not_lost() -> None:
