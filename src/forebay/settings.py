@@ -237,6 +237,9 @@ class Settings:
     high_mark: float = field(default=0.9, metadata=_is("Eviction starts above this share of the limit", _share))
     low_mark: float = field(default=0.8, metadata=_is("and stops below this one", _share))
     read_price: str = field(default="", metadata=_is("Price of a GB read: 0.09 USD", _checked(parse_price)))
+    retention_grace: str = field(
+        default="7d", metadata=_is("Replicas of retired versions stay so long", _checked(_lasting))
+    )
     streams: int = field(default=64, metadata=_is("At most so many streams from a lake", _count(1, 256)))
     wait_per_money: str = field(
         default="1h", metadata=_is("A fill waits so long rather than pay one more", _checked(parse_duration))
@@ -298,6 +301,10 @@ class Settings:
     @property
     def site_hold_s(self) -> float:
         return parse_duration(self.site_hold) or 0.0
+
+    @property
+    def retention_grace_s(self) -> float:
+        return parse_duration(self.retention_grace) or 0.0
 
     @property
     def price(self) -> Price | None:

@@ -77,6 +77,7 @@ class TeamQuota:
 class Rule(StrEnum):
     """Why a replica goes or stays."""
 
+    RETIRED = "retired"
     STALE = "stale"
     SPACE = "space"
     QUOTA = "quota"
@@ -91,7 +92,7 @@ class Rule(StrEnum):
     BUSY = "busy"
 
 
-_GOING = frozenset((Rule.STALE, Rule.DAMAGED, Rule.INTERRUPTED, Rule.SPACE, Rule.QUOTA, Rule.ASKED))
+_GOING = frozenset((Rule.RETIRED, Rule.STALE, Rule.DAMAGED, Rule.INTERRUPTED, Rule.SPACE, Rule.QUOTA, Rule.ASKED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +237,9 @@ def _judge(
             rules[index] = in_use
         elif replica.pinned_by:
             rules[index] = pinned
+        elif replica.release_at and now >= replica.release_at:
+            rules[index] = Rule.RETIRED
+            due_at.append(index)
         elif now - replica.since < grace_s:
             rules[index] = grace
         elif idle_s > (site_s if own_s is None else own_s or math.inf):
@@ -382,6 +386,8 @@ def _reason(replica: Replica, rule: Rule, policy: Policy, now: float) -> str:
             return f"damaged: {replica.reason}"
         case Rule.LOST:
             return f"{replica.reason}; nothing of it is here that could go"
+        case Rule.RETIRED:
+            return f"its version is retired, and was to go {_days(now - replica.release_at)} ago"
         case Rule.BUSY:
             return f"it is {replica.state}: {replica.reason}"
         case Rule.IN_USE:

@@ -21,6 +21,8 @@ from forebay.wire.catalog import Dataset, MadeBy, ParentVersion, Version, Versio
 _EXISTS = t.dataset.c.removed_at == 0
 WHOLE = t.version.c.subset == ""
 """What tells a version from its declared subsets, which share its number."""
+LIVE = t.version.c.retired_at == 0
+"""What tells a version from a retired one."""
 _ORIGIN, _ORIGIN_DATASET = t.version.alias(), t.dataset.alias()
 
 _VERSIONS = (
@@ -51,7 +53,7 @@ _NUMBERED = sa.select(t.version.c.version_id).where(
 )
 _NEWEST = (
     sa.select(t.version.c.version_id)
-    .where(t.version.c.dataset_id == sa.bindparam("dataset_id"), WHOLE)
+    .where(t.version.c.dataset_id == sa.bindparam("dataset_id"), WHOLE, LIVE)
     .order_by(t.version.c.number.desc())
     .limit(1)
 )
@@ -70,7 +72,7 @@ def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[D
             sa.func.count().label("versions"),
             sa.func.max(t.version.c.number).label("latest"),
         )
-        .where(WHOLE)
+        .where(WHOLE, LIVE)
         .group_by(t.version.c.dataset_id)
         .subquery()
     )
@@ -182,7 +184,7 @@ def _newest(connection: Connection, dataset: int, name: str) -> int:
         raise NotFoundError(
             "version-not-found",
             f"The dataset {name!r} has no versions.",
-            todo=f"forebay dataset register {name} URL adds one.",
+            todo=f"forebay dataset register {name} URL adds one; forebay dataset show {name} --all has retired ones.",
         )
     return int(found)
 
@@ -202,11 +204,11 @@ def _tagged(connection: Connection, dataset: int, ref: TagRef) -> int:
 
 
 def _digested(connection: Connection, dataset: int, ref: DigestRef) -> int:
-    """The newest version of the one manifest whose digest begins so."""
+    """The newest version of the one manifest whose digest begins so; a retired one only where there is no other."""
     matches = connection.execute(
         sa.select(t.version.c.version_id, t.version.c.number, t.version.c.manifest_digest)
         .where(t.version.c.dataset_id == dataset, t.version.c.manifest_digest.startswith(ref.prefix), WHOLE)
-        .order_by(t.version.c.number.desc())
+        .order_by(sa.case((LIVE, 0), else_=1), t.version.c.number.desc())
     ).all()
     if not matches:
         raise NotFoundError(
@@ -258,6 +260,10 @@ def _version(row: Any, parents: list[ParentVersion], tags: list[str]) -> Version
         tags=tuple(tags),
         subset=row.subset,
         selection=row.selection,
+        retired_at=row.retired_at,
+        retired_by=row.retired_by,
+        retired_reason=row.retired_reason,
+        release_at=row.release_at,
     )
 
 

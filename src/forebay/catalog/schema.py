@@ -73,8 +73,26 @@ version = Table(
     Column("made_by_command", Text, nullable=False),
     Column("made_by_code", Text, nullable=False),
     Column("made_by_parameters", Text, nullable=False),
+    # A retired version and its subsets have the same marks; 0 and "" on all others.
+    Column("retired_at", Float, nullable=False, server_default="0"),
+    Column("release_at", Float, nullable=False, server_default="0"),  # from then on its replicas go
+    Column("restored_at", Float, nullable=False, server_default="0"),  # when it was last brought back
+    Column("retired_by", String(NAME_LENGTH), nullable=False, server_default=""),
+    Column("retired_reason", Text, nullable=False, server_default=""),
     UniqueConstraint("dataset_id", "number", "subset"),
     Index(None, "manifest_digest"),
+)
+
+# Which versions of a dataset are kept (NULL: by that rule none is); `checked_at` is when a hub last looked.
+retention = Table(
+    "retention",
+    metadata,
+    Column("dataset_id", ForeignKey("dataset.dataset_id"), primary_key=True),
+    Column("keep_last", Integer, nullable=True),
+    Column("keep_days", Float, nullable=True),
+    Column("set_by", String(NAME_LENGTH), nullable=False),
+    Column("set_at", Float, nullable=False),
+    Column("checked_at", Float, nullable=False),
 )
 
 # What was learned about a manifest: at most one seal, replaced only by one that knows more.
@@ -280,6 +298,7 @@ use = Table(
     Column("peer_bytes", BigInteger, nullable=False, server_default="0"),
     Column("seconds_saved", Float, nullable=False),  # below 0 for what a fill took
     Index(None, "volume_id"),
+    Index(None, "dataset", "at"),
 )
 
 hub_user = Table(

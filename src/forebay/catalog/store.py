@@ -6,6 +6,7 @@ Invariant: IMMUTABLE.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from forebay.catalog.engine import reading, writing
 from forebay.catalog.lake_url import check_lake_url
 from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name, parse_ref
-from forebay.catalog.records import WHOLE, dataset_id, find_version, list_datasets, load_versions, version_id
+from forebay.catalog.records import LIVE, WHOLE, dataset_id, find_version, list_datasets, load_versions, version_id
 from forebay.catalog.seal import Seal, merge
 from forebay.catalog.shared_files import SharedFiles
 from forebay.clock import Clock
@@ -28,6 +29,9 @@ from forebay.wire.catalog import DEFAULT_GROUP, AddedVersion, Dataset, Lineage, 
 
 class CatalogStore:
     """A catalog. `engine` has been migrated; `files` is its folder; `group` is the access group of new datasets."""
+
+    on_added: Callable[[str], object] = staticmethod(bool)
+    """Called with the dataset of every version that was added, when it is there."""
 
     def __init__(self, engine: Engine, files: Path, clock: Clock, group: str = DEFAULT_GROUP) -> None:
         self._engine = engine
@@ -43,9 +47,10 @@ class CatalogStore:
         with reading(self._engine) as connection:
             return list_datasets(connection, t.dataset.c.dataset_id == dataset_id(connection, name))[0]
 
-    def versions(self, name: str) -> list[Version]:
+    def versions(self, name: str, *, retired: bool = False) -> list[Version]:
         with reading(self._engine) as connection:
-            return load_versions(connection, t.version.c.dataset_id == dataset_id(connection, name), WHOLE)
+            here = (t.version.c.dataset_id == dataset_id(connection, name), WHOLE)
+            return load_versions(connection, *here) if retired else load_versions(connection, *here, LIVE)
 
     def resolve(self, ref: str) -> Version:
         parsed = parse_ref(ref)
@@ -83,9 +88,11 @@ class CatalogStore:
         seal = self._inherited(new)
         with writing(self._engine) as connection:
             added = versions.add(connection, new, facts, group=self._group, now=self._clock.now())
-            if seal is None or not added.created or not self._record(connection, seal, None):
-                return added
-            return AddedVersion(version=_again(connection, added.version), created=True)
+            if seal is not None and added.created and self._record(connection, seal, None):
+                added = AddedVersion(version=_again(connection, added.version), created=True)
+        if added.created:
+            self.on_added(new.dataset)
+        return added
 
     def restore_version(self, new: NewVersion, number: int) -> Version:
         facts = self._checked(new)

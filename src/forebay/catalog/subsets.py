@@ -15,7 +15,8 @@ from forebay.catalog import schema as t
 from forebay.catalog.canonical import DIGEST_TYPE
 from forebay.catalog.identity import Column
 from forebay.catalog.manifest import Manifest, ManifestFacts
-from forebay.catalog.records import WHOLE, load_versions, storable, version_id
+from forebay.catalog.records import WHOLE, dataset_id, load_versions, storable, version_id
+from forebay.catalog.retired import hold_live
 from forebay.catalog.seal import Seal
 from forebay.catalog.versions import insert_if_absent
 from forebay.errors import InputError
@@ -26,7 +27,10 @@ _SAME_OBJECT = ("key", "etag", "version_id")
 
 def add(connection: Connection, new: NewSubset, facts: ManifestFacts, *, now: float) -> Version:
     """The subset of this name, made when there is none; its whole must exist. Inside a write transaction."""
+    # The dataset first, as whoever retires a version has it.
+    dataset_id(connection, new.dataset, lock=True)
     whole = version_id(connection, new.dataset, new.number)
+    hold_live(connection, whole)
     row = connection.execute(sa.select(t.version).where(t.version.c.version_id == whole)).mappings().one()
     values = {
         **{name: value for name, value in row.items() if name != "version_id"},

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from forebay.catalog import schema as t
 from forebay.catalog.names import check_tag_name, did_you_mean
 from forebay.catalog.records import dataset_id, storable, version_id
+from forebay.catalog.retired import hold_live
 from forebay.errors import NotFoundError
 from forebay.wire.catalog import TagMove
 
@@ -17,6 +18,7 @@ def move_tag(connection: Connection, dataset: str, tag: str, number: int, *, mov
     check_tag_name(tag)
     owner = dataset_id(connection, dataset, lock=True)
     target = version_id(connection, dataset, number)
+    hold_live(connection, target)
     history = tag_moves(connection, dataset, tag)
     if history and history[0].number == number:
         return history[0]

@@ -11,10 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
+from forebay.catalog import retired
 from forebay.catalog import schema as t
 from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name
-from forebay.catalog.records import WHOLE, dataset_id, load_versions, storable, version_id
+from forebay.catalog.records import LIVE, WHOLE, dataset_id, load_versions, storable, version_id
 from forebay.catalog.upkeep import join_team
 from forebay.errors import ConflictError, InputError
 from forebay.wire.catalog import AddedVersion, NewVersion, ParentVersion, Version
@@ -38,7 +39,9 @@ def restore(
     at = (t.version.c.dataset_id == owner, t.version.c.number == number, t.version.c.subset == new.subset)
     here = load_versions(connection, *at)
     if not here:
-        return _insert(connection, owner, new, facts, number=number, now=now, last_number=max(number, last_number))
+        _insert(connection, owner, new, facts, number=number, now=now, last_number=max(number, last_number))
+        retired.mark_as_whole(connection, owner, number)
+        return load_versions(connection, *at)[0]
     if here[0].manifest_digest != new.manifest_digest:
         raise ConflictError(
             "number-taken",
@@ -49,8 +52,8 @@ def restore(
 
 
 def latest_version(connection: Connection, owner: int) -> Version | None:
-    """The version with the highest number in the dataset of this row."""
-    whole = (t.version.c.dataset_id == owner, WHOLE)
+    """The version with the highest number in the dataset of this row; retired ones do not count."""
+    whole = (t.version.c.dataset_id == owner, WHOLE, LIVE)
     highest = sa.select(sa.func.max(t.version.c.number)).where(*whole).scalar_subquery()
     found = load_versions(connection, *whole, t.version.c.number == highest)
     return found[0] if found else None
@@ -90,6 +93,7 @@ def remove_dataset(connection: Connection, name: str, *, now: float) -> None:
     connection.execute(sa.select(t.version.c.version_id).where(t.version.c.dataset_id == owner).with_for_update())
     _refuse_while_held(connection, name, t.version.c.dataset_id == owner)
     _delete(connection, t.version.c.dataset_id == owner)
+    connection.execute(t.retention.delete().where(t.retention.c.dataset_id == owner))
     connection.execute(sa.update(t.dataset).where(t.dataset.c.dataset_id == owner).values(removed_at=now))
 
 

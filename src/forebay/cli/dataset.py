@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forebay.cli import dataset_policy, tag
+from forebay.cli import dataset_policy, dataset_retention, tag
 from forebay.cli.bars import counter
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
@@ -251,14 +251,16 @@ forebay dataset show criteo
 forebay dataset show criteo@prod""",
     gives={"NAME": "forebay.cli.dataset:DatasetDetails", "REF": "forebay.wire.catalog:Version"},
 )
-def show(call: Call, what: NameOrRef) -> None:
+def show(
+    call: Call, what: NameOrRef, all_: Annotated[bool, typer.Option("--all", help="Retired versions, too.")] = False
+) -> None:
     """Show a dataset with its versions, or one version."""
     catalog = call.session.hub.catalog
     if "@" in what:
         version = catalog.resolve(what)
         call.show(version, ids=[version.ref], human=lambda out: print_version(out, version, call.now))
         return
-    details = DatasetDetails(dataset=catalog.dataset(what), versions=tuple(catalog.versions(what)))
+    details = DatasetDetails(dataset=catalog.dataset(what), versions=tuple(catalog.versions(what, retired=all_)))
     refs = [version.ref for version in details.versions]
     call.show(details, ids=refs, human=lambda out: print_dataset(out, details, call.now))
 
@@ -326,6 +328,7 @@ def diff(
 
 
 tag.add_to(app)
+dataset_retention.add_to(app)
 app.add_typer(dataset_policy.app, name="policy")
 
 
@@ -377,7 +380,7 @@ def rm(call: Call, what: NameOrRef, yes: Yes = False, dry_run: DryRun = False) -
 
     catalog = call.session.hub.catalog
     whole = "@" not in what
-    versions = catalog.versions(what) if whole else [require_whole(catalog.resolve(what))]
+    versions = catalog.versions(what, retired=True) if whole else [require_whole(catalog.resolve(what))]
     planned = plan_removal(call.session, versions)
     named = f"{what} with {count(len(versions), 'version')}" if whole else versions[0].ref
     if dry_run:

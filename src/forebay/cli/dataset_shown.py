@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from forebay.cli.dataset_retention import retired_facts
 from forebay.cli.table import keep, number, print_facts, print_table, print_tree, say, text, wrapped
 from forebay.cli.words import ago, count, goes_after, moment, size
 
@@ -63,7 +64,7 @@ def print_dataset(out: Console, details: DatasetDetails, now: float) -> None:
                 size(version.size_bytes),
                 ago(version.created_at, now),
                 version.created_by,
-                " ".join(version.tags),
+                "(retired)" if version.is_retired else " ".join(version.tags),
                 version.message,
             )
             for version in details.versions
@@ -77,6 +78,7 @@ def print_version(out: Console, version: Version, now: float) -> None:
         out,
         [
             ("version", version.ref),
+            *retired_facts(version),
             ("tags", ", ".join(version.tags)),
             ("message", version.message),
             ("files", f"{version.files:,}"),

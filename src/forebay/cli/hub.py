@@ -85,7 +85,13 @@ def serve(
     door_settings = _door_settings(settings)
     clock = SystemClock()
     terms = SiteTerms.holding(settings.site_hold_s)
-    hub = LocalHub.open(settings.home, settings.database_url, clock, site_terms=terms)
+    hub = LocalHub.open(
+        settings.home,
+        settings.database_url,
+        clock,
+        site_terms=terms,
+        retention_grace_s=settings.retention_grace_s,
+    )
     try:
         access = AccessStore(hub.engine, clock)
         made = access.bootstrap(secret=settings.token)

@@ -67,7 +67,13 @@ class Session:
         from forebay.sites.state import SiteTerms
 
         terms = SiteTerms.holding(settings.site_hold_s)
-        return LocalHub.open(settings.home, settings.database_url, self.clock, site_terms=terms)
+        return LocalHub.open(
+            settings.home,
+            settings.database_url,
+            self.clock,
+            site_terms=terms,
+            retention_grace_s=settings.retention_grace_s,
+        )
 
     @cached_property
     def access(self) -> Access:

@@ -19,6 +19,7 @@ from forebay.cache.health import Act
 from forebay.cache.machine import FillFailed, FillFinished, FillRenewed, FillRequested, Terms, Verdict, is_held, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
+from forebay.catalog.retired import hold_live
 from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import ConflictError, InternalError
@@ -56,6 +57,7 @@ class FillStore:
         with writing(self._engine) as connection:
             token = rows.lock_volume(connection, volume_id, Act.FILL) + 1
             key = rows.version_id(connection, version)
+            hold_live(connection, key)
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
             wish = FillRequested(now=now, hold_seconds=self._hold_seconds, next_token=token, dead_token=dead_token)
             after, verdict = step(facts, wish)

@@ -17,6 +17,7 @@ from forebay.cache.health import Act
 from forebay.cache.machine import LeaseRequested, Terms, Verdict, step
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
+from forebay.catalog.retired import hold_live
 from forebay.clock import Clock
 from forebay.errors import ConflictError
 from forebay.hub import rows
@@ -66,6 +67,7 @@ class LeaseStore:
         with writing(self._engine) as connection:
             rows.lock_volume(connection, volume_id, Act.OPEN)
             key = rows.version_id(connection, version)
+            hold_live(connection, key)
             facts = rows.facts(connection, volume_id, key, now, self._terms.hold_seconds)
             _, verdict = step(facts, LeaseRequested())
             if verdict is not Verdict.DONE:

@@ -16,6 +16,7 @@ from forebay.cache.machine import Terms
 from forebay.catalog import schema as t
 from forebay.catalog.archive import Archive
 from forebay.catalog.engine import migrate, open_engine, reading, writing
+from forebay.catalog.retention import GRACE_S
 from forebay.catalog.shared_files import SharedFiles
 from forebay.catalog.store import CatalogStore
 from forebay.catalog.versions import insert_if_absent
@@ -27,6 +28,7 @@ from forebay.hub.fills import FillStore
 from forebay.hub.leases import LeaseStore
 from forebay.hub.links import LinkStore
 from forebay.hub.replicas import ReplicaStore
+from forebay.hub.retention import RetentionStore
 from forebay.hub.revisions import RevisionStore
 from forebay.hub.runs import RunStore
 from forebay.hub.scheduler import Scheduler
@@ -50,10 +52,13 @@ class LocalHub:
         clock: Clock,
         terms: Terms,
         site_terms: SiteTerms | None = None,
+        retention_grace_s: float = GRACE_S,
     ) -> None:
         self.engine = engine
         self.owner = owner
         self.catalog = CatalogStore(engine, files, clock)
+        self.retention = RetentionStore(engine, clock, retention_grace_s)
+        self.catalog.on_added = self.retention.tend
         self.volumes = VolumeStore(engine, clock)
         self.fills = FillStore(engine, clock, terms)
         self.leases = LeaseStore(engine, clock, terms)
@@ -63,6 +68,7 @@ class LocalHub:
         archive = Archive(files, shared=SharedFiles.of(engine))
         shared = SharedBytes(archive)
         self.scheduler = Scheduler(engine, clock, of_sites, terms, changes, shared)
+        self.scheduler.chores.append(self.retention.tend_due)
         self.sites = SiteStore(engine, clock, of_sites, changes, self.scheduler.poke)
         self.revisions: Revisions = RevisionStore(engine)
         self.runs = RunStore(engine, archive, clock, of_sites, terms, changes, shared, self.scheduler.poke)
@@ -75,6 +81,7 @@ class LocalHub:
         clock: Clock,
         terms: Terms | None = None,
         site_terms: SiteTerms | None = None,
+        retention_grace_s: float = GRACE_S,
     ) -> LocalHub:
         """The hub of a home folder, made and migrated when it is not there yet.
 
@@ -91,7 +98,8 @@ class LocalHub:
             ) from error
         engine = open_engine(database_url)
         migrate(engine)
-        return cls(engine, home, _shared_owner(engine, owner), clock, terms or Terms(), site_terms)
+        owner = _shared_owner(engine, owner)
+        return cls(engine, home, owner, clock, terms or Terms(), site_terms, retention_grace_s)
 
     def close(self) -> None:
         self.scheduler.close()

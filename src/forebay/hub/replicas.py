@@ -23,6 +23,7 @@ from forebay.cache.machine import (
 )
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
+from forebay.catalog.retired import hold_live
 from forebay.clock import Clock
 from forebay.errors import ConflictError, NotFoundError
 from forebay.hub import rows
@@ -50,7 +51,7 @@ class ReplicaStore:
         return found[0] if found and found[0].state is not ReplicaState.ABSENT else None
 
     def pin(self, volume_id: str, version: Version, by: str, reason: str, until: float) -> Replica:
-        return self._change(volume_id, version, pinned_by=by, pin_reason=reason, pin_until=until)
+        return self._change(volume_id, version, of_live=True, pinned_by=by, pin_reason=reason, pin_until=until)
 
     def unpin(self, volume_id: str, version: Version) -> Replica:
         return self._change(volume_id, version, pinned_by="", pin_reason="", pin_until=0.0)
@@ -145,10 +146,12 @@ class ReplicaStore:
             rows.clear(connection, volume_id, key)
             rows.record(connection, volume_id, version.ref, "forgotten", reason, version.size_bytes, now)
 
-    def _change(self, volume_id: str, version: Version, **values: str | float) -> Replica:
+    def _change(self, volume_id: str, version: Version, *, of_live: bool = False, **values: str | float) -> Replica:
         with writing(self._engine) as connection:
             rows.lock_volume(connection, volume_id)
             key = rows.version_id(connection, version)
+            if of_live:
+                hold_live(connection, key)
             here = sa.and_(t.replica.c.volume_id == volume_id, t.replica.c.version_id == key)
             state = connection.execute(sa.select(t.replica.c.state).where(here)).scalar()
             if state == ReplicaState.EVICTING:

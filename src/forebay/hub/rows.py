@@ -51,6 +51,7 @@ def _replicas() -> sa.Select[Any]:
             t.version.c.manifest_digest,
             t.version.c.files,
             t.version.c.size_bytes,
+            t.version.c.release_at,
             sa.func.coalesce(leases.c.leases, 0).label("leases"),
         )
         .join(t.version, t.version.c.version_id == t.replica.c.version_id)
@@ -240,6 +241,7 @@ def _replica(row: Any, now: float) -> Replica:
         fill_bytes=row["fill_bytes"],
         team=row["team"],
         stale_after_s=row["stale_after_s"],
+        release_at=row["release_at"],
     )
 
 

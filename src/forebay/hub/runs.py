@@ -17,6 +17,7 @@ from forebay.catalog.archive import Archive
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.names import parse_ref
 from forebay.catalog.records import find_version, storable
+from forebay.catalog.retired import hold_refs, retired
 from forebay.clock import Clock
 from forebay.errors import ConflictError, InputError, NotFoundError
 from forebay.hub import run_facts, run_logs, run_rows, site_rows, task_rows
@@ -65,6 +66,7 @@ class RunStore:
         run_id = uuid.uuid4().hex
         with writing(self._engine) as connection:
             resolved = _resolved(connection, new)
+            hold_refs(connection, [use.ref for use in resolved.data])
             run_rows.insert(connection, machine.begin(run_id, resolved, self._clock.now()))
         self._poke()
         return self.get(run_id)
@@ -137,6 +139,7 @@ class RunStore:
                 raise ConflictError(
                     "run-not-ended", f"The run {run.run_id} is {run.state}.", todo="Cancel it first, or wait."
                 )
+            hold_refs(connection, [use.ref for use in run.new.data])
             after = machine.step(kept.course, machine.RetryAsked(), self._clock.now(), self._terms)
             run_rows.save(connection, kept, after)
             task_rows.forget_failed(connection, {use.ref for use in run.new.data})
@@ -173,7 +176,11 @@ def _resolved(connection: Connection, new: NewRun) -> NewRun:
     for row in site_rows.every(connection):
         known |= parse_labels(row["labels"]).keys() | {request.SITE}
     request.expression_of(new, known)
-    data = tuple(replace(use, ref=find_version(connection, parse_ref(use.ref)).ref) for use in new.data)
+    versions = [find_version(connection, parse_ref(use.ref)) for use in new.data]
+    for version in versions:
+        if version.is_retired:
+            raise retired(version.ref)
+    data = tuple(replace(use, ref=version.ref) for use, version in zip(new.data, versions, strict=True))
     return replace(new, data=data)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -57,7 +57,10 @@ _log = Logger("scheduler")
 
 
 class Scheduler:
-    """One of a hub. `tick` does all that is due now; `run_forever` ticks in a thread of the caller's until `close`."""
+    """One of a hub. `tick` does all that is due now; `run_forever` ticks in a thread of the caller's until `close`.
+
+    `chores` are what else a serving hub looks at with every tick: each sees by itself whether it is time.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Scheduler:
         self._poked = threading.Event()
         self._closed = threading.Event()
         self._serving = False
+        self.chores: list[Callable[[], object]] = []
         self._passed_at = self._rethought_at = self._purged_at = clock.monotonic()
 
     def poke(self) -> None:
@@ -146,6 +150,8 @@ class Scheduler:
                 if rethink:
                     self._rethought_at = now
                 self._pass(rethink=rethink)
+        for chore in self.chores:
+            chore()
 
     # Holds, states and tasks
 

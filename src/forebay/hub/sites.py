@@ -13,6 +13,7 @@ from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.names import parse_ref
 from forebay.catalog.records import find_version, storable
+from forebay.catalog.retired import hold_refs
 from forebay.clock import Clock
 from forebay.errors import ConflictError, InputError, NotAllowedError, NotFoundError
 from forebay.hub import agents, run_rows, site_rows, task_rows
@@ -158,6 +159,8 @@ class SiteStore:
         with writing(self._engine) as connection:
             row = site_rows.find(connection, site, lock=True)
             resolved = _resolved(connection, site, kind, ref)
+            if kind is TaskKind.FILL:
+                hold_refs(connection, [resolved])
             is_now = site_rows.stands(row, now, self._terms)
             if is_now.state is SiteState.DOWN:
                 raise ConflictError(

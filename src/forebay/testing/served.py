@@ -44,6 +44,7 @@ class OpenHub:
         self.catalog, self.volumes, self.fills = hub.catalog, hub.volumes, hub.fills
         self.leases, self.replicas, self.links = hub.leases, hub.replicas, hub.links
         self.sites, self.runs, self.revisions = hub.sites, hub.runs, hub.revisions
+        self.retention = hub.retention
         self.access = access
 
     def close(self) -> None:

@@ -124,7 +124,8 @@ class Progress:
 class Replica:
     """One version, or a subset of one, on one volume, with the reason of its state, and since when.
 
-    `fill_bytes` is what its fill moved in `fill_seconds`. `team` and `stale_after_s` are its dataset's.
+    `fill_bytes` is what its fill moved in `fill_seconds`. `team` and `stale_after_s` are its dataset's. Of a retired
+    version it goes from `release_at` on (0: it is not retired).
     """
 
     volume_id: str
@@ -153,6 +154,7 @@ class Replica:
     fill_bytes: int = 0
     team: str = ""
     stale_after_s: float | None = None
+    release_at: float = 0.0
 
     @property
     def ref(self) -> str:

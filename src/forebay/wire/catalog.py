@@ -24,6 +24,8 @@ def ref_of(dataset: str, number: int, subset: str = "") -> str:
 class Dataset:
     """A named, owned line of versions. `latest` is the highest version number, 0 while there is none.
 
+    Retired versions are not among them.
+
     `team` is whose quota its replicas count against ("" for nobody's). `stale_after_s` is how long they may be idle: as
     the site has it (None), or for ever (0).
     """
@@ -68,7 +70,8 @@ class Version:
     `manifest_digest` identifies the registered content (see catalog.manifest). `lake_url` is the root that the
     manifest's object keys are relative to; `profile` names the credentials, never holds them. `sealed` says that
     the digest of every file is known. `subset` names a subset within its version ("" for the whole) and `selection`
-    says what it selects (see cache.selection); its manifest, files and size are those of the subset.
+    says what it selects (see cache.selection); its manifest, files and size are those of the subset. One that was
+    retired (`retired_at` is not 0) is not used any more; its replicas go from `release_at` on.
     """
 
     dataset: str
@@ -89,10 +92,18 @@ class Version:
     tags: tuple[str, ...]
     subset: str = ""
     selection: str = ""
+    retired_at: float = 0.0
+    retired_by: str = ""
+    retired_reason: str = ""
+    release_at: float = 0.0
 
     @property
     def ref(self) -> str:
         return ref_of(self.dataset, self.number, self.subset)
+
+    @property
+    def is_retired(self) -> bool:
+        return self.retired_at > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from forebay.wire.cache import (
 )
 from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
 from forebay.wire.links import LinkRecord, Sources, Ticketed, TransferReport
+from forebay.wire.retention import Retention
 from forebay.wire.runs import Runs
 from forebay.wire.sites import Sites
 
@@ -44,13 +45,14 @@ class Catalog(Protocol):
     def dataset(self, name: str) -> Dataset:
         """One dataset; NotFoundError `dataset-not-found` with the nearest names."""
 
-    def versions(self, name: str) -> list[Version]:
-        """All versions of a dataset, newest first. Subsets are not among them."""
+    def versions(self, name: str, *, retired: bool = False) -> list[Version]:
+        """The versions of a dataset, newest first; those that were `retired`, too, if asked for. No subsets."""
 
     def resolve(self, ref: str) -> Version:
         """`name@v3`, `name@tag`, `name@<digest prefix>` or `name` (the latest); NotFoundError, InputError.
 
-        Each with a subset that was declared before, too: `name@v3[day_0*]`.
+        Each with a subset that was declared before, too: `name@v3[day_0*]`. The latest is never a retired one; a
+        number names one, but to open, fill, tag or run on it is a ConflictError `version-retired`.
         """
 
     def store_manifest(self, parquet: Path) -> str:
@@ -348,6 +350,9 @@ class Hub(Protocol):
 
     @property
     def links(self) -> Links: ...
+
+    @property
+    def retention(self) -> Retention: ...
 
     @property
     def sites(self) -> Sites: ...

@@ -77,6 +77,7 @@ class Behind:
         self.catalog, self.volumes, self.fills = face.catalog, face.volumes, face.fills
         self.leases, self.replicas = face.leases, face.replicas
         self.sites, self.runs = face.sites, face.runs
+        self.retention = face.retention
         self.scheduler, self.engine = itself.scheduler, itself.engine
 
 

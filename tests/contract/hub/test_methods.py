@@ -41,6 +41,12 @@ ON_DATA: dict[str, Action] = {
     "access.set_policy": Action.GOVERN,
     "runs.submit": Action.RUN,
     "runs.explain": Action.RUN,
+    "retention.policy": Action.READ,
+    "retention.plan": Action.READ,
+    "retention.set_policy": Action.REMOVE,
+    "retention.apply": Action.REMOVE,
+    "retention.retire": Action.REMOVE,
+    "retention.restore": Action.REMOVE,
     "catalog.remove_version": Action.REMOVE,
     "catalog.remove_dataset": Action.REMOVE,
 }

@@ -23,6 +23,7 @@ from forebay.wire import hub as wire
 from forebay.wire.access import Access, AuditQuery, DatasetPolicy, NewToken, Outcome, Role
 from forebay.wire.cache import LedgerKey, Progress
 from forebay.wire.catalog import NewSubset, NewVersion, ParentVersion
+from forebay.wire.retention import Retention, RetentionPolicy
 from forebay.wire.runs import DataUse, NewRun, RunQuery, Runs
 from forebay.wire.sites import Sites, TaskKind
 from tests.contract.hub.sides import (
@@ -47,6 +48,7 @@ FACES: dict[str, type] = {
     "leases": wire.Leases,
     "replicas": wire.Replicas,
     "links": wire.Links,
+    "retention": Retention,
     "sites": Sites,
     "runs": Runs,
     "access": Access,
@@ -130,6 +132,15 @@ CASES: dict[str, Case] = {
     ],
     "links.ticketed": lambda hub, side, volume: hub.links.ticketed(volume, side.ticket).dataset,
     "links.suspect": lambda hub, side, volume: hub.links.suspect(side.fill_id, side.token, AGENTS_VOLUME, "0" * 64),
+    "retention.policy": lambda hub, side, volume: hub.retention.policy(HIDDEN),
+    "retention.set_policy": lambda hub, side, volume: hub.retention.set_policy(
+        RetentionPolicy(dataset=HIDDEN, keep_last=5)
+    ),
+    "retention.plan": lambda hub, side, volume: hub.retention.plan(HIDDEN),
+    "retention.apply": lambda hub, side, volume: hub.retention.apply(HIDDEN),
+    "retention.retire": lambda hub, side, volume: hub.retention.retire(HIDDEN, 1, "why"),
+    "retention.restore": lambda hub, side, volume: hub.retention.restore(HIDDEN, 1),
+    "catalog.versions, also retired ones": lambda hub, side, volume: hub.catalog.versions(HIDDEN, retired=True),
     "replicas.all": lambda hub, side, volume: hub.replicas.all(volume),
     "replicas.get": lambda hub, side, volume: hub.replicas.get(volume, side.secret),
     "replicas.pin": lambda hub, side, volume: hub.replicas.pin(volume, side.secret, "me", "why", 0.0),

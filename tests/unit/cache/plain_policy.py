@@ -85,6 +85,8 @@ class PlainChoice:
             return Rule.PINNED
         if replica.state is ReplicaState.DAMAGED:
             return Rule.DAMAGED
+        if replica.release_at and self.now >= replica.release_at:
+            return Rule.RETIRED
         if self.now - replica.since < self.policy.grace_s:
             return Rule.GRACE
         stale_after_s = self.policy.stale_after_s if replica.stale_after_s is None else replica.stale_after_s or None
@@ -92,4 +94,4 @@ class PlainChoice:
         return Rule.STALE if stale else Rule.KEPT
 
 
-_DUE = (Rule.STALE, Rule.DAMAGED, Rule.INTERRUPTED)
+_DUE = (Rule.RETIRED, Rule.STALE, Rule.DAMAGED, Rule.INTERRUPTED)

@@ -55,6 +55,7 @@ def candidates(draw: st.DrawFn) -> list[Candidate]:
             pin_until=draw(st.sampled_from((0.0, NOW + DAY))) if pinned else 0.0,
             team=draw(st.sampled_from(("", "ads", "maps"))),
             stale_after_s=draw(st.sampled_from((None, None, 0.0, DAY, 20 * DAY))),
+            release_at=draw(st.sampled_from((0.0, 0.0, NOW - DAY, NOW, NOW + DAY))),
         )
         alone = draw(st.integers(0, 1000))
         bandwidth = draw(st.floats(0.0, 1e6))

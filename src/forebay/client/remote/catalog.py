@@ -40,8 +40,8 @@ class RemoteCatalog:
     def dataset(self, name: str) -> Dataset:
         return self._connection.get(Dataset, of_dataset(name))
 
-    def versions(self, name: str) -> list[Version]:
-        return self._connection.pages(Version, of_dataset(name, "versions"))
+    def versions(self, name: str, *, retired: bool = False) -> list[Version]:
+        return self._connection.pages(Version, of_dataset(name, "versions"), {"retired": "true"} if retired else None)
 
     def resolve(self, ref: str) -> Version:
         return self._connection.get(Version, at("version"), {"ref": ref})

@@ -12,6 +12,7 @@ from forebay.client.remote.fills import RemoteFills
 from forebay.client.remote.leases import RemoteLeases
 from forebay.client.remote.links import RemoteLinks
 from forebay.client.remote.replicas import RemoteReplicas
+from forebay.client.remote.retention import RemoteRetention
 from forebay.client.remote.runs import RemoteRuns
 from forebay.client.remote.sites import RemoteSites
 from forebay.client.remote.volumes import RemoteVolumes
@@ -36,6 +37,7 @@ class RemoteHub:
         self.leases = RemoteLeases(self._connection)
         self.replicas = RemoteReplicas(self._connection)
         self.links = RemoteLinks(self._connection)
+        self.retention = RemoteRetention(self._connection)
         self.access = RemoteAccess(self._connection)
         self.sites = RemoteSites(self._connection)
         self.runs = RemoteRuns(self._connection, lambda: self._folder / self.owner)

@@ -10,6 +10,7 @@ from forebay.hub.access.guarded_access import GuardedAccess
 from forebay.hub.access.guarded_cache import GuardedFills, GuardedLeases, GuardedReplicas
 from forebay.hub.access.guarded_catalog import GuardedCatalog
 from forebay.hub.access.guarded_links import GuardedLinks
+from forebay.hub.access.guarded_retention import GuardedRetention
 from forebay.hub.access.guarded_runs import GuardedRuns
 from forebay.hub.access.guarded_sites import GuardedSites
 from forebay.hub.access.guarded_volumes import GuardedVolumes
@@ -34,6 +35,7 @@ class Guarded:
         self.leases = GuardedLeases(hub.leases, gate)
         self.replicas = GuardedReplicas(hub.replicas, gate)
         self.links = GuardedLinks(hub.links, gate)
+        self.retention = GuardedRetention(hub.retention, self.catalog.shown, gate)
         self.sites = GuardedSites(hub.sites, hub.runs, gate)
         self.runs = GuardedRuns(hub.runs, gate)
         self.revisions = hub.revisions

@@ -47,13 +47,13 @@ class GuardedCatalog:
         self._gate.on_dataset("catalog.dataset", Action.READ, name)
         return self._catalog.dataset(name)
 
-    def versions(self, name: str) -> list[Version]:
+    def versions(self, name: str, *, retired: bool = False) -> list[Version]:
         self._gate.on_dataset("catalog.versions", Action.READ, name)
-        return self._shown(self._catalog.versions(name))
+        return self.shown(self._catalog.versions(name, retired=retired))
 
     def resolve(self, ref: str) -> Version:
         self._gate.on_dataset("catalog.resolve", Action.READ, parse_ref(ref).dataset, ref=ref)
-        return self._shown([self._catalog.resolve(ref)])[0]
+        return self.shown([self._catalog.resolve(ref)])[0]
 
     def store_manifest(self, parquet: Path) -> str:
         self._gate.on_whole("catalog.store_manifest", Action.WARM, quiet=True)
@@ -93,7 +93,7 @@ class GuardedCatalog:
             self._may_add("catalog.add_version", Action.WRITE, new)
             maker = who.name
         added = self._catalog.add_version(replace(new, created_by=maker))
-        return replace(added, version=self._shown([added.version])[0])
+        return replace(added, version=self.shown([added.version])[0])
 
     def set_team(self, dataset: str, team: str) -> Dataset:
         told = f"team {team or 'none'}"
@@ -110,7 +110,7 @@ class GuardedCatalog:
         ref = ref_of(new.dataset, new.number, new.subset)
         self._gate.on_dataset("catalog.add_subset", Action.WARM, new.dataset, ref=ref)
         declared = self._catalog.add_subset(replace(new, created_by=self._gate.principal.name))
-        return self._shown([declared])[0]
+        return self.shown([declared])[0]
 
     def remove_version(self, dataset: str, number: int) -> None:
         ref = ref_of(dataset, number)
@@ -119,7 +119,7 @@ class GuardedCatalog:
 
     def remove_dataset(self, name: str) -> None:
         self._gate.on_dataset("catalog.remove_dataset", Action.REMOVE, name)
-        numbers = [item.number for item in self._catalog.versions(name)]
+        numbers = [item.number for item in self._catalog.versions(name, retired=True)]
         self._removing(name, name, numbers, lambda: self._catalog.remove_dataset(name))
 
     def tag(self, dataset: str, tag: str, number: int, moved_by: str) -> TagMove:
@@ -148,7 +148,7 @@ class GuardedCatalog:
         self._may_add("catalog.restore_version", Action.TEND, new)
         if isinstance(self._gate.principal, Person):
             new = replace(new, created_by=self._gate.principal.user)
-        return self._shown([self._catalog.restore_version(new, number)])[0]
+        return self.shown([self._catalog.restore_version(new, number)])[0]
 
     def lineage(self, dataset: str, number: int) -> Lineage:
         self._gate.on_dataset("catalog.lineage", Action.READ, dataset, ref=ref_of(dataset, number))
@@ -160,9 +160,11 @@ class GuardedCatalog:
         return pruned(found, visible)
 
     def _counted(self, dataset: str, number: int) -> bool:
-        return bool(self._gate.visible_of([dataset])) and number <= self._catalog.dataset(dataset).latest
+        if not self._gate.visible_of([dataset]):
+            return False
+        return any(number <= item.number for item in self._catalog.versions(dataset, retired=True)[:1])
 
-    def _shown(self, versions: list[Version]) -> list[Version]:
+    def shown(self, versions: list[Version]) -> list[Version]:
         """Versions without the parents that are hidden."""
         if self._gate.sees_all:
             return versions

@@ -21,6 +21,7 @@ from forebay.hub.api import (
     policies,
     progress,
     replicas,
+    retention,
     run_logs,
     run_streams,
     runs,
@@ -51,7 +52,7 @@ CheckLake = Callable[[str], object]
 
 _ROUTERS: tuple[APIRouter, ...] = (
     *(part.router for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases)),
-    *(part.router for part in (replicas, links, users, teams, tokens, policies, audit)),
+    *(part.router for part in (replicas, links, retention, users, teams, tokens, policies, audit)),
     *(part.router for part in (sites, tasks, runs, run_logs, run_streams, bundles, sign_in)),
     *(files.uploads, links.unkept, info.health),
 )

@@ -27,9 +27,9 @@ def resolve(
 
 
 @router.get(_OF_DATASET)
-def list_versions(hub: Acting, name: str, paging: Paging) -> Page[Version]:
-    """All versions of a dataset, newest first."""
-    return page(hub.catalog.versions(name), lambda item: (-item.number,), paging)
+def list_versions(hub: Acting, name: str, paging: Paging, retired: bool = False) -> Page[Version]:
+    """The versions of a dataset, newest first; with the retired ones if asked for."""
+    return page(hub.catalog.versions(name, retired=retired), lambda item: (-item.number,), paging)
 
 
 @router.post(_OF_DATASET, status_code=201, responses={200: {"model": AddedVersion, "description": "It was there."}})

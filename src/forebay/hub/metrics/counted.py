@@ -18,6 +18,7 @@ from forebay.metrics.family import Family, Sample, sample
 OTHER = "other"
 REASONS: Mapping[str, str] = {
     "its bytes are needed%": Rule.SPACE,
+    "its version is retired%": Rule.RETIRED,
     "idle for %": Rule.STALE,
     "its eviction was interrupted: %": Rule.INTERRUPTED,
     "damaged: %": Rule.DAMAGED,
