@@ -17,8 +17,9 @@ _HEAD = """# Settings
 
 <!-- Made by scripts/settings_reference.py from the program itself. Do not edit. -->
 
-A flag goes before a variable, that before `forebay.toml` in this folder or above, that before
-`~/.config/forebay/config.toml`, that before the default. `forebay config show --origin` shows what holds, and why.
+A flag goes before a variable, that before `forebay.toml` in this folder or above, that before what `forebay login`
+keeps, that before `~/.config/forebay/config.toml`, that before the default. `forebay config show --origin` shows what
+holds, and why.
 `token`, `metrics_token`, `database`, `oidc_client_secret` and `profiles` are secrets: they are shown nowhere.
 
 | in a file | variable | default | meaning |

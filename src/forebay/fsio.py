@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc has it from 3.12 on
 
 FILE_MODE = 0o444
+PRIVATE_MODE = 0o600
 SEALED_DIRECTORY_MODE = 0o555
 OPEN_DIRECTORY_MODE = 0o755
 
@@ -158,13 +159,22 @@ class Disk:
     def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
         self.write_durable(path, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
 
+    def write_private(self, path: Path, data: Buffer) -> None:
+        """As `write_durable`, of what nobody else may read, not even for a moment."""
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, PRIVATE_MODE)
+        self._renamed(descriptor, partial, path, (data,), PRIVATE_MODE)
+
     def _replace(self, path: Path, chunks: Iterable[Buffer]) -> None:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        descriptor = self.create_over(partial)
+        self._renamed(self.create_over(partial), partial, path, chunks, FILE_MODE)
+
+    def _renamed(self, descriptor: int, partial: Path, path: Path, chunks: Iterable[Buffer], mode: int) -> None:
         try:
             for chunk in chunks:
                 self.write(descriptor, chunk)
-            self.set_mode(partial, FILE_MODE)
+            self.set_mode(partial, mode)
             self.sync(descriptor)
             self.rename(partial, path)
         except OSError:

@@ -1,6 +1,6 @@
 """All settings in one place, with where each value came from.
 
-Precedence: flag > environment (FOREBAY_*) > project file (forebay.toml, found upwards) > user file > default.
+Precedence: flag > environment (FOREBAY_*) > project file (forebay.toml, found upwards) > log-in > user file > default.
 Every command waits for this: plain values and checks of our own, since a settings library takes longer to import than
 a small fill takes.
 """
@@ -265,6 +265,13 @@ class Settings:
     site_hold: str = field(
         default="60s", metadata=_is("A site whose agent is silent for longer loses its runs", _checked(_hold))
     )
+    hub_logs_kept: str = field(
+        default="90d", metadata=_is("How long a served hub keeps the logs of ended runs", _checked(parse_duration))
+    )
+    hub_runs_kept: str = field(
+        default="never",
+        metadata=_is("After how long it forgets ended runs that made no version", _checked(parse_duration)),
+    )
     oidc_issuer: str = field(default="", metadata=_is("The OpenID provider for web log-in; empty: none", _text))
     oidc_client_id: str = field(default="", metadata=_is("What the hub is called there", _text))
     oidc_client_secret: str = field(default="", metadata=_is("and its secret there", _token), repr=False)
@@ -351,6 +358,11 @@ def load(flags: Mapping[str, Any] | None = None, *, folder: Path | None = None) 
                 raise _unknown(name, origin)
         given |= found
         origins |= dict.fromkeys(found, origin)
+    kept = str(login_file())
+    if origins["token"] == kept and origins["hub"] != kept:
+        # The token of a log-in goes to its hub alone, whatever hub a variable or a project's file names.
+        del given["token"]
+        origins |= {"token": "default"}
     values: dict[str, Any] = {}
     for name, value in given.items():
         try:
@@ -380,6 +392,11 @@ def user_file() -> Path:
     return _xdg("XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
+def login_file() -> Path:
+    """Where `forebay login` keeps a hub and a token for it."""
+    return user_file().with_name("login.toml")
+
+
 def project_file(folder: Path) -> Path | None:
     """The nearest forebay.toml, from `folder` upwards."""
     for place in (folder, *folder.parents):
@@ -392,7 +409,7 @@ def _sources(flags: Mapping[str, Any], folder: Path) -> list[tuple[str, dict[str
     """Lowest precedence first."""
     found: list[tuple[str, dict[str, Any]]] = []
     project = project_file(folder)
-    for path in (user_file(), project):
+    for path in (user_file(), login_file(), project):
         if path is not None and path.is_file():
             found.append((str(path), _from_file(path)))
     for name, value in _from_environment().items():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +93,33 @@ def test_a_token_is_shown_nowhere(member: Program) -> None:
     refused = stranger("dataset", "ls", "--json", code=4)
     assert refused.error["kind"] == "not-signed-in"
     assert "wrong-token" not in refused.out + refused.err
+
+
+def test_a_log_in_is_kept_for_every_command_until_one_logs_out(
+    member: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, token = member.env["FOREBAY_HUB"], member.env["FOREBAY_TOKEN"]
+    plain = Program(tmp_path / "plain")
+    assert plain("login", url, "--json", code=2).error["kind"] == "needs-token"
+    monkeypatch.setattr("sys.stdin", io.StringIO("fbt_wrong\n"))
+    refused = plain("login", url, "--token-stdin", "--json", code=4)
+    assert refused.error["kind"] == "not-signed-in"
+    assert "fbt_wrong" not in refused.err
+    file = tmp_path / "plain" / "config" / "forebay" / "login.toml"
+    assert not file.exists()
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{token}\n"))
+    done = plain("login", f"{url}/", "--token-stdin")
+    assert (done.out, done.err) == (f"You are admin (admin) at {url}\n", "")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert plain("whoami", "-q").ids == ["admin"]
+    shown = plain("config", "show", "--origin").out
+    assert token not in shown
+    assert "login.toml" in shown
+    elsewhere = Program(tmp_path / "plain", FOREBAY_HUB=url.replace("127.0.0.1", "localhost"))
+    assert elsewhere("whoami", code=4).out == "", "the token is not sent to another hub"
+    assert "FOREBAY_HUB is set" in elsewhere("logout").err
+    assert plain("logout", "--json").json["forgotten"] is False
+    assert "the one on this machine" in plain("whoami").out
 
 
 def test_who_may_do_what_is_said_from_anywhere(member: Program, world: World, days: Path, tmp_path: Path) -> None:

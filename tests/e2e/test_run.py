@@ -177,6 +177,33 @@ def test_sites_are_shown_drained_and_priced(member: Program) -> None:
 
 
 @pytest.mark.usefixtures("dgx")
+def test_a_downtime_is_planned_shown_everywhere_and_cancelled(member: Program) -> None:
+    planned = member(
+        "sites", "downtime", "dgx", "--from", "10min", "--until", "8h", "--why", "new disks", "--json"
+    ).json
+    assert (planned["site"], planned["reason"]) == ("dgx", "new disks")
+    for listed in (("sites", "ls"), ("sites", "show", "dgx"), ("sites", "downtime", "ls")):
+        assert "new disks" in member(*listed).out
+    assert member("sites", "show", "dgx", "--json").json["downtimes"] == [planned]
+    (run_id,) = member("run", "--no-code", "-d", "-q", "--", "true").ids
+    assert "it will be down for new disks from" in member("why", run_id, "--json").json[0]["reason"]
+    assert "--time-limit" in member("why", run_id).out
+    table = member("run", "--no-code", "--explain", "--json", "--", "true", code=6).json
+    assert "it will be down for new disks from" in table["rows"][0]["why_not"][0]
+    member("run", "--no-code", "--time-limit", "1min", "--", "true")
+    now = member("sites", "downtime", "plan", "dgx", "--until", "2h", "-q").ids[0]
+    assert member("sites", "show", "dgx", "--json").json["site"]["state"] == "draining"
+    for downtime_id in (now[:10], planned["downtime_id"]):
+        assert "will not be down" in member("sites", "downtime", "cancel", "dgx", downtime_id).out
+    assert member("sites", "downtime", "ls", "-q").ids == []
+    member("runs", "logs", "-f", run_id)
+    assert member("sites", "downtime", "dgx", "--until", "soon", "--json", code=2).error["kind"] == "bad-moment"
+    assert member("sites", "downtime", "dgx", "--from", "2h", "--until", "1h", "--json", code=2).error["kind"] == (
+        "bad-downtime"
+    )
+
+
+@pytest.mark.usefixtures("dgx")
 def test_why_tells_of_a_version_at_its_sites(member: Program) -> None:
     (absent,) = member("why", "criteo@v1", "--json").json
     assert (absent["site"], absent["state"]) == ("dgx", "absent")

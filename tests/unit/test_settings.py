@@ -20,6 +20,22 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"FOREBAY_{name.upper()}", raising=False)
 
 
+def test_the_token_of_a_log_in_goes_to_its_hub_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config" / "forebay").mkdir(parents=True)
+    (tmp_path / "config" / "forebay" / "config.toml").write_text('hub = "https://old"\n')
+    file = tmp_path / "config" / "forebay" / "login.toml"
+    file.write_text('hub = "https://mine"\ntoken = "fbt_mine"\n')
+    kept = load(folder=tmp_path)
+    assert (kept.settings.hub, kept.settings.token) == ("https://mine", "fbt_mine")
+    assert kept.origins["token"] == kept.origins["hub"] == str(file)
+    (tmp_path / "forebay.toml").write_text('hub = "https://theirs"\n')
+    project = load(folder=tmp_path)
+    assert (project.settings.hub, project.settings.token, project.origins["token"]) == ("https://theirs", "", "default")
+    assert load({"hub": ""}, folder=tmp_path).settings.token == ""
+    monkeypatch.setenv("FOREBAY_TOKEN", "fbt_theirs")
+    assert load(folder=tmp_path).settings.token == "fbt_theirs"
+
+
 def _refused(tmp_path: Path, **flags: Any) -> str:
     with pytest.raises(InputError) as caught:
         load(flags, folder=tmp_path)

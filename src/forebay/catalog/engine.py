@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 from forebay.catalog.database_errors import shown, translated
 from forebay.errors import InputError, NotAllowedError
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration (a test holds it equal to Alembic's head)."""
 
 REVISION_TABLE = "forebay_revision"

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from forebay.catalog.schema_base import NAME_LENGTH as NAME_LENGTH
 from forebay.catalog.schema_base import metadata as metadata
 from forebay.catalog.schema_runs import attempt as attempt
+from forebay.catalog.schema_runs import downtime as downtime
 from forebay.catalog.schema_runs import pass_count as pass_count
 from forebay.catalog.schema_runs import run as run
 from forebay.catalog.schema_runs import run_data as run_data
@@ -167,6 +168,7 @@ volume = Table(
     Column("state_reason", Text, nullable=False),
     Column("state_since", Float, nullable=False),
     Column("signs_in_a_row", Integer, nullable=False),
+    Column("good_at", Float, nullable=False, server_default="0"),  # when it was last tried out well; 0: never
     # What lately came from the lake, and how long that took: both fade, so that their ratio follows the lake.
     Column("lately_bytes", Float, nullable=False),
     Column("lately_seconds", Float, nullable=False),

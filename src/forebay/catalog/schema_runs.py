@@ -47,6 +47,21 @@ site = Table(
     Column("revision", BigInteger, nullable=False),  # grows with every change of the site's orders
     Column("created_at", Float, nullable=False),
     Column("removed_at", Float, nullable=False),  # 0 while it is there
+    Index(None, "volume_id"),
+)
+
+# When a site drains. A row goes when the site is back after it, or when somebody cancels it.
+downtime = Table(
+    "downtime",
+    metadata,
+    Column("downtime_id", String(64), primary_key=True),
+    Column("site", String(NAME_LENGTH), nullable=False),
+    Column("begins_at", Float, nullable=False),
+    Column("ends_at", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("planned_by", String(NAME_LENGTH), nullable=False),
+    Column("planned_at", Float, nullable=False),
+    Index(None, "site"),
 )
 
 # Fills, evictions and scrubs of sites. `open_key` says what it is about while it is not final, so that it is once.

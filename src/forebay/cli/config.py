@@ -40,7 +40,10 @@ forebay config show --origin""",
 def show(
     call: Call, origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False
 ) -> None:
-    """Show all settings. Precedence: flag, FOREBAY_* variable, forebay.toml here or above, user file, default."""
+    """Show all settings.
+
+    Precedence: flag, FOREBAY_* variable, forebay.toml here or above, log-in, user file, default.
+    """
     from forebay.settings import load, user_file
 
     found = _settings(load(call.flags))

@@ -70,13 +70,15 @@ def serve(
     from forebay.hub.lakes import PublicLakes
     from forebay.hub.local import LocalHub
     from forebay.hub.metrics.readers import GuardedMetrics
+    from forebay.hub.run_purge import Kept
     from forebay.hub.serve import Address, More, guarded_by
     from forebay.hub.serve import serve as serve_until_told
     from forebay.lake.internal import parse_allowed
-    from forebay.settings import load, parse_frequency, parse_limit
+    from forebay.settings import load, parse_duration, parse_frequency, parse_limit
     from forebay.sites.state import SiteTerms
 
-    settings = load({**call.flags, "hub_host": host, "hub_port": port}).settings
+    # Of a log-in at another hub nothing counts here.
+    settings = load({**call.flags, "hub": "", "hub_host": host, "hub_port": port}).settings
     address = Address(
         host=settings.hub_host, port=settings.hub_port, certificate=tls_cert, key=tls_key, insecure=insecure
     )
@@ -85,12 +87,14 @@ def serve(
     door_settings = _door_settings(settings)
     clock = SystemClock()
     terms = SiteTerms.holding(settings.site_hold_s)
+    kept = Kept(logs_s=parse_duration(settings.hub_logs_kept), runs_s=parse_duration(settings.hub_runs_kept))
     hub = LocalHub.open(
         settings.home,
         settings.database_url,
         clock,
         site_terms=terms,
         retention_grace_s=settings.retention_grace_s,
+        kept=kept,
     )
     try:
         access = AccessStore(hub.engine, clock)

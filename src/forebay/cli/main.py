@@ -23,6 +23,7 @@ from forebay.cli import (
     exits,
     hub,
     link,
+    login,
     run,
     runs,
     sites,
@@ -58,6 +59,8 @@ _ORDER = (
     "link",
     "agent",
     "ctr",
+    "login",
+    "logout",
     "whoami",
     "user",
     "team",
@@ -72,7 +75,7 @@ _ORDER = (
 # Commands that only move and keep bytes: they never need numpy.
 _LEAN = (
     *("dataset", "cache", "exec", "path", "run", "runs", "sites", "why", "status", "up", "agent", "link", "hub"),
-    *("whoami", "user", "team", "token", "audit"),
+    *("login", "logout", "whoami", "user", "team", "token", "audit"),
 )
 
 
@@ -106,6 +109,7 @@ app.add_typer(hub.app, name="hub")
 app.add_typer(link.app, name="link")
 agent.add_to(app)
 app.add_typer(ctr.app, name="ctr")
+login.add_to(app)
 whoami.add_to(app)
 for noun in (user, team, token, audit):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forebay.cli import downtime
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
 from forebay.cli.options import Message, Yes
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from forebay.wire.sites import SiteState
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Sites: where runs run, and how they are.")
+app.add_typer(downtime.app, name="downtime")
 
 SiteName = Annotated[str, typer.Argument(metavar="SITE", help="A site: dgx", show_default=False)]
 AnySite = Annotated[str, typer.Argument(metavar="[SITE]", help="Only this one's.", show_default=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from forebay.cli.downtime import told
 from forebay.cli.table import keep, number, print_facts, print_table, say, text, wrapped
 from forebay.cli.words import ago, duration, size
 
@@ -67,6 +68,7 @@ def print_site(out: Console, found: SiteOverview, now: float) -> None:
             ("health", f"{volume.state}: {volume.state_reason}" if volume and volume.state_reason else ""),
             ("ready", f"{found.ready} versions"),
             *(("link", told_link(item, now)) for item in found.links),
+            *(("downtime", told(item)) for item in found.downtimes),
         ],
     )
     if found.tasks:
@@ -106,7 +108,9 @@ def _row(item: SiteOverview, now: float) -> Sequence[str]:
     site = item.site
     numbers = (str(site.gpus), str(site.cpus), size(site.memory_bytes), _used(item), str(item.ready))
     link = _link(item.links[0]) if item.links else "-"
-    return site.name, site.state.value, *numbers, str(len(item.tasks)), _seen(site, now), link, site.labels, site.reason
+    ahead = (told(planned) for planned in item.downtimes if planned.begins_at > now)
+    why = "; ".join((site.reason, *(f"it will be {text}" for text in ahead)))
+    return site.name, site.state.value, *numbers, str(len(item.tasks)), _seen(site, now), link, site.labels, why
 
 
 def _link(link: LinkRecord) -> str:

@@ -109,6 +109,25 @@ def parse_until(text: str, now: float, *, option: str = "--until") -> float:
     return until
 
 
+def parse_moment(text: str, now: float, *, option: str) -> float:
+    """The moment that `2026-12-01T22:00` (local time, unless it says another) or `8h` (from now) means.
+
+    InputError `bad-moment`.
+    """
+    from forebay.settings import parse_duration
+
+    try:
+        return datetime.datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        try:
+            later_s = parse_duration(text)
+        except ValueError:
+            later_s = None
+    if not later_s:
+        raise InputError("bad-moment", f"{option} {text!r} is no moment", todo="Write 2026-12-01T22:00 or 8h.")
+    return now + later_s
+
+
 def parse_size(text: str) -> int:
     """Bytes of `500GB`, in units of 1024; InputError `bad-size`."""
     from forebay.settings import parse_limit

@@ -64,15 +64,18 @@ class Session:
 
             return RemoteHub(settings.hub, settings.token, settings.home / "hub")
         from forebay.hub.local import LocalHub
+        from forebay.hub.run_purge import Kept
         from forebay.sites.state import SiteTerms
 
         terms = SiteTerms.holding(settings.site_hold_s)
+        kept = Kept(logs_s=parse_duration(settings.hub_logs_kept), runs_s=parse_duration(settings.hub_runs_kept))
         return LocalHub.open(
             settings.home,
             settings.database_url,
             self.clock,
             site_terms=terms,
             retention_grace_s=settings.retention_grace_s,
+            kept=kept,
         )
 
     @cached_property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from forebay.errors import NotFoundError
 from forebay.wire.cache import ReplicaState, Volume
+from forebay.wire.downtimes import Downtime
 from forebay.wire.hub import Hub
 from forebay.wire.links import LinkRecord
 from forebay.wire.sites import SiteRecord, Task
@@ -25,28 +26,37 @@ class SiteOverview:
     ready: int
     tasks: tuple[Task, ...]
     links: tuple[LinkRecord, ...] = ()
+    downtimes: tuple[Downtime, ...] = ()
 
 
 def site_overviews(hub: Hub) -> list[SiteOverview]:
     """All sites, by name."""
-    tasks, links = hub.sites.tasks(), hub.links.all()
-    return [_overview(hub, record, tasks, links) for record in hub.sites.all()]
+    tasks, links, downtimes = hub.sites.tasks(), hub.links.all(), hub.downtimes.all()
+    return [_overview(hub, record, tasks, links, downtimes) for record in hub.sites.all()]
 
 
 def site_overview(hub: Hub, site: str) -> SiteOverview:
     """One site; NotFoundError `site-not-found`."""
-    return _overview(hub, hub.sites.get(site), hub.sites.tasks(site), hub.links.all())
+    return _overview(hub, hub.sites.get(site), hub.sites.tasks(site), hub.links.all(), hub.downtimes.all(site))
 
 
-def _overview(hub: Hub, record: SiteRecord, tasks: list[Task], links: list[LinkRecord]) -> SiteOverview:
+def _overview(
+    hub: Hub, record: SiteRecord, tasks: list[Task], links: list[LinkRecord], downtimes: list[Downtime]
+) -> SiteOverview:
     try:
         volume = hub.volumes.get(record.volume_id)
         states = Counter(item.state for item in hub.replicas.all(record.volume_id))
     except NotFoundError:
         volume, states = None, Counter()
     own = tuple(item for item in tasks if item.site == record.name)
-    leading = tuple(sorted((item for item in links if item.target == record.name), key=_rank))
-    return SiteOverview(site=record, volume=volume, ready=states[ReplicaState.READY], tasks=own, links=leading)
+    return SiteOverview(
+        site=record,
+        volume=volume,
+        ready=states[ReplicaState.READY],
+        tasks=own,
+        links=tuple(sorted((item for item in links if item.target == record.name), key=_rank)),
+        downtimes=tuple(item for item in downtimes if item.site == record.name),
+    )
 
 
 def _rank(link: LinkRecord) -> tuple[bool, bool, float, str]:

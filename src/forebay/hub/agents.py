@@ -126,11 +126,14 @@ def order_due(connection: Connection, site: str, now: float, terms: SiteTerms) -
     row = site_rows.find(connection, site)
     if not _takes_orders(row, now, terms):
         return False
+    is_now = site_rows.stands(row, now, terms)
+    off = tasks.PutOff(reason=f"{site} is draining: {is_now.reason}") if is_now.state is SiteState.DRAINING else None
     ordered = False
     for errand in task_rows.opened(connection, site):
-        after = tasks.step(errand, tasks.Due(), now)
+        put_off = off if errand.task.kind is TaskKind.FILL else None
+        after = tasks.step(errand, put_off or tasks.Due(), now)
         task_rows.save(connection, errand, after)
-        ordered |= after is not errand
+        ordered |= after.is_ordered and after is not errand
     if ordered:
         site_rows.change_orders(connection, site)
     return ordered
@@ -191,8 +194,14 @@ def is_run(task_id: str) -> bool:
     return task_id.startswith(_RUN_TASK)
 
 
+def attempt_in(task_id: str) -> tuple[str, int]:
+    """The run that a task is an attempt at, and the attempt's number; of no run `"", 0`."""
+    run_id, _, number = task_id.removeprefix(_RUN_TASK).rpartition("-")
+    return (run_id, int(number)) if is_run(task_id) and number.isdecimal() and len(number) < 10 else ("", 0)
+
+
 def _takes_orders(row: site_rows.Row, now: float, terms: SiteTerms) -> bool:
-    """A site that drains does what it has been asked; one that is down, or whose volume is shaky, nothing."""
+    """A site that drains does what it has been asked, but for fills; one that is down or shaky, nothing."""
     shaky = site_rows.volume_of(row) in (VolumeState.UNSTABLE, VolumeState.DOWN)
     return bool(row["attached"]) and not shaky and site_rows.stands(row, now, terms).state is not SiteState.DOWN
 
@@ -228,11 +237,11 @@ def _resume_runs(
     connection: Connection, hello: Hello, agent_token: int, now: float, terms: SiteTerms, heard: Heard
 ) -> None:
     """What it has still under way is held by it; what it does not know, the one before may have: that hold runs out."""
-    resumed = {(key.task_id, key.token) for key in hello.resumes}
-    for kept in run_rows.load(connection, run_rows.active(), run_rows.under_way_at(hello.site), lock=True):
-        run = kept.course.run
-        attempt = run.attempts[-1]
-        if (_task_id(run, attempt.number), attempt.token) in resumed:
+    resumed = {attempt_in(key.task_id): key.token for key in hello.resumes if is_run(key.task_id)}
+    ids = sorted({run_id for run_id, _ in resumed})
+    for kept in run_rows.load(connection, run_rows.active(), t.run.c.run_id.in_(ids), lock=True) if ids else ():
+        run, attempt = kept.course.run, kept.course.newest
+        if attempt and attempt.site == hello.site and resumed.get((run.run_id, attempt.number)) == attempt.token:
             event = machine.Resumed(token=attempt.token, agent_token=agent_token)
             run_rows.save(connection, kept, machine.step(kept.course, event, now, terms))
             heard.keys.append(changes_of(run.run_id))
@@ -247,11 +256,11 @@ def _resume_tasks(connection: Connection, hello: Hello, now: float) -> None:
 
 
 def _hear_of_run(connection: Connection, site: str, report: Report, now: float, terms: SiteTerms, heard: Heard) -> None:
-    """What an attempt of this site's is like. Of others, or of ones that are over, nothing is believed."""
-    run_id, _, number = report.task_id.removeprefix(_RUN_TASK).rpartition("-")
+    """What the newest attempt is like, where it is this site's. Of others nothing is believed."""
+    run_id, number = attempt_in(report.task_id)
     for kept in run_rows.load(connection, t.run.c.run_id == run_id, lock=True):
-        attempt = kept.course.under_way
-        if attempt is None or attempt.site != site or str(attempt.number) != number:
+        attempt = kept.course.newest
+        if attempt is None or attempt.site != site or attempt.number != number:
             continue
         told = _storable(report)
         after = machine.step(kept.course, machine.Reported(report=told), now, terms)

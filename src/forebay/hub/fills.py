@@ -24,6 +24,7 @@ from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import ConflictError, InternalError
 from forebay.hub import rows
+from forebay.hub.drained import require_undrained
 from forebay.hub.ledger import Subject, write_moved
 from forebay.wire.cache import (
     Claim,
@@ -63,6 +64,7 @@ class FillStore:
             after, verdict = step(facts, wish)
             if verdict in (Verdict.READY, Verdict.WAIT):
                 return self._look(connection, volume_id, key, now)
+            require_undrained(connection, volume_id, version, "fill", now)
             rows.save_token(connection, volume_id, token)
             if verdict is Verdict.TAKEN_OVER:
                 row = self._fill_of(connection, volume_id, key)

@@ -21,6 +21,7 @@ from forebay.catalog.retired import hold_live
 from forebay.clock import Clock
 from forebay.errors import ConflictError
 from forebay.hub import rows
+from forebay.hub.drained import require_undrained
 from forebay.hub.ledger import Subject, write_use
 from forebay.wire.cache import Holder, Lease, ReplicaState
 from forebay.wire.catalog import Version
@@ -74,6 +75,7 @@ class LeaseStore:
                 raise ConflictError(
                     "not-ready", f"{version.ref} is {facts.state} here, not ready", todo="Warm it first."
                 )
+            require_undrained(connection, volume_id, version, "lease", now)
             lease_id = uuid.uuid4().hex
             values = {
                 "lease_id": lease_id,

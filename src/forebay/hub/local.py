@@ -24,12 +24,14 @@ from forebay.clock import Clock
 from forebay.errors import DamagedError, NotAllowedError
 from forebay.fsio import Disk
 from forebay.hub.changes import Changes
+from forebay.hub.downtimes import DowntimeStore
 from forebay.hub.fills import FillStore
 from forebay.hub.leases import LeaseStore
 from forebay.hub.links import LinkStore
 from forebay.hub.replicas import ReplicaStore
 from forebay.hub.retention import RetentionStore
 from forebay.hub.revisions import RevisionStore
+from forebay.hub.run_purge import Kept
 from forebay.hub.runs import RunStore
 from forebay.hub.scheduler import Scheduler
 from forebay.hub.shared_bytes import SharedBytes
@@ -53,6 +55,7 @@ class LocalHub:
         terms: Terms,
         site_terms: SiteTerms | None = None,
         retention_grace_s: float = GRACE_S,
+        kept: Kept | None = None,
     ) -> None:
         self.engine = engine
         self.owner = owner
@@ -67,9 +70,10 @@ class LocalHub:
         of_sites, changes = site_terms or SiteTerms(), Changes()
         archive = Archive(files, shared=SharedFiles.of(engine))
         shared = SharedBytes(archive)
-        self.scheduler = Scheduler(engine, clock, of_sites, terms, changes, shared)
+        self.scheduler = Scheduler(engine, clock, of_sites, terms, changes, shared, kept)
         self.scheduler.chores.append(self.retention.tend_due)
         self.sites = SiteStore(engine, clock, of_sites, changes, self.scheduler.poke)
+        self.downtimes = DowntimeStore(engine, clock, of_sites, changes, self.scheduler.poke)
         self.revisions: Revisions = RevisionStore(engine)
         self.runs = RunStore(engine, archive, clock, of_sites, terms, changes, shared, self.scheduler.poke)
 
@@ -82,9 +86,11 @@ class LocalHub:
         terms: Terms | None = None,
         site_terms: SiteTerms | None = None,
         retention_grace_s: float = GRACE_S,
+        kept: Kept | None = None,
     ) -> LocalHub:
         """The hub of a home folder, made and migrated when it is not there yet.
 
+        `kept` is what stays of runs that ended, by default all.
         NotAllowedError `home-read-only`, DamagedError `hub-id`.
         """
         try:
@@ -99,7 +105,7 @@ class LocalHub:
         engine = open_engine(database_url)
         migrate(engine)
         owner = _shared_owner(engine, owner)
-        return cls(engine, home, owner, clock, terms or Terms(), site_terms, retention_grace_s)
+        return cls(engine, home, owner, clock, terms or Terms(), site_terms, retention_grace_s, kept)
 
     def close(self) -> None:
         self.scheduler.close()

@@ -17,11 +17,13 @@ from forebay.cache.machine import Terms, is_held
 from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.hub import run_links, run_rows, site_rows, task_rows
+from forebay.hub.access import submitters
 from forebay.hub.run_rows import Kept
 from forebay.hub.shared_bytes import Content, SharedBytes
 from forebay.lake.location import lake_place
 from forebay.runs.backlog import Queued
 from forebay.runs.machine import is_due
+from forebay.runs.plan import Waiting
 from forebay.runs.request import SITE, estimate_of, request_of, resources_of, weights_of
 from forebay.runs.world import Failed, Presence, Wanted, World
 from forebay.sites import tasks
@@ -39,9 +41,9 @@ from forebay.wire.sites import TaskKind
 class Facts:
     """`queue` are the runs that may be placed, filled for or started now; `waiting` all that have no attempt under way.
 
-    `gone` tells of waiting runs the versions that are no more. `fills` are those that are wanted, by site and ref.
-    `beside` are the contents of wanted versions that are neither there nor being brought, by site and ref, each with
-    those of the dataset's versions that are there.
+    `gone` tells of waiting runs the versions that are no more, `refused` why some may not begin any more. `fills` are
+    those that are wanted, by site and ref. `beside` are the contents of wanted versions that are neither there nor
+    being brought, by site and ref, each with those of the dataset's versions that are there.
     """
 
     now: float
@@ -50,10 +52,23 @@ class Facts:
     queue: tuple[Queued, ...] = ()
     waiting: Mapping[str, Kept] = field(default_factory=dict)
     gone: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     agents: Mapping[str, int] = field(default_factory=dict)
     fills: Mapping[tuple[str, str], Errand] = field(default_factory=dict)
     versions: Mapping[str, Wanted] = field(default_factory=dict)
     beside: Mapping[tuple[str, str], tuple[Content, tuple[Content, ...]]] = field(default_factory=dict)
+
+    @property
+    def before(self) -> Waiting:
+        """What a pass is planned by."""
+        return Waiting(
+            now=self.now,
+            courses={run_id: kept.course for run_id, kept in self.waiting.items()},
+            gone=self.gone,
+            refused=self.refused,
+            agents=self.agents,
+            fills=self.fills,
+        )
 
 
 def load(
@@ -66,6 +81,9 @@ def load(
     refs |= {use.ref for use in new.data} if new else set()
     versions = _versions(connection, refs)
     gone = _gone(waiting.values(), versions)
+    asked = [item.course.run for run_id, item in waiting.items() if run_id not in gone]
+    refused = submitters.refused(connection, asked)
+    never = {**gone, **refused}
     wanted = {ref: item.wanted for ref, item in versions.items()}
     fills = {
         (errand.task.site, errand.task.ref): errand
@@ -73,7 +91,7 @@ def load(
         if errand.task.kind is TaskKind.FILL
     }
     rows = site_rows.every(connection)
-    placed = _placed_refs(item for item in waiting.values() if item.course.run.run_id not in gone)
+    placed = _placed_refs(item for item in waiting.values() if item.course.run.run_id not in never)
     sites = [_site(connection, row, kept, wanted, placed, now, terms) for row in rows]
     keys = [item.key for item in versions.values()]
     ways = run_links.load(connection, _lakes(wanted.values()), keys, [site.name for site in sites], now)
@@ -91,9 +109,10 @@ def load(
         now=now,
         number=number,
         world=world,
-        queue=tuple(_queue(waiting.values(), gone, wanted, now)),
+        queue=tuple(_queue(waiting.values(), never, wanted, now)),
         waiting=waiting,
         gone=gone,
+        refused=refused,
         agents={row["name"]: row["agent_token"] for row in rows if row["attached"]},
         fills=fills,
         versions=wanted,
@@ -167,11 +186,11 @@ def _gone(waiting: Iterable[Kept], versions: Collection[str]) -> dict[str, str]:
 
 
 def _queue(
-    waiting: Iterable[Kept], gone: Collection[str], wanted: Mapping[str, Wanted], now: float
+    waiting: Iterable[Kept], never: Collection[str], wanted: Mapping[str, Wanted], now: float
 ) -> Iterable[Queued]:
     for item in waiting:
         run = item.course.run
-        if run.run_id not in gone and is_due(run, now):
+        if run.run_id not in never and is_due(run, now):
             request = request_of(run.run_id, run.new, run.submitted_at, wanted)
             yield Queued(request=request, site=run.site or None, weights=weights_of(run.new))
 
@@ -208,6 +227,7 @@ def _site(
         room_bytes=room_bytes,
         gpu_hour_price=row["gpu_hour_price"],
         cpu_hour_price=row["cpu_hour_price"],
+        windows=row["windows"],
     )
 
 

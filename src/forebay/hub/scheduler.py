@@ -11,10 +11,8 @@ seen nothing of its agent for as long by a clock that nobody sets.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -24,7 +22,7 @@ from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.clock import Clock
 from forebay.errors import ForebayError
-from forebay.hub import agents, run_facts, run_rows, site_rows, task_rows
+from forebay.hub import agents, downtimes, run_facts, run_purge, run_rows, site_rows, task_rows
 from forebay.hub.changes import Changes, changes_of, orders_of
 from forebay.hub.run_facts import Facts
 from forebay.hub.run_rows import Kept
@@ -32,13 +30,12 @@ from forebay.hub.shared_bytes import SharedBytes
 from forebay.hub.sites import want
 from forebay.log import Logger
 from forebay.runs import backlog, machine
-from forebay.runs.backlog import FailRun, FillVersion, PlaceRun, StartRun, Step
-from forebay.runs.machine import Course
+from forebay.runs.plan import Plan, planned
 from forebay.runs.world import Weights
 from forebay.sites import tasks
 from forebay.sites.silence import Silence
 from forebay.sites.state import SiteTerms
-from forebay.wire.sites import SiteState, TaskKind, TaskState
+from forebay.wire.sites import SiteState, TaskKind
 
 TICK_S = 1.0
 """How often a serving hub looks at holds."""
@@ -49,9 +46,9 @@ PASS_S = 5.0
 RETHINK_S = 300.0
 """And whether a run that waits would be better off elsewhere."""
 
-_AT_ONCE = 200
 _TASKS_KEPT_S = 7 * 86400.0
 _PURGE_S = 3600.0
+_PURGES = 25
 
 _log = Logger("scheduler")
 
@@ -70,6 +67,7 @@ class Scheduler:
         cache_terms: Terms,
         changes: Changes,
         shared: SharedBytes,
+        kept: run_purge.Kept | None = None,
     ) -> None:
         self._engine = engine
         self._shared = shared
@@ -77,6 +75,7 @@ class Scheduler:
         self._terms = terms
         self._cache_terms = cache_terms
         self._changes = changes
+        self._kept = kept or run_purge.Kept()
         self._silence = Silence()
         self._busy = threading.Lock()
         self._poked = threading.Event()
@@ -197,6 +196,7 @@ class Scheduler:
             site_rows.stands(row, now, self._terms) != site_rows.standing(row)
             or row["seen_at"] > now + self._terms.margin_s
             or self._is_gone(row, now)
+            or bool(site_rows.windows_over(row, now))
         )
 
     def _is_gone(self, row: site_rows.Row, now: float) -> bool:
@@ -227,6 +227,7 @@ class Scheduler:
             else:
                 # A clock that was set back: what was heard then was heard by now.
                 site_rows.write(connection, row, now, self._terms, seen_at=min(row["seen_at"], now))
+            downtimes.forget(connection, site_rows.windows_over(row, now))
             row = site_rows.find(connection, site)
             keys = agents.stop_runs(connection, row, row["reason"], now, self._terms)
             agents.order_due(connection, site, now, self._terms)
@@ -237,6 +238,10 @@ class Scheduler:
             self._purged_at = self._clock.monotonic()
             with writing(self._engine) as connection:
                 task_rows.purge(connection, now - _TASKS_KEPT_S)
+            for _ in range(_PURGES):
+                with writing(self._engine) as connection:
+                    if not run_purge.purge(connection, self._kept, now):
+                        break
 
     # The queue
 
@@ -248,15 +253,14 @@ class Scheduler:
             facts = run_facts.load(connection, number, now, self._terms, self._cache_terms)
         facts = run_facts.with_shared(facts, self._shared)
         done = backlog.step(facts.queue, facts.world, Weights(), now, rethink=rethink)
-        plan = planned(facts, done, self._terms)
-        for part in plan.parts():
+        for part in planned(facts.before, done, self._terms).parts():
             keys = self._write(facts, part, number)
             if keys is None:
                 return
             number += 1
             self._changes.tell(*keys)
 
-    def _write(self, facts: Facts, part: _Plan, number: int) -> set[str] | None:
+    def _write(self, facts: Facts, part: Plan, number: int) -> set[str] | None:
         """One part of what a pass wants, in one transaction; None when somebody else wrote one meanwhile."""
         now, keys = self._clock.now(), set()
         with writing(self._engine) as connection:
@@ -264,7 +268,7 @@ class Scheduler:
             mine = connection.execute(sa.update(t.pass_count).where(here).values(number=number + 1)).rowcount == 1
             if not mine:
                 return None
-            rows = _locked(connection, part.sites())
+            rows = _locked(connection, part.sites)
             for effect in part.fills:
                 if effect.site in rows:
                     reason = f"a run waits for it: {effect.run_id}"
@@ -279,7 +283,7 @@ class Scheduler:
                 starts = after.under_way is not None
                 if starts and not self._may_start(rows.get(after.run.site), facts.agents, now):
                     continue
-                if run_rows.save(connection, before, after):
+                if run_rows.save(connection, facts.waiting[before.run.run_id], after):
                     keys.add(changes_of(after.run.run_id))
             for site in rows:
                 agents.order_due(connection, site, now, self._terms)
@@ -291,90 +295,6 @@ class Scheduler:
         if row is None or not row["attached"] or row["agent_token"] != known.get(row["name"]):
             return False
         return site_rows.stands(row, now, self._terms).state in (SiteState.UP, SiteState.DEGRADED)
-
-
-@dataclass(slots=True)
-class _Plan:
-    """What a pass wants written."""
-
-    fills: list[FillVersion] = field(default_factory=list)
-    unwanted: list[tasks.Errand] = field(default_factory=list)
-    changes: list[tuple[Kept, Course]] = field(default_factory=list)
-
-    def sites(self) -> set[str]:
-        """Those whose orders change."""
-        starting = {after.run.site for _, after in self.changes if after.under_way is not None}
-        return starting | {item.site for item in self.fills} | {item.task.site for item in self.unwanted}
-
-    def parts(self) -> Iterator[_Plan]:
-        """Small enough that nobody waits long for one of them."""
-        if self.fills or self.unwanted:
-            yield _Plan(fills=self.fills, unwanted=self.unwanted)
-        for begin in range(0, len(self.changes), _AT_ONCE):
-            yield _Plan(changes=self.changes[begin : begin + _AT_ONCE])
-
-
-def planned(facts: Facts, done: Step, terms: SiteTerms) -> _Plan:
-    """What the pass means for each run and each fill; pure."""
-    after = {run_id: kept.course for run_id, kept in facts.waiting.items()}
-    plan = _Plan()
-
-    def happen(run_id: str, event: machine.Event) -> None:
-        after[run_id] = machine.step(after[run_id], event, facts.now, terms)
-
-    for run_id, ref in facts.gone.items():
-        reason = f"there is no version {ref} any more"
-        happen(run_id, machine.DataFailed(reason=reason, unblock="Submit it anew, with a version that is there."))
-    for effect in done.effects:
-        match effect:
-            case PlaceRun():
-                happen(effect.run_id, machine.Placed(site=effect.site, because=effect.because))
-            case FailRun():
-                happen(effect.run_id, machine.DataFailed(reason=effect.reason, unblock=effect.unblock))
-            case FillVersion():
-                plan.fills.append(effect)
-            case StartRun() if effect.site in facts.agents:
-                happen(effect.run_id, machine.Ordered(agent_token=facts.agents[effect.site]))
-            case StartRun():
-                pass
-    for waiting in done.waiting:
-        if waiting.site is None:
-            happen(waiting.run_id, machine.Placed(site=""))
-        happen(waiting.run_id, _waited(waiting, facts))
-    plan.unwanted = _unwanted(facts, after)
-    for run_id, course in after.items():
-        kept = facts.waiting[run_id]
-        if replace(course.run, revision=kept.course.run.revision) != kept.course.run:
-            plan.changes.append((kept, _one_revision(kept.course, course)))
-    return plan
-
-
-def _waited(waiting: backlog.Waiting, facts: Facts) -> machine.Waited:
-    """Why a run waits; where a fill that it needs fails, what that says."""
-    for ref in waiting.refs:
-        errand = facts.fills.get((waiting.site or "", ref))
-        if errand is not None and errand.task.last_error and errand.task.state is TaskState.WAITING:
-            reason = f"{ref} is not at {waiting.site} yet: {errand.task.reason}"
-            return machine.Waited(reason=reason, unblock=errand.task.unblock, filling=True)
-    return machine.Waited(reason=waiting.reason, unblock=waiting.unblock, filling=bool(waiting.refs))
-
-
-def _unwanted(facts: Facts, after: Mapping[str, Course]) -> list[tasks.Errand]:
-    """Fills that only runs wanted, and none does any more."""
-    needed: dict[str, set[str]] = defaultdict(set)
-    for course in after.values():
-        if not course.run.state.is_final:
-            needed[course.run.site].update(use.ref for use in course.run.new.data)
-    return [
-        errand
-        for (site, ref), errand in facts.fills.items()
-        if errand.task.asked_by.startswith(tasks.RUNS) and not errand.stopping and ref not in needed[site]
-    ]
-
-
-def _one_revision(before: Course, after: Course) -> Course:
-    """Several events of one pass are one change to whoever looks."""
-    return replace(after, run=replace(after.run, revision=before.run.revision + 1))
 
 
 def _locked(connection: Connection, sites: Iterable[str]) -> dict[str, site_rows.Row]:

@@ -5,6 +5,8 @@ Lock order, for whoever needs several: the scheduler's count, sites by name, tas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +15,7 @@ from sqlalchemy import Connection
 from forebay.catalog import schema as t
 from forebay.catalog.names import did_you_mean
 from forebay.errors import ConflictError, NotFoundError
+from forebay.sites.downtime import Window, settled
 from forebay.sites.state import Seen, SiteTerms, Standing, stand
 from forebay.wire.cache import VolumeState
 from forebay.wire.sites import SiteRecord, SiteState
@@ -20,32 +23,53 @@ from forebay.wire.sites import SiteRecord, SiteState
 Row = Any
 
 _IS_THERE = t.site.c.removed_at == 0
+# A line for each downtime of a site, and one for a site without any.
 _ALL = (
-    sa.select(t.site, t.volume.c.state.label("volume_state"), t.volume.c.state_reason.label("volume_reason"))
+    sa.select(
+        t.site,
+        t.volume.c.state.label("volume_state"),
+        t.volume.c.state_reason.label("volume_reason"),
+        t.volume.c.good_at,
+        t.downtime.c.downtime_id,
+        t.downtime.c.begins_at,
+        t.downtime.c.ends_at,
+        t.downtime.c.reason.label("downtime_reason"),
+        t.downtime.c.planned_by,
+    )
+    .select_from(t.site)
     .outerjoin(t.volume, t.volume.c.volume_id == t.site.c.volume_id)
+    .outerjoin(t.downtime, t.downtime.c.site == t.site.c.name)
     .where(_IS_THERE)
-    .order_by(t.site.c.name)
+    .order_by(t.site.c.name, t.downtime.c.begins_at)
 )
 # Every beat and every look for orders asks for one: it is made once, which takes longer than running it.
 _ONE = _ALL.where(t.site.c.name == sa.bindparam("site"))
+_OF_VOLUME = _ALL.where(t.site.c.volume_id == sa.bindparam("volume_id"))
 _LOCK = sa.select(t.site.c.name).where(t.site.c.name == sa.bindparam("site")).with_for_update()
 
 
 def every(connection: Connection) -> list[Row]:
     """All sites, by name."""
-    return list(connection.execute(_ALL).mappings())
+    lines = connection.execute(_ALL).mappings()
+    return [_folded(list(own)) for _, own in groupby(lines, key=lambda line: line["name"])]
 
 
 def find(connection: Connection, site: str, *, lock: bool = False) -> Row:
     """One site, locked until the transaction ends where asked; NotFoundError `site-not-found`."""
     if lock:
         connection.execute(_LOCK, {"site": site})
-    row = connection.execute(_ONE, {"site": site}).mappings().first()
-    if row is None:
+    lines = connection.execute(_ONE, {"site": site}).mappings().all()
+    if not lines:
         known = connection.execute(sa.select(t.site.c.name).where(_IS_THERE)).scalars()
         todo = did_you_mean(site, known, otherwise="forebay sites ls shows all of them.")
         raise NotFoundError("site-not-found", f"There is no site {site!r}.", todo=todo)
-    return row
+    return _folded(lines)
+
+
+def of_volume(connection: Connection, volume_id: str) -> Row | None:
+    """The site with that volume, if any."""
+    lines = connection.execute(_OF_VOLUME, {"volume_id": volume_id}).mappings().all()
+    return _folded([line for line in lines if line["name"] == lines[0]["name"]]) if lines else None
 
 
 def held_by(connection: Connection, site: str, agent_token: int, *, lock: bool = False) -> Row:
@@ -136,4 +160,27 @@ def _seen(row: Row) -> Seen:
         seen_at=row["seen_at"],
         volume=volume_of(row),
         volume_reason=row["volume_reason"] or "",
+        windows=row["windows"],
+        good_at=row["good_at"] or 0.0,
+    )
+
+
+def windows_over(row: Row, now: float) -> list[Window]:
+    """The site's downtimes that are over and mean nothing any more."""
+    return settled(row["windows"], row["good_at"] or 0.0, now)
+
+
+def _folded(lines: Sequence[Any]) -> Row:
+    """One row of a site, with its downtimes as `windows`."""
+    windows = tuple(_window(line) for line in lines if line["downtime_id"] is not None)
+    return {**lines[0], "windows": windows}
+
+
+def _window(line: Any) -> Window:
+    return Window(
+        downtime_id=line["downtime_id"],
+        begins_at=line["begins_at"],
+        ends_at=line["ends_at"],
+        reason=line["downtime_reason"],
+        planned_by=line["planned_by"],
     )

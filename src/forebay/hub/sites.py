@@ -139,6 +139,7 @@ class SiteStore:
                 )
             connection.execute(sa.update(t.site).where(t.site.c.name == site).values(removed_at=now))
             connection.execute(sa.delete(t.volume_site).where(t.volume_site.c.site == site))
+            connection.execute(sa.delete(t.downtime).where(t.downtime.c.site == site))
         self._poke()
 
     def tasks(self, site: str = "") -> list[Task]:

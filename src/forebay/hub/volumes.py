@@ -16,7 +16,7 @@ from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import InputError, NotFoundError
 from forebay.hub import ledger, rows
-from forebay.wire.cache import CacheEvent, HealthReport, LedgerKey, Quota, Savings, Use, Volume, VolumeState
+from forebay.wire.cache import CacheEvent, HealthReport, LedgerKey, Quota, Savings, Sign, Use, Volume, VolumeState
 
 
 class VolumeStore:
@@ -81,7 +81,10 @@ class VolumeStore:
             row = connection.execute(sa.select(t.volume).where(here)).mappings().one()
             before = _health(row)
             after = step(before, report, now)
-            connection.execute(sa.update(t.volume).where(here).values(_health_values(after)))
+            values = _health_values(after)
+            if report.sign is Sign.GOOD:
+                values["good_at"] = now
+            connection.execute(sa.update(t.volume).where(here).values(values))
             if after.state is not before.state:
                 rows.record(connection, volume_id, "", f"volume-{after.state}", after.reason, 0, now)
         return self.get(volume_id)

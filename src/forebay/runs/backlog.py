@@ -246,7 +246,7 @@ def _placed(request: Request, row: Row) -> Waiting:
     )
 
 
-_PASSING = (Filter.ROOM, Filter.STATE, Filter.SOURCE)
+_PASSING = (Filter.ROOM, Filter.STATE, Filter.SOURCE, Filter.DOWNTIME)
 
 
 def _not_brought(ref: str, site: str, failed: Failed) -> str:

@@ -9,13 +9,14 @@ from enum import StrEnum
 from humanize import naturalsize
 
 from forebay.runs.world import Request, World
+from forebay.sites import downtime
 from forebay.sites.labels import unmet
 from forebay.sites.site import Resources, Site
 from forebay.wire.sites import SiteState
 
 
 class Filter(StrEnum):
-    """What is asked of a site, in this order. ROOM, SOURCE and STATE may pass by themselves, FILL with another try."""
+    """What is asked of a site, in this order. FILL may pass with another try; ROOM, SOURCE, STATE, DOWNTIME by themselves."""
 
     STATE = "state"
     TEAM = "team"
@@ -26,6 +27,7 @@ class Filter(StrEnum):
     ROOM = "room"
     SOURCE = "source"
     FILL = "fill"
+    DOWNTIME = "downtime"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,16 @@ def refusals(request: Request, site: Site, world: World, need: Need) -> tuple[Re
         Refusal(filter=kind, reason=reason, unblock=unblock)
         for kind, reason, unblock in _found(request, site, world, need)
     )
+
+
+def cut_short(request: Request, site: Site, begins_at: float) -> Refusal | None:
+    """Whether a downtime is in the way of a run that would begin there then."""
+    longest_s = downtime.needs_s(request.time_limit_s, request.estimate_s)
+    window = downtime.in_the_way(site.windows, begins_at, begins_at + longest_s)
+    if window is None:
+        return None
+    unblock = "the downtime ends; or give it a --time-limit with which it ends before"
+    return Refusal(filter=Filter.DOWNTIME, reason=downtime.foretold(window), unblock=unblock)
 
 
 def _found(request: Request, site: Site, world: World, need: Need) -> Iterator[tuple[Filter, str, str]]:

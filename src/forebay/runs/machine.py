@@ -3,12 +3,28 @@
 Invariants: an attempt begins only when the one before has ended; one whose agent fell silent ends when its hold has run
 out and a margin has passed; tokens grow, and a report with another one than the newest attempt's changes nothing; a
 final state stays; every other one says why it is so and what ends it. The same event twice does what it does once.
+Of an attempt that was given up one report still counts, until another one begins: that it had ended well.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from forebay.runs.events import AgentLeft as AgentLeft
+from forebay.runs.events import CancelAsked as CancelAsked
+from forebay.runs.events import DataFailed as DataFailed
+from forebay.runs.events import Event as Event
+from forebay.runs.events import Heard as Heard
+from forebay.runs.events import Ordered as Ordered
+from forebay.runs.events import Placed as Placed
+from forebay.runs.events import Reported as Reported
+from forebay.runs.events import Resumed as Resumed
+from forebay.runs.events import RetryAsked as RetryAsked
+from forebay.runs.events import RightLost as RightLost
+from forebay.runs.events import StopAsked as StopAsked
+from forebay.runs.events import TimePassed as TimePassed
+from forebay.runs.events import Waited as Waited
+from forebay.sites import due
 from forebay.sites.state import SiteTerms
 from forebay.wire.runs import Attempt, Ending, NewRun, Run, RunState
 from forebay.wire.sites import Report, TaskState
@@ -21,8 +37,8 @@ LOSS_BACKOFF_S = 5.0
 
 LONGEST_BACKOFF_S = 3600.0
 
-_SKEW_S = 5.0
-"""The clocks of two hubs may differ by so much: that is no clock that was set back."""
+_WORD_BEATS = 2
+"""So many beats an agent that comes back has to say how an attempt ended that was given up."""
 
 HOLD_LOST = "hold-lost"
 """The kind of an agent's report on an attempt that it ended itself since it heard nothing from the hub."""
@@ -50,10 +66,14 @@ class Course:
     stopping: str = ""
 
     @property
+    def newest(self) -> Attempt | None:
+        """The last attempt that began, if any did."""
+        return self.run.attempts[-1] if self.run.attempts else None
+
+    @property
     def under_way(self) -> Attempt | None:
         """The attempt that has not ended; only the newest can be one."""
-        attempts = self.run.attempts
-        return attempts[-1] if attempts and attempts[-1].ending is None else None
+        return self.newest if self.newest is not None and self.newest.ending is None else None
 
     @property
     def is_waiting(self) -> bool:
@@ -61,111 +81,9 @@ class Course:
         return self.run.state in (RunState.QUEUED, RunState.FILLING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """It goes to that site ("": to none, for now); `because` of what failed where it was placed before."""
-
-    site: str
-    because: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waited:
-    """What a run waits for; `filling` says that it is data."""
-
-    reason: str
-    unblock: str
-    filling: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ordered:
-    """Its site is told to begin the next attempt."""
-
-    agent_token: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """The agent with that token spoke."""
-
-    agent_token: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed:
-    """The site's next agent goes on with the attempt that has this token."""
-
-    token: int
-    agent_token: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentLeft:
-    """The agent with that token ended, with nothing under way."""
-
-    agent_token: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
-    """An agent tells how an attempt is."""
-
-    report: Report
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimePassed:
-    """Nothing else happened."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked:
-    """The attempt shall end, since its site can't have it any more."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelAsked:
-    """Somebody wants the run no more."""
-
-    by: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryAsked:
-    """Somebody wants a run that failed or was cancelled once more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataFailed:
-    """What it reads can't be brought to it, however often that is tried."""
-
-    reason: str
-    unblock: str
-
-
-Event = (
-    Placed
-    | Waited
-    | Ordered
-    | Heard
-    | Resumed
-    | AgentLeft
-    | Reported
-    | TimePassed
-    | StopAsked
-    | CancelAsked
-    | RetryAsked
-    | DataFailed
-)
-
-
 def is_due(run: Run, now: float) -> bool:
-    """Whether the time of its next try has come; when the clock was set back since it began to wait, it has."""
-    return now >= run.next_try_at or now < run.since - _SKEW_S or run.next_try_at > now + LONGEST_BACKOFF_S
+    """Whether the time of its next try has come."""
+    return due.is_due(run.next_try_at, run.since, now, LONGEST_BACKOFF_S)
 
 
 def begin(run_id: str, new: NewRun, now: float) -> Course:
@@ -200,14 +118,14 @@ def _stepped(course: Course, event: Event, now: float, terms: SiteTerms) -> Cour
     match event:
         case CancelAsked():
             return _cancelled(course, event, now)
-        case Placed() | Waited() | Ordered() | DataFailed():
+        case Placed() | Waited() | Ordered() | DataFailed() | RightLost():
             return _while_waiting(course, event, now, terms)
         case _:
             return _while_under_way(course, event, now, terms)
 
 
 def _while_waiting(
-    course: Course, event: Placed | Waited | Ordered | DataFailed, now: float, terms: SiteTerms
+    course: Course, event: Placed | Waited | Ordered | DataFailed | RightLost, now: float, terms: SiteTerms
 ) -> Course:
     if not course.is_waiting:
         return course
@@ -223,8 +141,14 @@ def _while_waiting(
         case Ordered():
             return _ordered(course, event.agent_token, now, terms)
         case DataFailed():
-            done = _with(course, now, state=RunState.FAILED, reason=event.reason, unblock=event.unblock)
-            return replace(done, run=replace(done.run, last_error=event.reason, next_try_at=0.0))
+            return _given_up(course, event.reason, event.unblock, now)
+        case RightLost():
+            return _given_up(course, event.reason, "An admin, or the dataset's owner, can give the right again.", now)
+
+
+def _given_up(course: Course, reason: str, unblock: str, now: float) -> Course:
+    done = _with(course, now, state=RunState.FAILED, reason=reason, unblock=unblock)
+    return replace(done, run=replace(done.run, last_error=reason, next_try_at=0.0))
 
 
 def _ordered(course: Course, agent_token: int, now: float, terms: SiteTerms) -> Course:
@@ -252,7 +176,7 @@ def _ordered(course: Course, agent_token: int, now: float, terms: SiteTerms) -> 
 def _while_under_way(course: Course, event: Event, now: float, terms: SiteTerms) -> Course:
     attempt, hold = course.under_way, course.hold
     if attempt is None or hold is None:
-        return course
+        return _after_loss(course, event, now, terms)
     match event:
         case Heard() if event.agent_token == hold.agent_token:
             return replace(course, hold=replace(hold, until=now + terms.hold_s))
@@ -294,6 +218,27 @@ def _reported(course: Course, attempt: Attempt, report: Report, now: float) -> C
             return _lost(course, attempt, report.detail or "its agent had to end it", now)
         case TaskState.FAILED:
             return _failed(course, attempt, report, now)
+
+
+def _after_loss(course: Course, event: Event, now: float, terms: SiteTerms) -> Course:
+    """What an attempt that was given up still has to say: that it had ended well, and nothing else.
+
+    An agent that comes back with it is given a moment to say that, in which no other attempt begins.
+    """
+    last = course.newest
+    if last is None or last.ending is not Ending.LOST or not course.is_waiting:
+        return course
+    match event:
+        case Reported(report=report) if report.token == last.token and report.state is TaskState.DONE:
+            done = _reported(course, last, report, now)
+            return replace(done, run=replace(done.run, site=last.site, next_try_at=0.0, last_error=""))
+        case Resumed() if event.token == last.token:
+            told = f"the agent of {last.site} is back, and says in a moment how attempt {last.number} ended"
+            waits = _with(course, now, reason=told, unblock="it says so, or the time of its next try comes")
+            until = max(course.run.next_try_at, now + _WORD_BEATS * terms.beat_s)
+            return replace(waits, run=replace(waits.run, next_try_at=until))
+        case _:
+            return course
 
 
 def _told(course: Course, state: RunState, detail: str, now: float) -> Course:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from forebay.cache.bandwidth import seconds_for
-from forebay.runs.eligible import Need, Refusal, refusals
+from forebay.runs.eligible import Need, Refusal, cut_short, refusals
 from forebay.runs.outlook import Outlook
 from forebay.runs.world import Request, Wanted, Weights, World
 from forebay.sites.links import Link, nearest
@@ -124,6 +124,9 @@ def judge(
     data_s = max((fetch.seconds for fetch in fetches), default=0.0)
     queue_s = outlook.start_s(site, request, after=0.0)
     start_s = outlook.start_s(site, request, after=data_s) if data_s else queue_s
+    short = cut_short(request, site, outlook.now + start_s)
+    if short is not None:
+        return Row(site=site.name, missing_bytes=missing_bytes, refusals=(short,))
     egress = sum(fetch.money for fetch in new)
     compute = site.price_of(request.resources, request.estimate_s)
     displaced = outlook.displaced_bytes(site, new_bytes) / new_bytes if new_bytes else 0.0

@@ -80,6 +80,7 @@ def request_of(run_id: str, new: NewRun, submitted_at: float, versions: Mapping[
         estimate_s=estimate_of(new),
         data=tuple(versions[ref] for ref in dict.fromkeys(use.ref for use in new.data)),
         where=expression_of(new),
+        time_limit_s=new.time_limit_s,
     )
 
 

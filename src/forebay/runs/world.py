@@ -51,7 +51,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A run that somebody wants. `estimate_s` is how long it is thought to take once it has started."""
+    """A run that somebody wants. `estimate_s` is how long it is thought to take once it has started.
+
+    `time_limit_s` ends it (0: nothing does).
+    """
 
     run_id: str
     team: str
@@ -60,6 +63,7 @@ class Request:
     estimate_s: float
     data: tuple[Wanted, ...] = ()
     where: Expression = ()
+    time_limit_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

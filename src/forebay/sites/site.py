@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from forebay.sites.downtime import Window
 from forebay.wire.sites import SiteState
 
 
@@ -45,6 +46,7 @@ class Working:
 class Site:
     """`teams` None: every team may run here. `volume_bytes` is the volume's limit, `free_bytes` what is free of it, and
     `room_bytes` what a fill could have, evictions included; None: not known, and then nothing rests on it.
+    `windows` are its downtimes.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Site:
     room_bytes: int | None = None
     gpu_hour_price: float = 0.0
     cpu_hour_price: float = 0.0
+    windows: tuple[Window, ...] = ()
 
     def price_of(self, resources: Resources, seconds: float) -> float:
         """Money for so much compute."""

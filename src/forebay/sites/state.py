@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from forebay.sites import downtime
+from forebay.sites.downtime import Window
 from forebay.wire.cache import VolumeState
 from forebay.wire.sites import SiteState, TaskKind
 
@@ -32,7 +34,10 @@ class SiteTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What is known now. `volume` None: the hub does not know the volume. `seen_at` 0: no agent was ever heard of."""
+    """What is known now. `volume` None: the hub does not know the volume. `seen_at` 0: no agent was ever heard of.
+
+    `windows` are the site's downtimes, `good_at` is when its volume was last tried out well (0: never).
+    """
 
     wanted: SiteState
     wanted_reason: str
@@ -40,6 +45,8 @@ class Seen:
     seen_at: float
     volume: VolumeState | None
     volume_reason: str = ""
+    windows: tuple[Window, ...] = ()
+    good_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,19 @@ def _is_well(state: SiteState) -> bool:
 
 
 def _judged(seen: Seen, now: float, terms: SiteTerms) -> tuple[SiteState, str]:
+    state, reason = _apart_from_windows(seen, now, terms)
+    window = downtime.under_way(seen.windows, now)
+    if window is not None:
+        # Whoever looks after a site may well end its agent or unmount its volume: then that is told, too.
+        story = downtime.story(window)
+        return (SiteState.DOWN, f"{story}; {reason}") if state is SiteState.DOWN else (SiteState.DRAINING, story)
+    over = downtime.unproven(seen.windows, seen.good_at, now)
+    if state is SiteState.UP and over is not None:
+        return SiteState.DEGRADED, f"its volume was not tried out since it was {downtime.story(over)}"
+    return state, reason
+
+
+def _apart_from_windows(seen: Seen, now: float, terms: SiteTerms) -> tuple[SiteState, str]:
     if seen.wanted is SiteState.DOWN:
         return SiteState.DOWN, seen.wanted_reason or "somebody took it down"
     if not seen.attached:

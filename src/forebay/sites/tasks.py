@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from forebay.sites.due import is_due
 from forebay.wire.sites import Report, Task, TaskKind, TaskState
 
 BACKOFF_S = 10.0
@@ -29,12 +30,8 @@ def fails_everywhere(kind: str, lake_url: str) -> bool:
     return kind in SAME_EVERYWHERE and not lake_url.startswith("file:")
 
 
-def _is_due(task: Task, now: float) -> bool:
-    """Whether the time of its next try has come; one too far off is from before a clock went back."""
-    return not now < task.next_try_at <= now + LONGEST_BACKOFF_S
-
-
 _WAITS = "the site takes the order"
+_UP_AGAIN = "the site comes up again"
 _UNWANTED = "it is not wanted any more"
 
 
@@ -66,6 +63,13 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutOff:
+    """The site takes orders, and not this one, since it drains: it waits with that reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentGone:
     """The agent that had it will say no more of it."""
 
@@ -87,7 +91,7 @@ class Withdrawn:
     reason: str
 
 
-Event = Wanted | Due | AgentGone | Told | Withdrawn
+Event = Wanted | Due | PutOff | AgentGone | Told | Withdrawn
 
 
 def begin(task_id: str, site: str, kind: TaskKind, ref: str, *, by: str, reason: str, now: float) -> Errand:
@@ -117,6 +121,8 @@ def step(errand: Errand, event: Event, now: float) -> Errand:
             return _wanted(errand, event)
         case Due() if task.state is TaskState.WAITING and _is_due(task, now):
             return _ordered(errand, now)
+        case PutOff() if task.state is TaskState.WAITING and task.reason != event.reason:
+            return replace(errand, task=replace(task, reason=event.reason, unblock=_UP_AGAIN))
         case AgentGone() if errand.is_ordered:
             return _given_back(errand, event.reason, 0.0, now)
         case Withdrawn() if task.state is TaskState.WAITING:
@@ -128,6 +134,10 @@ def step(errand: Errand, event: Event, now: float) -> Errand:
             return _told(errand, event, now)
         case _:
             return errand
+
+
+def _is_due(task: Task, now: float) -> bool:
+    return is_due(task.next_try_at, task.since, now, LONGEST_BACKOFF_S)
 
 
 def _wanted(errand: Errand, event: Wanted) -> Errand:

@@ -43,7 +43,8 @@ class OpenHub:
         self.owner = hub.owner
         self.catalog, self.volumes, self.fills = hub.catalog, hub.volumes, hub.fills
         self.leases, self.replicas, self.links = hub.leases, hub.replicas, hub.links
-        self.sites, self.runs, self.revisions = hub.sites, hub.runs, hub.revisions
+        self.sites, self.downtimes = hub.sites, hub.downtimes
+        self.runs, self.revisions = hub.runs, hub.revisions
         self.retention = hub.retention
         self.access = access
 

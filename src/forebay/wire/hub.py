@@ -30,6 +30,7 @@ from forebay.wire.cache import (
     Wish,
 )
 from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
+from forebay.wire.downtimes import Downtimes
 from forebay.wire.links import LinkRecord, Sources, Ticketed, TransferReport
 from forebay.wire.retention import Retention
 from forebay.wire.runs import Runs
@@ -356,6 +357,9 @@ class Hub(Protocol):
 
     @property
     def sites(self) -> Sites: ...
+
+    @property
+    def downtimes(self) -> Downtimes: ...
 
     @property
     def runs(self) -> Runs: ...

@@ -76,7 +76,7 @@ class Behind:
     def __init__(self, face: Hub, itself: LocalHub) -> None:
         self.catalog, self.volumes, self.fills = face.catalog, face.volumes, face.fills
         self.leases, self.replicas = face.leases, face.replicas
-        self.sites, self.runs = face.sites, face.runs
+        self.sites, self.downtimes, self.runs = face.sites, face.downtimes, face.runs
         self.retention = face.retention
         self.scheduler, self.engine = itself.scheduler, itself.engine
 

@@ -25,9 +25,9 @@ from forebay.testing.cached.world import store_manifest
 from forebay.wire.access import AuditQuery, DatasetPolicy, Outcome, Role
 from forebay.wire.catalog import NewVersion, ParentVersion
 from forebay.wire.runs import Code, NewRun, Output, Run, RunQuery, RunState
-from forebay.wire.sites import Hello, Order, Report, SiteState, TaskKind, TaskState
+from forebay.wire.sites import Hello, Order, Report, SiteState, TaskKey, TaskKind, TaskState
 from tests.contract.hub.conftest import new_version
-from tests.contract.hub.sited import Agent, reading
+from tests.contract.hub.sited import Agent, pass_by, reading
 
 ADA = Person(user="ada", role=Role.SCIENTIST, teams=frozenset({"ads"}))
 AMY = Person(user="amy", role=Role.SCIENTIST, teams=frozenset({"ads"}))
@@ -273,6 +273,19 @@ def test_an_agent_adds_only_what_a_run_under_way_makes_in_its_submitter_s_name(t
     team(DGX).sites.beat("dgx", team.dgx.token, (made,))
     assert team.hub.runs.get(run.run_id).made == ("features@v2",), "what else it claims is not believed"
     assert kind_of(lambda: add(DGX, "features")) == "not-allowed", "the run has ended"
+
+
+def test_of_an_attempt_that_was_given_up_only_what_its_run_makes_is_believed(team: Team, clock: FakeClock) -> None:
+    run = team(ADA).runs.submit(reading(outputs=(Output(name="out", dataset="features"),)))
+    order = team.order(run)
+    pass_by(team.hub, clock, 120, step_s=20.0)
+    assert team.hub.runs.get(run.run_id).state is RunState.QUEUED
+    team.dgx.attach(TaskKey(task_id=order.task_id, token=order.token))
+    done = Report(task_id=order.task_id, token=order.token, state=TaskState.DONE, made=("features@v1", "secret@v1"))
+    strange = replace(done, task_id=f"run-{'0' * 32}-1")
+    team(DGX).sites.beat("dgx", team.dgx.token, (strange, replace(strange, task_id="run-x"), done))
+    ended = team.hub.runs.get(run.run_id)
+    assert (ended.state, ended.made) == (RunState.SUCCEEDED, ("features@v1",))
 
 
 def test_a_hidden_name_can_not_be_learned_from_what_others_wait_for_or_fail_with(team: Team) -> None:

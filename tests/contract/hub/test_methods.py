@@ -111,6 +111,8 @@ ON_A_SITE: dict[str, Action] = {
     "sites.set_state": Action.TEND,
     "sites.set_prices": Action.TEND,
     "sites.remove": Action.MANAGE,
+    "downtimes.plan": Action.TEND,
+    "downtimes.cancel": Action.TEND,
 }
 
 ON_A_RUN: dict[str, OnRun] = {
@@ -152,6 +154,7 @@ REFUSED_TO_NOBODY = {
     "access.me": "who asks",
     "sites.all": "everybody's to see",
     "sites.tasks": "filtered",
+    "downtimes.all": "everybody's to see",
     "runs.page": "filtered",
     "runs.code_path": "as if there were none",
     "access.tokens": "one's own",
@@ -183,6 +186,9 @@ OWN: dict[str, Callable[[Guarded, Side, str], Any]] = {
     "sites.set_state": lambda hub, side, volume: hub.sites.set_state("aks", SiteState.UP, "why"),
     "sites.set_prices": lambda hub, side, volume: hub.sites.set_prices("aks", 1.0, 1.0),
     "sites.remove": lambda hub, side, volume: hub.sites.remove("aks"),
+    "downtimes.all": lambda hub, side, volume: hub.downtimes.all(),
+    "downtimes.plan": lambda hub, side, volume: hub.downtimes.plan("aks", 1.0, 2.0, "why"),
+    "downtimes.cancel": lambda hub, side, volume: hub.downtimes.cancel("aks", "none"),
     "runs.store_code": lambda hub, side, volume: hub.runs.store_code(Path("/nowhere")),
     "access.users": lambda hub, side, volume: hub.access.users(),
     "access.add_user": lambda hub, side, volume: hub.access.add_user("new", Role.ADMIN),

@@ -23,6 +23,7 @@ from forebay.wire import hub as wire
 from forebay.wire.access import Access, AuditQuery, DatasetPolicy, NewToken, Outcome, Role
 from forebay.wire.cache import LedgerKey, Progress
 from forebay.wire.catalog import NewSubset, NewVersion, ParentVersion
+from forebay.wire.downtimes import Downtimes
 from forebay.wire.retention import Retention, RetentionPolicy
 from forebay.wire.runs import DataUse, NewRun, RunQuery, Runs
 from forebay.wire.sites import Sites, TaskKind
@@ -50,6 +51,7 @@ FACES: dict[str, type] = {
     "links": wire.Links,
     "retention": Retention,
     "sites": Sites,
+    "downtimes": Downtimes,
     "runs": Runs,
     "access": Access,
 }
@@ -208,6 +210,9 @@ ABOUT_NO_DATASET = {
     "sites.set_state": "of a site",
     "sites.set_prices": "the same",
     "sites.remove": "the same",
+    "downtimes.all": "of a site: what its reason names is hidden (test_downtimes)",
+    "downtimes.plan": "of a site",
+    "downtimes.cancel": "the same",
     "runs.store_code": "content-addressed: gives the digest of what the asker has",
     "access.users": "an admin's",
     "access.add_user": "an admin's",

@@ -72,6 +72,37 @@ def test_a_run_goes_from_queued_over_filling_and_starting_to_its_end(
     assert dgx.orders() == {}
 
 
+def test_a_run_that_had_ended_well_when_its_agent_fell_silent_does_not_begin_again(
+    hub: LocalHub, dgx: Agent, clock: FakeClock
+) -> None:
+    run = hub.runs.submit(RUN)
+    order = dgx.order(TaskKind.RUN)
+    dgx.tell(order, TaskState.UNDER_WAY)
+    pass_by(hub, clock, 120, step_s=20.0)
+    lost = hub.runs.get(run.run_id)
+    assert (lost.state, attempts_of(lost)) == (RunState.QUEUED, [("dgx", "lost")])
+    dgx.attach(TaskKey(task_id=order.task_id, token=order.token))
+    assert "says in a moment how attempt 1 ended" in hub.runs.get(run.run_id).reason
+    dgx.tell(order, TaskState.DONE, exit_code=0, made=("model@v1",))
+    done = hub.runs.get(run.run_id)
+    assert (done.state, done.made, done.site) == (RunState.SUCCEEDED, ("model@v1",), "dgx")
+    assert attempts_of(done) == [("dgx", "succeeded")]
+
+
+def test_one_that_has_begun_again_meanwhile_is_not_ended_by_the_attempt_before(
+    hub: LocalHub, dgx: Agent, clock: FakeClock
+) -> None:
+    run = hub.runs.submit(RUN)
+    order = dgx.order(TaskKind.RUN)
+    pass_by(hub, clock, 120, step_s=20.0)
+    Agent(hub=hub, site="aks").attach()
+    assert hub.runs.get(run.run_id).site == "aks"
+    dgx.attach(TaskKey(task_id=order.task_id, token=order.token))
+    assert dgx.tell(order, TaskState.DONE, exit_code=0) == (TaskKey(task_id=order.task_id, token=order.token),)
+    again = hub.runs.get(run.run_id)
+    assert (again.state, attempts_of(again)) == (RunState.STARTING, [("dgx", "lost"), ("aks", "under way")])
+
+
 def test_a_tag_that_moves_changes_no_run(hub: LocalHub, version: Version) -> None:
     hub.catalog.tag("clicks", "prod", 1, "ada")
     run = hub.runs.submit(reading("clicks@prod"))

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from forebay.cli.words import ago, clean, count, duration, parse_since, parse_until, size
+from forebay.cli.words import ago, clean, count, duration, parse_moment, parse_since, parse_until, size
 from forebay.errors import InputError
 
 
@@ -53,6 +53,18 @@ def test_what_is_no_moment_to_come_is_refused(text: str) -> None:
     with pytest.raises(InputError) as refused:
         parse_until(text, 1.8e9)
     assert refused.value.kind == "bad-until"
+
+
+def test_a_moment_is_local_unless_it_says_otherwise_or_counts_from_now() -> None:
+    local = datetime.datetime(2026, 12, 1, 22).timestamp()
+    assert parse_moment("2026-12-01T22:00", 0.0, option="--from") == local
+    assert parse_moment("2026-12-01 22:00", 0.0, option="--from") == local
+    assert parse_moment("1970-01-01T02:00+01:00", 0.0, option="--from") == 3600.0
+    assert parse_moment("8h", 100.0, option="--until") == 100.0 + 8 * 3600
+    for text in ("soon", "never", "0s", "", "9999-99-99"):
+        with pytest.raises(InputError) as refused:
+            parse_moment(text, 0.0, option="--until")
+        assert (refused.value.kind, "--until" in refused.value.message) == ("bad-moment", True)
 
 
 def test_an_age_is_counted_back_from_now() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forebay.runs import machine
-from forebay.runs.machine import LOSSES, Course, Event, begin, step
+from forebay.runs.machine import LONGEST_BACKOFF_S, LOSSES, Course, Event, begin, step
 from forebay.sites.state import SiteTerms
 from forebay.wire.runs import Ending, NewRun, Retry, RunState
 from forebay.wire.sites import Report, TaskState
@@ -48,6 +48,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(machine.CancelAsked, by=st.just("ada"), reason=texts),
     st.just(machine.RetryAsked()),
     st.builds(machine.DataFailed, reason=st.just("gone"), unblock=st.just("register it")),
+    st.builds(machine.RightLost, reason=st.just("ada may not")),
 )
 later = st.sampled_from((0.0, 1.0, 6.0, 20.0, 45.0, 65.0, 75.0, 4000.0, -300.0))
 histories = st.lists(st.tuples(events, later), max_size=40)
@@ -66,6 +67,12 @@ def meant(event: Event, course: Course) -> Event:
             return replace(event, agent_token=agent_token)
         case _:
             return event
+
+
+def _given_up(course: Course) -> int | None:
+    """The token of the newest attempt, where it was lost and no other has begun."""
+    newest = course.newest
+    return newest.token if newest is not None and newest.ending is Ending.LOST and course.is_waiting else None
 
 
 @dataclass
@@ -115,9 +122,11 @@ def check(before: Course, event: Event, after: Course) -> None:
     holder = before.hold.agent_token if before.hold else None
     match event:
         case machine.Reported() if event.report.token != newest:
-            assert after is before, "another token than the newest attempt's changes nothing"
+            ended_well = event.report.state is TaskState.DONE and run.state is RunState.SUCCEEDED
+            told = "another token than the newest attempt's changes nothing"
+            assert after is before or (ended_well and event.report.token == _given_up(before)), told
         case machine.Resumed() if event.token != newest:
-            assert after is before
+            assert after is before or (after.is_waiting and event.token == _given_up(before))
         case machine.Heard() | machine.AgentLeft() if event.agent_token != holder:
             assert after is before, "only the agent that has it extends its hold"
         case _:
@@ -268,3 +277,65 @@ def test_a_clock_set_back_does_not_put_the_next_try_off() -> None:
 
 def test_hubs_whose_clocks_differ_a_little_wait_for_the_next_try() -> None:
     assert step(_waiting(), machine.Ordered(agent_token=1), NOW - 1.0, TERMS).under_way is None
+
+
+def _lost() -> tuple[Course, float]:
+    course = begin("x", NEW, NOW)
+    for event in (machine.Placed(site="a"), machine.Ordered(agent_token=1)):
+        course = step(course, event, NOW, TERMS)
+    over = NOW + TERMS.hold_s + TERMS.margin_s
+    return step(course, machine.TimePassed(), over, TERMS), over
+
+
+def _done(token: int, state: TaskState = TaskState.DONE) -> machine.Reported:
+    report = Report(task_id="run-x-1", token=token, state=state, exit_code=0, made=("out@v1",), detail="it ended")
+    return machine.Reported(report=report)
+
+
+def test_an_attempt_that_had_ended_well_counts_although_it_was_given_up() -> None:
+    lost, over = _lost()
+    for site in ("", "b"):
+        waits = step(lost, machine.Placed(site=site), over, TERMS)
+        done = step(waits, _done(1), over + 1, TERMS)
+        assert done.run.state is RunState.SUCCEEDED
+        assert (done.run.made, done.run.site, done.run.next_try_at, done.run.last_error) == (("out@v1",), "a", 0.0, "")
+        assert [item.ending for item in done.run.attempts] == [Ending.SUCCEEDED]
+        assert step(done, _done(1), over + 2, TERMS) is done
+
+
+@pytest.mark.parametrize("state", [state for state in TaskState if state is not TaskState.DONE])
+def test_nothing_else_that_is_told_late_of_it_is_believed(state: TaskState) -> None:
+    lost, over = _lost()
+    assert step(lost, _done(1, state), over, TERMS) is lost
+
+
+def test_an_agent_that_is_back_has_a_moment_to_say_so_in_which_no_other_attempt_begins() -> None:
+    lost, over = _lost()
+    later = over + LONGEST_BACKOFF_S
+    back = step(lost, machine.Resumed(token=1, agent_token=2), later, TERMS)
+    assert "says in a moment how attempt 1 ended" in back.run.reason
+    placed = step(back, machine.Placed(site="a"), later, TERMS)
+    early = step(placed, machine.Ordered(agent_token=2), later, TERMS)
+    assert early.under_way is None
+    assert step(early, _done(1), later + 1, TERMS).run.state is RunState.SUCCEEDED
+    silent = step(placed, machine.Ordered(agent_token=2), later + 2 * TERMS.beat_s, TERMS)
+    assert silent.under_way is not None
+    assert step(lost, machine.Resumed(token=2, agent_token=2), later, TERMS) is lost, "another attempt's token"
+
+
+def test_once_another_attempt_has_begun_the_one_before_is_fenced() -> None:
+    lost, over = _lost()
+    later = over + LONGEST_BACKOFF_S
+    again = lost
+    for event in (machine.Placed(site="b"), machine.Ordered(agent_token=2)):
+        again = step(again, event, later, TERMS)
+    assert again.under_way is not None
+    assert step(again, _done(1), later, TERMS) is again
+    failed = step(again, _done(2, TaskState.CANCELLED), later, TERMS)
+    assert step(failed, _done(2), later, TERMS) is failed, "one that was given back had not ended well"
+
+
+def test_what_somebody_has_cancelled_stays_so() -> None:
+    lost, over = _lost()
+    cancelled = step(lost, machine.CancelAsked(by="ada"), over, TERMS)
+    assert step(cancelled, _done(1), over, TERMS) is cancelled

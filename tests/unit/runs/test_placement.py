@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from forebay.runs.eligible import Filter
 from forebay.runs.placement import Placement, Row, place
 from forebay.runs.world import Presence, Request, Wanted, Weights, World
+from forebay.sites.downtime import Window
 from forebay.sites.labels import parse_expression, unmet
 from forebay.sites.links import Link
 from forebay.sites.site import Resources, Site, Working
@@ -97,6 +98,8 @@ def test_money_is_egress_and_compute() -> None:
     assert _choice(place(request(), here, Weights(wait_s_per_money=3600.0), NOW)) == "cheap"
 
 
+SOON = Window(begins_at=NOW + 0.9 * HOUR_S, ends_at=NOW + 2 * HOUR_S, reason="new disks")
+
 REFUSED: list[tuple[Filter, Site, dict[str, object], dict[str, object]]] = [
     (Filter.STATE, site("a", state=SiteState.DOWN, state_reason="no heartbeat"), {}, {}),
     (Filter.STATE, site("a", state=SiteState.DRAINING), {}, {}),
@@ -109,6 +112,7 @@ REFUSED: list[tuple[Filter, Site, dict[str, object], dict[str, object]]] = [
     (Filter.VOLUME, site("a", volume_bytes=10 * GB), {}, {}),
     (Filter.ROOM, site("a", volume_bytes=1000 * GB, room_bytes=10 * GB), {}, {}),
     (Filter.SOURCE, site("a"), {}, {"links": {}}),
+    (Filter.DOWNTIME, site("a", windows=(SOON,)), {}, {}),
 ]
 
 
@@ -142,6 +146,38 @@ def test_two_versions_on_one_link_take_the_time_of_both() -> None:
         for data in ((DATA,), (DATA, more))
     )
     assert both == pytest.approx(2 * one, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        ({}, "far"),
+        ({"time_limit_s": 0.5 * HOUR_S}, "near"),
+        ({"time_limit_s": 1.5 * HOUR_S}, "far"),
+        ({"estimate_s": 60.0}, "far"),
+    ],
+    ids=["nobody said how long", "it ends before", "it ends within", "a short estimate is no limit"],
+)
+def test_before_a_downtime_a_run_that_would_not_end_in_time_goes_elsewhere(
+    asked: dict[str, object], chosen: str
+) -> None:
+    near = site("near", windows=(SOON,))
+    placed = place(request(**asked), world(near, site("far"), present=("near",)), Weights(), NOW)  # type: ignore[arg-type]
+    assert _choice(placed) == chosen
+
+
+def test_the_wait_for_data_and_compute_counts_against_a_downtime() -> None:
+    """The data take a quarter of an hour to come."""
+    for limit_s, fits in ((0.3 * HOUR_S, True), (0.85 * HOUR_S, False)):
+        placed = place(request(time_limit_s=limit_s), world(site("a", windows=(SOON,))), Weights(), NOW)
+        assert (placed.choice is not None) is fits
+    busy = site("a", gpus=1, working=(Working(resources=ONE_GPU, estimate_s=0.9 * HOUR_S),), windows=(SOON,))
+    assert place(request(time_limit_s=0.2 * HOUR_S), world(busy, present=("a",)), Weights(), NOW).choice is None
+
+
+def test_what_begins_after_a_downtime_is_not_in_its_way() -> None:
+    busy = site("a", gpus=1, working=(Working(resources=ONE_GPU, estimate_s=3 * HOUR_S),), windows=(SOON,))
+    assert _choice(place(request(), world(busy, present=("a",)), Weights(), NOW)) == "a"
 
 
 names = ("a", "b", "c", "d")

@@ -25,6 +25,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(tasks.Wanted, by=st.sampled_from(("", "ada", "run 1")), reason=st.sampled_from(("", "soon"))),
     st.just(tasks.Due()),
     st.just(tasks.Due()),
+    st.builds(tasks.PutOff, reason=st.just("it drains")),
     st.builds(tasks.AgentGone, reason=st.just("gone")),
     st.builds(tasks.Told, report=reports, doubt=st.sampled_from(("", "", "it is not there"))),
     st.builds(tasks.Told, report=reports),

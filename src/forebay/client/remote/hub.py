@@ -8,6 +8,7 @@ from pathlib import Path
 from forebay.client.remote.access import RemoteAccess
 from forebay.client.remote.catalog import RemoteCatalog
 from forebay.client.remote.connection import FIRST, LATER, Connection, at
+from forebay.client.remote.downtimes import RemoteDowntimes
 from forebay.client.remote.fills import RemoteFills
 from forebay.client.remote.leases import RemoteLeases
 from forebay.client.remote.links import RemoteLinks
@@ -40,6 +41,7 @@ class RemoteHub:
         self.retention = RemoteRetention(self._connection)
         self.access = RemoteAccess(self._connection)
         self.sites = RemoteSites(self._connection)
+        self.downtimes = RemoteDowntimes(self._connection)
         self.runs = RemoteRuns(self._connection, lambda: self._folder / self.owner)
 
     @property

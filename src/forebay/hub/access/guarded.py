@@ -9,6 +9,7 @@ from forebay.hub.access.gate import Gate
 from forebay.hub.access.guarded_access import GuardedAccess
 from forebay.hub.access.guarded_cache import GuardedFills, GuardedLeases, GuardedReplicas
 from forebay.hub.access.guarded_catalog import GuardedCatalog
+from forebay.hub.access.guarded_downtimes import GuardedDowntimes
 from forebay.hub.access.guarded_links import GuardedLinks
 from forebay.hub.access.guarded_retention import GuardedRetention
 from forebay.hub.access.guarded_runs import GuardedRuns
@@ -37,6 +38,7 @@ class Guarded:
         self.links = GuardedLinks(hub.links, gate)
         self.retention = GuardedRetention(hub.retention, self.catalog.shown, gate)
         self.sites = GuardedSites(hub.sites, hub.runs, gate)
+        self.downtimes = GuardedDowntimes(hub.downtimes, gate)
         self.runs = GuardedRuns(hub.runs, gate)
         self.revisions = hub.revisions
         self.access = GuardedAccess(access, gate)

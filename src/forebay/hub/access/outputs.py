@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from forebay.catalog.names import check_dataset_name
+from forebay.errors import InputError, NotFoundError
 from forebay.hub.access.gate import Gate
 from forebay.hub.access.jobs import dataset_of, made_by, under_way_at
 from forebay.hub.access.rules import Action, Agent, Data, Verdict, decide
 from forebay.hub.access.trail import Deed
-from forebay.hub.agents import task_of
+from forebay.hub.agents import attempt_in
 from forebay.wire.access import DatasetPolicy
 from forebay.wire.catalog import NewVersion
 from forebay.wire.runs import Run, RunQuery, Runs
@@ -47,11 +48,18 @@ def believed(runs: Runs, site: str, reports: tuple[Report, ...]) -> tuple[Report
     """The reports, with only those versions as made that are of what their run makes."""
     if not any(report.made for report in reports):
         return reports
-    makes = {task_of(run).task_id: set(made_by(run.new)) for run in _under_way(runs, site)}
-    return tuple(
-        replace(item, made=tuple(ref for ref in item.made if dataset_of(ref) in makes.get(item.task_id, ())))
-        for item in reports
-    )
+    return tuple(replace(item, made=_believed(runs, site, item)) if item.made else item for item in reports)
+
+
+def _believed(runs: Runs, site: str, report: Report) -> tuple[str, ...]:
+    """Also of an attempt that was given up: that it had ended well may still count."""
+    run_id, number = attempt_in(report.task_id)
+    try:
+        run = runs.get(run_id)
+    except (NotFoundError, InputError):
+        return ()
+    makes = made_by(run.new) if [(item.number, item.site) for item in run.attempts[-1:]] == [(number, site)] else ()
+    return tuple(ref for ref in report.made if dataset_of(ref) in makes)
 
 
 def _fits(new: NewVersion, run: Run) -> bool:

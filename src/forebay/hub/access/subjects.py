@@ -172,6 +172,12 @@ class Subjects:
         return Held(volume_id=row.volume_id, dataset=row.name, ref=ref, holder=row.holder_user)
 
 
+def data_named(connection: Connection, names: Collection[str]) -> dict[str, Data]:
+    """Datasets of some names that are there, or were; inside the caller's transaction."""
+    rows = connection.execute(_DATA.where(t.dataset.c.name.in_(sorted(names)))).mappings()
+    return {row["name"]: _data_of(row) for row in rows}
+
+
 def _site(connection: Connection, volume_id: str) -> str:
     return connection.execute(_SITE, {"volume_id": volume_id}).scalar() or ""
 

@@ -12,9 +12,9 @@ from forebay.cache.health import Health
 from forebay.cache.machine import Terms
 from forebay.errors import ConflictError, ForebayError
 from forebay.hub.run_rows import Kept
-from forebay.hub.scheduler import planned
 from forebay.runs import backlog, machine
 from forebay.runs.machine import Course
+from forebay.runs.plan import planned
 from forebay.runs.world import Weights
 from forebay.sites import tasks
 from forebay.sites.silence import Silence
@@ -92,8 +92,10 @@ class SimHub:
         row = self.sites[site]
         row.agent_token += 1
         resumed = set(resumes)
-        for kept in self.under_way_at(site):
-            attempt = kept.course.run.attempts[-1]
+        for kept in list(self.runs.values()):
+            attempt = kept.course.newest
+            if attempt is None or attempt.site != site:
+                continue
             if TaskKey(task_id=task_id(kept.course), token=attempt.token) in resumed:
                 self._step_run(kept, machine.Resumed(token=attempt.token, agent_token=row.agent_token))
         for errand in self._errands_at(site):
@@ -181,14 +183,14 @@ class SimHub:
     def _pass(self) -> None:
         facts = facts_of(self)
         done = backlog.step(facts.queue, facts.world, Weights(), self.now, rethink=self.ticks % _RETHINK_EVERY == 0)
-        plan = planned(facts, done, TERMS)
+        plan = planned(facts.before, done, TERMS)
         for effect in plan.fills:
             self.want(effect.site, TaskKind.FILL, effect.ref, f"{tasks.RUNS}{effect.run_id}")
         for errand in plan.unwanted:
             self._step_errand(errand, tasks.Withdrawn(reason="no run waits for it any more"))
         for before, after in plan.changes:
-            self._keep(before, after)
-        for site in sorted(plan.sites()):
+            self._keep(facts.waiting[before.run.run_id], after)
+        for site in sorted(plan.sites):
             self._order_due(site)
             self._changed(site)
 
@@ -286,7 +288,7 @@ class SimHub:
 
     def _hear_of_run(self, site: str, report: Report) -> bool:
         kept = self.runs[report.task_id.removeprefix(_RUN).rpartition("-")[0]]
-        attempt = kept.course.under_way
+        attempt = kept.course.newest
         if attempt is None or attempt.site != site or task_id(kept.course) != report.task_id:
             return False
         return self._step_run(kept, machine.Reported(report=report)).under_way is None
