@@ -24,6 +24,9 @@ from sqlalchemy import (
 
 from forebay.catalog.schema_base import NAME_LENGTH as NAME_LENGTH
 from forebay.catalog.schema_base import metadata as metadata
+from forebay.catalog.schema_rules import rule as rule
+from forebay.catalog.schema_rules import rule_hold as rule_hold
+from forebay.catalog.schema_rules import rule_place as rule_place
 from forebay.catalog.schema_runs import attempt as attempt
 from forebay.catalog.schema_runs import downtime as downtime
 from forebay.catalog.schema_runs import pass_count as pass_count
@@ -301,6 +304,7 @@ use = Table(
     Column("seconds_saved", Float, nullable=False),  # below 0 for what a fill took
     Index(None, "volume_id"),
     Index(None, "dataset", "at"),
+    Index(None, "dataset", "volume_id"),
 )
 
 hub_user = Table(

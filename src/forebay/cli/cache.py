@@ -200,7 +200,8 @@ def unpin(
     session = call.session
     (version,) = looked_up(call, [ref], Chosen(include=include, exclude=exclude, columns=columns, where=where))
     replica = session.hub.replicas.unpin(session.cache.volume_id, version)
-    call.show(replica, ids=[replica.ref], human=lambda out: say(out, f"unpinned {replica.ref}"))
+    still = f"; {replica.pinned_by} keeps it" if replica.pinned_by else ""
+    call.show(replica, ids=[replica.ref], human=lambda out: say(out, f"unpinned {replica.ref}{still}"))
 
 
 @command(

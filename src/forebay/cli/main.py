@@ -24,6 +24,7 @@ from forebay.cli import (
     hub,
     link,
     login,
+    rule,
     run,
     runs,
     sites,
@@ -52,6 +53,7 @@ _ORDER = (
     "run",
     "runs",
     "sites",
+    "rule",
     "why",
     "status",
     "doctor",
@@ -74,8 +76,8 @@ _ORDER = (
 
 # Commands that only move and keep bytes: they never need numpy.
 _LEAN = (
-    *("dataset", "cache", "exec", "path", "run", "runs", "sites", "why", "status", "up", "agent", "link", "hub"),
-    *("login", "logout", "whoami", "user", "team", "token", "audit"),
+    *("dataset", "cache", "exec", "path", "run", "runs", "sites", "rule", "why", "status", "up", "agent", "link"),
+    *("hub", "login", "logout", "whoami", "user", "team", "token", "audit"),
 )
 
 
@@ -101,6 +103,7 @@ use.add_to(app)
 run.add_to(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(sites.app, name="sites")
+app.add_typer(rule.app, name="rule")
 why.add_to(app)
 status.add_to(app)
 doctor.add_to(app)

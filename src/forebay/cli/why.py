@@ -10,7 +10,10 @@ from forebay.cli.call import Call
 from forebay.cli.command import command
 
 Thing = Annotated[
-    str, typer.Argument(metavar="RUN|TASK|REF", help="A run, a task, or a version: criteo@v3", show_default=False)
+    str,
+    typer.Argument(
+        metavar="RUN|TASK|RULE|REF", help="A run, a task, a rule, or a version: criteo@v3", show_default=False
+    ),
 ]
 AtSite = Annotated[str, typer.Option("--site", metavar="SITE", help="A version only there.", show_default=False)]
 
@@ -28,7 +31,7 @@ forebay why criteo@v3 --site dgx""",
 
 
 def why(call: Call, thing: Thing, site: AtSite = "") -> None:
-    """Say why a run, a task or a version waits, and until when.
+    """Say why a run, task, rule or version waits, and until when.
 
     State, reason, since when, tries, the next one, the last error, what unblocks it. A version is looked up at all
     sites; on this machine's own volume that is: forebay cache why

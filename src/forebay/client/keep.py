@@ -12,6 +12,7 @@ from forebay.cache.policy import Decision, Rule
 from forebay.cache.selection import Selection
 from forebay.client.session import Session
 from forebay.errors import ConflictError
+from forebay.sites.tasks import RULES
 from forebay.wire.cache import CacheEvent, Lease, OpenFill, Replica, ReplicaState
 from forebay.wire.catalog import Version
 
@@ -130,6 +131,8 @@ def _todo(version: Version, replica: Replica | None, decision: Decision | None, 
         return f"bring it here: forebay cache warm {ref}"
     if replica.state is ReplicaState.DAMAGED:
         return f"bring it here anew: forebay cache warm {ref}; or let it go: forebay cache evict {ref}"
+    if replica.pinned_by.startswith(RULES):
+        return f"see the rule: forebay rule show {replica.pinned_by.removeprefix(RULES)}"
     if replica.pinned_by:
         return f"unpin it: forebay cache unpin {ref}"
     if replica.state is ReplicaState.READY and decision is not None and decision.evict:

@@ -8,9 +8,11 @@ from shlex import quote
 
 from forebay.catalog.names import did_you_mean
 from forebay.errors import InputError, NotFoundError
+from forebay.sites.rules import told
 from forebay.wire.cache import Replica, ReplicaState
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
+from forebay.wire.rules import Rule, RulePlace
 from forebay.wire.runs import Run, RunQuery
 from forebay.wire.sites import SiteRecord, Task
 
@@ -19,7 +21,7 @@ _NEAR = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """One state with its story. `what` is `run`, a kind of task, or `replica`; `site` "" where it has none yet."""
+    """One state with its story. `what` is `run`, `rule`, `replica` or a kind of task; `site` "" for none."""
 
     thing: str
     what: str
@@ -34,7 +36,7 @@ class Why:
 
 
 def why(hub: Hub, thing: str, site: str = "") -> list[Why]:
-    """A run or a task by (the beginning of) its id, or a version at its sites, or at one of them.
+    """A run or a task by (the beginning of) its id, a rule by its own, or a version at its sites, or at one of them.
 
     NotFoundError `nothing-found`, `site-not-found`; InputError `bad-ref`.
     """
@@ -43,6 +45,9 @@ def why(hub: Hub, thing: str, site: str = "") -> list[Why]:
     found = _run(hub, thing)
     if found is not None:
         return [_of_run(found), *(_of_task(task) for task in hub.sites.tasks() if task.run_id == found.run_id)]
+    rules = [rule for rule in hub.rules.all() if rule.rule_id == thing]
+    if rules:
+        return [_of_place(rules[0], place) for place in rules[0].places if site in ("", place.site)]
     tasks = [task for task in hub.sites.tasks() if task.task_id.startswith(thing)]
     if len(tasks) == 1:
         return [_of_task(tasks[0])]
@@ -98,17 +103,39 @@ def _of_version(hub: Hub, version: Version, site: str) -> list[Why]:
     if not records:
         todo = f"On this machine's volume: forebay cache why {version.ref}"
         raise NotFoundError("no-site", "This hub has no sites.", todo=todo)
-    tasks = hub.sites.tasks(site)
-    return [told for record in records for told in _at(hub, version, record, tasks)]
+    tasks, rules = hub.sites.tasks(site), hub.rules.all()
+    return [item for record in records for item in _at(hub, version, record, tasks, rules)]
 
 
-def _at(hub: Hub, version: Version, record: SiteRecord, tasks: Sequence[Task]) -> list[Why]:
+def _at(hub: Hub, version: Version, record: SiteRecord, tasks: Sequence[Task], rules: Sequence[Rule]) -> list[Why]:
     try:
         replica = hub.replicas.get(record.volume_id, version)
     except NotFoundError:
         replica = None
     own = [task for task in tasks if task.site == record.name and task.ref == version.ref]
-    return [_of_replica(version, record, replica), *map(_of_task, own)]
+    places = [
+        _of_place(rule, place)
+        for rule in rules
+        for place in rule.places
+        if place.site == record.name and place.ref == version.ref
+    ]
+    return [_of_replica(version, record, replica), *map(_of_task, own), *places]
+
+
+def _of_place(rule: Rule, place: RulePlace) -> Why:
+    what = told(rule.ref, newest=rule.newest, at=rule.at, owner=rule.owner)
+    return Why(
+        thing=f"{rule.rule_id} ({what}) for {place.ref or place.dataset}",
+        what="rule",
+        site=place.site,
+        state=place.state.value,
+        reason=place.reason,
+        since=place.since,
+        attempts=place.attempts,
+        next_try_at=place.next_try_at,
+        last_error=place.last_error,
+        unblock=place.unblock,
+    )
 
 
 def _of_replica(version: Version, record: SiteRecord, replica: Replica | None) -> Why:
@@ -136,5 +163,7 @@ def _mends(ref: str) -> str:
 def _nothing(hub: Hub, thing: str) -> NotFoundError:
     runs = [run.run_id for run in hub.runs.page(RunQuery(limit=_NEAR)).runs]
     names = [*runs, *(task.task_id for task in hub.sites.tasks()), *(item.name for item in hub.catalog.datasets())]
-    todo = did_you_mean(thing, names, otherwise="Name a run (forebay runs ls), a task (forebay sites tasks) or a REF.")
+    todo = did_you_mean(
+        thing, names, otherwise="Name a run (forebay runs ls), a task (forebay sites tasks), a rule or a REF."
+    )
     return NotFoundError("nothing-found", f"There is no run, task or version {thing!r}.", todo=todo)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
+from forebay.catalog.names import NumberRef, parse_ref
 from forebay.wire.cache import LedgerKey, Savings, Use
 
 _INSERT = sa.insert(t.use)
@@ -94,6 +95,13 @@ def uses(connection: Connection, volume_id: str, since: float) -> list[Use]:
         .order_by(t.use.c.at, t.use.c.use_id)
     )
     return [Use(at=row.at, ref=row.ref, size_bytes=row.size_bytes) for row in connection.execute(query)]
+
+
+def used_versions(connection: Connection, dataset: str) -> list[tuple[str, int]]:
+    """On which volumes which versions of a dataset were ever used, or subsets of them."""
+    query = sa.select(t.use.c.volume_id, t.use.c.ref).where(t.use.c.dataset == dataset, IS_USE).distinct()
+    refs = [(row.volume_id, parse_ref(row.ref)) for row in connection.execute(query)]
+    return [(volume_id, ref.number) for volume_id, ref in refs if isinstance(ref, NumberRef)]
 
 
 def _row(subject: Subject, now: float, **values: float) -> dict[str, Any]:

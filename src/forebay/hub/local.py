@@ -31,6 +31,7 @@ from forebay.hub.links import LinkStore
 from forebay.hub.replicas import ReplicaStore
 from forebay.hub.retention import RetentionStore
 from forebay.hub.revisions import RevisionStore
+from forebay.hub.rules import RuleStore
 from forebay.hub.run_purge import Kept
 from forebay.hub.runs import RunStore
 from forebay.hub.scheduler import Scheduler
@@ -75,6 +76,7 @@ class LocalHub:
         self.sites = SiteStore(engine, clock, of_sites, changes, self.scheduler.poke)
         self.downtimes = DowntimeStore(engine, clock, of_sites, changes, self.scheduler.poke)
         self.revisions: Revisions = RevisionStore(engine)
+        self.rules = RuleStore(engine, clock, self.scheduler.poke)
         self.runs = RunStore(engine, archive, clock, of_sites, terms, changes, shared, self.scheduler.poke)
 
     @classmethod

@@ -27,6 +27,7 @@ from forebay.catalog.retired import hold_live
 from forebay.clock import Clock
 from forebay.errors import ConflictError, NotFoundError
 from forebay.hub import rows
+from forebay.sites.tasks import RULES
 from forebay.wire.cache import EvictGrant, Replica, ReplicaState
 from forebay.wire.catalog import Version
 
@@ -67,7 +68,8 @@ class ReplicaStore:
             facts = rows.facts(connection, volume_id, key, now, self._hold_seconds)
             _, verdict = step(facts, EvictRequested(now=now, hold_seconds=self._hold_seconds, next_token=token))
             if verdict is not Verdict.GRANTED:
-                raise _not_evictable(version.ref, verdict, facts.state)
+                (replica,) = rows.replicas(connection, volume_id, now, key) or (None,)
+                raise _not_evictable(version.ref, verdict, facts.state, replica.pinned_by if replica else "")
             rows.save_token(connection, volume_id, token)
             # `since` is the holder's clock here, also when an abandoned eviction is taken up again.
             values = {"token": token, "since": now}
@@ -188,10 +190,14 @@ class ReplicaStore:
         return key, after
 
 
-def _not_evictable(ref: str, verdict: Verdict, state: ReplicaState) -> ConflictError:
+def _not_evictable(ref: str, verdict: Verdict, state: ReplicaState, pinned_by: str) -> ConflictError:
     match verdict:
         case Verdict.IN_USE:
             return ConflictError("in-use", f"{ref} is in use", todo="See who uses it: forebay cache why " + quote(ref))
+        case Verdict.PINNED if pinned_by.startswith(RULES):
+            rule = pinned_by.removeprefix(RULES)
+            todo = f"See: forebay rule show {rule}; forebay rule rm {rule} ends it"
+            return ConflictError("pinned", f"{ref} is kept by {pinned_by}", todo=todo)
         case Verdict.PINNED:
             return ConflictError("pinned", f"{ref} is pinned", todo=f"Unpin it first: forebay cache unpin {quote(ref)}")
         case _:

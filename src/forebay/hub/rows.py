@@ -19,6 +19,9 @@ from forebay.cache.machine import Facts
 from forebay.catalog import records
 from forebay.catalog import schema as t
 from forebay.errors import NotFoundError
+from forebay.hub import rule_rows
+from forebay.sites import rules
+from forebay.sites.tasks import RULES
 from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState, VolumeState
 from forebay.wire.catalog import Version
 
@@ -31,7 +34,24 @@ def _given(table: sa.Table) -> sa.ColumnElement[bool]:
     return sa.and_(*(table.c[name] == argument for name, argument in _ARGUMENTS.items()))
 
 
+def _held() -> sa.Subquery:
+    """What rules keep on `volume_id`: of several rules, the one with the least id speaks."""
+    first = (
+        sa.select(t.rule_hold.c.version_id, sa.func.min(t.rule_hold.c.rule_id).label("rule_id"))
+        .join(t.rule, t.rule.c.rule_id == t.rule_hold.c.rule_id)
+        .where(t.rule_hold.c.volume_id == _ARGUMENTS["volume_id"], rule_rows.is_in_force(_NOW))
+        .group_by(t.rule_hold.c.version_id)
+        .subquery()
+    )
+    return (
+        sa.select(first.c.version_id, *(column.label(f"rule_{column.name}") for column in t.rule.c))
+        .join(first, first.c.rule_id == t.rule.c.rule_id)
+        .subquery()
+    )
+
+
 def _replicas() -> sa.Select[Any]:
+    held = _held()
     leases = (
         sa.select(t.lease.c.version_id, sa.func.count().label("leases"))
         .where(t.lease.c.volume_id == _ARGUMENTS["volume_id"], t.lease.c.expires_at > _NOW)
@@ -53,10 +73,12 @@ def _replicas() -> sa.Select[Any]:
             t.version.c.size_bytes,
             t.version.c.release_at,
             sa.func.coalesce(leases.c.leases, 0).label("leases"),
+            *(column for column in held.c if column.name != "version_id"),
         )
         .join(t.version, t.version.c.version_id == t.replica.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
         .outerjoin(leases, leases.c.version_id == t.replica.c.version_id)
+        .outerjoin(held, held.c.version_id == t.replica.c.version_id)
         .where(t.replica.c.volume_id == _ARGUMENTS["volume_id"])
         .order_by(t.dataset.c.name, t.version.c.number, t.version.c.subset)
     )
@@ -64,10 +86,13 @@ def _replicas() -> sa.Select[Any]:
 
 _ALL_REPLICAS = _replicas()
 _ONE_REPLICA = _replicas().where(t.replica.c.version_id == _ARGUMENTS["version_id"])
-_REPLICA = sa.select(t.replica).where(_given(t.replica))
+_REPLICA = sa.select(
+    t.replica, rule_rows.is_held(t.replica.c.volume_id, t.replica.c.version_id, _NOW).label("held")
+).where(_given(t.replica))
 _HELD_UNTIL = sa.select(t.fill.c.expires_at).where(_given(t.fill))
 _COUNT_LEASES = sa.select(sa.func.count()).select_from(t.lease).where(_given(t.lease), t.lease.c.expires_at > _NOW)
 _LOCK = sa.select(t.volume).where(t.volume.c.volume_id == _ARGUMENTS["volume_id"]).with_for_update()
+_LOCK_IF_THERE = sa.select(t.volume.c.volume_id).where(t.volume.c.volume_id == _ARGUMENTS["volume_id"])
 _LATELY = sa.select(t.volume.c.lately_bytes, t.volume.c.lately_seconds, t.volume.c.lately_at).where(
     t.volume.c.volume_id == _ARGUMENTS["volume_id"]
 )
@@ -101,6 +126,11 @@ def lock_volume(connection: Connection, volume_id: str, act: Act | None = None) 
     if act is not None:
         require(act, VolumeState(row["state"]), row["state_reason"], row["path"])
     return int(row["last_token"])
+
+
+def lock_if_there(connection: Connection, volume_id: str) -> None:
+    """The same lock, for what needs no volume."""
+    connection.execute(_LOCK_IF_THERE.with_for_update(), {"volume_id": volume_id})
 
 
 def save_token(connection: Connection, volume_id: str, token: int) -> None:
@@ -141,7 +171,7 @@ def version_id(connection: Connection, version: Version) -> int:
 def facts(connection: Connection, volume_id: str, version_key: int, now: float, hold_seconds: float) -> Facts:
     """The machine's view of one replica, at `now`. An eviction's heartbeat is kept in `since`."""
     key = {"volume_id": volume_id, "version_id": version_key}
-    row = connection.execute(_REPLICA, key).mappings().first()
+    row = connection.execute(_REPLICA, {**key, "now": now}).mappings().first()
     if row is None:
         return Facts()
     held_until = 0.0
@@ -154,7 +184,7 @@ def facts(connection: Connection, volume_id: str, version_key: int, now: float, 
         token=row["token"],
         held_until=held_until,
         live_leases=count_leases(connection, volume_id, version_key, now),
-        pinned=is_pinned(row, now),
+        pinned=is_pinned(row, now) or row["held"],
     )
 
 
@@ -165,7 +195,7 @@ def count_leases(connection: Connection, volume_id: str, version_key: int, now: 
 
 
 def is_pinned(row: Any, now: float) -> bool:
-    """Whether a replica row is pinned at `now`."""
+    """Whether somebody has pinned a replica row, at `now`."""
     return bool(row["pinned_by"]) and (row["pin_until"] == 0 or row["pin_until"] > now)
 
 
@@ -213,8 +243,18 @@ def replicas(connection: Connection, volume_id: str, now: float, version_key: in
     ]
 
 
+def _pin(row: Any, now: float) -> tuple[str, str, float]:
+    """Who keeps it, why, and until when: a person's pin, or else a rule."""
+    if is_pinned(row, now):
+        return row["pinned_by"], row["pin_reason"], row["pin_until"]
+    if row["rule_rule_id"] is None:
+        return "", "", 0.0
+    what = rules.told(row["rule_ref"], newest=row["rule_newest"], at=row["rule_expression"], owner=row["rule_owner"])
+    return f"{RULES}{row['rule_rule_id']}", what, row["rule_until"]
+
+
 def _replica(row: Any, now: float) -> Replica:
-    pinned = is_pinned(row, now)
+    pinned_by, pin_reason, pin_until = _pin(row, now)
     return Replica(
         volume_id=row["volume_id"],
         dataset=row["name"],
@@ -232,9 +272,9 @@ def _replica(row: Any, now: float) -> Replica:
         lake_confirmed_at=row["lake_confirmed_at"],
         attempts=row["attempts"],
         leases=row["leases"],
-        pinned_by=row["pinned_by"] if pinned else "",
-        pin_reason=row["pin_reason"] if pinned else "",
-        pin_until=row["pin_until"] if pinned else 0.0,
+        pinned_by=pinned_by,
+        pin_reason=pin_reason,
+        pin_until=pin_until,
         verified_at=row["verified_at"],
         subset=row["subset"],
         selection=row["selection"],

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from forebay.cache.machine import Terms, is_held
 from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
-from forebay.hub import run_links, run_rows, site_rows, task_rows
+from forebay.hub import rule_rows, run_links, run_rows, site_rows, task_rows
 from forebay.hub.access import submitters
 from forebay.hub.run_rows import Kept
 from forebay.hub.shared_bytes import Content, SharedBytes
@@ -275,6 +275,7 @@ def _kept_there() -> sa.Select[Any]:
         .exists()
     )
     pinned = sa.and_(t.replica.c.pinned_by != "", sa.or_(t.replica.c.pin_until == 0, t.replica.c.pin_until > now))
+    held = rule_rows.is_held(t.replica.c.volume_id, t.replica.c.version_id, now)
     there = (ReplicaState.READY.value, ReplicaState.DAMAGED.value)
     return (
         sa.select(
@@ -282,7 +283,7 @@ def _kept_there() -> sa.Select[Any]:
             t.version.c.number,
             t.version.c.subset,
             t.version.c.size_bytes,
-            sa.or_(leased, pinned).label("stays"),
+            sa.or_(leased, pinned, held).label("stays"),
         )
         .join(t.version, t.version.c.version_id == t.replica.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)

@@ -4,8 +4,8 @@ Any number of hubs of one database may do it at once. A pass writes only while n
 facts were read (`pass_count`), each run only if it is still as it was read, and a start only for the agent that the
 facts named. There is no lock that somebody could die with; what is not written, the next pass finds again.
 
-It looks after holds, too: an attempt counts as lost when its hold has run out by the wall clock and this process has
-seen nothing of its agent for as long by a clock that nobody sets.
+It has rules go on, too (`rule_rounds`), and looks after holds: an attempt counts as lost when its hold has run out by
+the wall clock and this process has seen nothing of its agent for as long by a clock that nobody sets.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from forebay.clock import Clock
 from forebay.errors import ForebayError
 from forebay.hub import agents, downtimes, run_facts, run_purge, run_rows, site_rows, task_rows
 from forebay.hub.changes import Changes, changes_of, orders_of
+from forebay.hub.rule_rounds import RuleRounds
 from forebay.hub.run_facts import Facts
 from forebay.hub.run_rows import Kept
 from forebay.hub.shared_bytes import SharedBytes
@@ -76,6 +77,7 @@ class Scheduler:
         self._cache_terms = cache_terms
         self._changes = changes
         self._kept = kept or run_purge.Kept()
+        self._rules = RuleRounds(engine, clock, terms, changes)
         self._silence = Silence()
         self._busy = threading.Lock()
         self._poked = threading.Event()
@@ -242,11 +244,20 @@ class Scheduler:
                 with writing(self._engine) as connection:
                     if not run_purge.purge(connection, self._kept, now):
                         break
+            self._rules.purge()
 
     # The queue
 
+    def _keep(self) -> None:
+        """A round over the rules. One that fails holds up no run."""
+        try:
+            self._rules.go()
+        except ForebayError as error:
+            _log.warning("rules-failed", kind=error.kind, error=error.message)
+
     def _pass(self, *, rethink: bool) -> None:
         self._passed_at = self._clock.monotonic()
+        self._keep()
         now = self._clock.now()
         with reading(self._engine) as connection:
             number = connection.execute(sa.select(t.pass_count.c.number)).scalar_one()

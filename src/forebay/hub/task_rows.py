@@ -57,6 +57,13 @@ def forget_failed(connection: Connection, refs: Collection[str]) -> None:
     connection.execute(sa.delete(t.task).where(over, here))
 
 
+def failed_since(connection: Connection, kind: TaskKind, since: float) -> list[Task]:
+    """Those of a kind that could not work and ended after a moment, the last one last."""
+    where = (t.task.c.kind == kind.value, t.task.c.state == TaskState.FAILED.value, t.task.c.since > since)
+    rows = connection.execute(sa.select(t.task).where(*where).order_by(t.task.c.since))
+    return [_errand(row).task for row in rows.mappings()]
+
+
 def insert(connection: Connection, errand: Errand, now: float) -> bool:
     """Whether it was written; False when one about the same is there."""
     return insert_if_absent(

@@ -16,7 +16,7 @@ from forebay.wire.sites import SiteState
 
 
 class Filter(StrEnum):
-    """What is asked of a site, in this order. FILL may pass with another try; ROOM, SOURCE, STATE, DOWNTIME by themselves."""
+    """What is asked of a site, in this order. FILL may pass with another try; ROOM, SOURCE, STATE, DOWNTIME alone."""
 
     STATE = "state"
     TEAM = "team"

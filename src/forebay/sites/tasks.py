@@ -7,7 +7,7 @@ each time later, until it is not wanted or can't work; `since` stays while it fa
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import Enum, IntEnum
 
 from forebay.sites.due import is_due
 from forebay.wire.sites import Report, Task, TaskKind, TaskState
@@ -141,14 +141,34 @@ def _is_due(task: Task, now: float) -> bool:
 
 
 def _wanted(errand: Errand, event: Wanted) -> Errand:
-    """What a person wants stays wanted, also when no run waits for it any more."""
-    by = errand.task.asked_by if event.by.startswith(RUNS) or not event.by else event.by
+    """What a person wants stays wanted, also when no rule does any more; and what a rule wants, when no run does."""
+    by, rank = errand.task.asked_by, _rank(event.by)
+    if event.by and (rank is _Rank.PERSON or rank > _rank(by)):
+        by = event.by
     reason = (event.reason or "it is wanted after all") if errand.stopping else errand.task.reason
     return replace(errand, stopping="", task=replace(errand.task, asked_by=by, reason=reason))
 
 
 RUNS = "run "
 """How `asked_by` begins where a run wants a task: "run 4f9c0a"."""
+
+RULES = "rule "
+"""The same where a rule does."""
+
+
+class _Rank(IntEnum):
+    """Whose wish outlives whose."""
+
+    RUN = 1
+    RULE = 2
+    PERSON = 3
+
+
+def _rank(by: str) -> _Rank:
+    """A person need not have said who they are."""
+    if by.startswith(RUNS):
+        return _Rank.RUN
+    return _Rank.RULE if by.startswith(RULES) else _Rank.PERSON
 
 
 def _ordered(errand: Errand, now: float) -> Errand:

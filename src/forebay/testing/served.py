@@ -43,7 +43,7 @@ class OpenHub:
         self.owner = hub.owner
         self.catalog, self.volumes, self.fills = hub.catalog, hub.volumes, hub.fills
         self.leases, self.replicas, self.links = hub.leases, hub.replicas, hub.links
-        self.sites, self.downtimes = hub.sites, hub.downtimes
+        self.sites, self.downtimes, self.rules = hub.sites, hub.downtimes, hub.rules
         self.runs, self.revisions = hub.runs, hub.revisions
         self.retention = hub.retention
         self.access = access

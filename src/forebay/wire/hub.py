@@ -33,6 +33,7 @@ from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewV
 from forebay.wire.downtimes import Downtimes
 from forebay.wire.links import LinkRecord, Sources, Ticketed, TransferReport
 from forebay.wire.retention import Retention
+from forebay.wire.rules import Rules
 from forebay.wire.runs import Runs
 from forebay.wire.sites import Sites
 
@@ -360,6 +361,9 @@ class Hub(Protocol):
 
     @property
     def downtimes(self) -> Downtimes: ...
+
+    @property
+    def rules(self) -> Rules: ...
 
     @property
     def runs(self) -> Runs: ...

@@ -28,6 +28,7 @@ from forebay.wire.access import DatasetPolicy, NewToken, Role
 from forebay.wire.cache import FillDone, Granted
 from forebay.wire.catalog import NewVersion, ParentVersion, Version
 from forebay.wire.links import TransferReport
+from forebay.wire.rules import NewRule
 from forebay.wire.runs import Code, DataUse, NewRun
 from forebay.wire.sites import Hello, TaskKind
 
@@ -57,6 +58,7 @@ class Side:
     token_id: str
     run_id: str
     task_id: str
+    rule_id: str
     bundle: str
     token: int = 1
     ticket: str = "fbt_none"
@@ -76,7 +78,7 @@ def two_sides(folder: Path, new_database: Callable[[str], str]) -> Iterator[tupl
             with mock.patch.object(uuid, "uuid4", side_effect=ids()):
                 sides.append(_filled(hub, folder / name, hidden=name == "hidden"))
         hidden, missing = sides
-        keys = ("secret", "fill_id", "lease_id", "run_id", "task_id", "bundle", "token", "ticket")
+        keys = ("secret", "fill_id", "lease_id", "run_id", "task_id", "rule_id", "bundle", "token", "ticket")
         yield hidden, replace(missing, **{key: getattr(hidden, key) for key in keys})
 
 
@@ -153,12 +155,15 @@ def _filled(hub: LocalHub, folder: Path, *, hidden: bool) -> Side:
     hub.sites.attach(Hello(site="aks", volume_id=AGENTS_VOLUME, gpus=4, cpus=16, memory_bytes=2**34))
     run_id = hub.runs.submit(_run("clicks@v1")).run_id
     task_id = hub.sites.ask("aks", TaskKind.SCRUB, "", "to be sure", by="root").task_id
+    rule_id = hub.rules.add(NewRule(ref="clicks@prod", at="site=aks", owner="root")).rule_id
+    hub.rules.add(NewRule(ref="*@prod", newest=True, owner="root"))
     bundle = ""
     if hidden:
         bundle = hub.runs.store_code(_bundle(folder))
         run_id = hub.runs.submit(_run(secret.ref, "clicks@v1", code=Code(bundle=bundle))).run_id
         task_id = hub.sites.ask("aks", TaskKind.EVICT, secret.ref, "it may not be here", by="root").task_id
         hub.catalog.tag(HIDDEN, "prod", 1, "root")
+        rule_id = hub.rules.add(NewRule(ref=f"{HIDDEN}@prod", owner="root")).rule_id
         granted = fill(hub, VOLUME, secret)
         hub.fills.finish(granted.fill_id, granted.token, DONE)
         lease_id = hub.leases.take(VOLUME, secret, holder()).lease_id
@@ -179,6 +184,7 @@ def _filled(hub: LocalHub, folder: Path, *, hidden: bool) -> Side:
         token_id=token_id,
         run_id=run_id,
         task_id=task_id,
+        rule_id=rule_id,
         bundle=bundle,
         token=token,
         ticket=ticket,

@@ -66,6 +66,10 @@ class Team:
 
 @pytest.fixture
 def team(embedded: LocalHub, clock: FakeClock) -> Team:
+    return team_on(embedded, clock)
+
+
+def team_on(embedded: LocalHub, clock: FakeClock) -> Team:
     access = AccessStore(embedded.engine, clock)
     for person in (ADA, AMY, BEN, ED, ROOT, VERA):
         access.add_user(person.user, person.role)

@@ -25,6 +25,7 @@ from forebay.wire.cache import LedgerKey, Progress
 from forebay.wire.catalog import NewSubset, NewVersion, ParentVersion
 from forebay.wire.downtimes import Downtimes
 from forebay.wire.retention import Retention, RetentionPolicy
+from forebay.wire.rules import NewRule, Rules
 from forebay.wire.runs import DataUse, NewRun, RunQuery, Runs
 from forebay.wire.sites import Sites, TaskKind
 from tests.contract.hub.sides import (
@@ -52,6 +53,7 @@ FACES: dict[str, type] = {
     "retention": Retention,
     "sites": Sites,
     "downtimes": Downtimes,
+    "rules": Rules,
     "runs": Runs,
     "access": Access,
 }
@@ -164,6 +166,11 @@ CASES: dict[str, Case] = {
     "sites.ask": lambda hub, side, volume: hub.sites.ask("aks", TaskKind.EVICT, f"{HIDDEN}@v1", "why"),
     "sites.ask for a fill": lambda hub, side, volume: hub.sites.ask("aks", TaskKind.FILL, f"{HIDDEN}@v1", "why"),
     "sites.withdraw": lambda hub, side, volume: hub.sites.withdraw(side.task_id, "why"),
+    "rules.all": lambda hub, side, volume: hub.rules.all(),
+    "rules.get": lambda hub, side, volume: hub.rules.get(side.rule_id),
+    "rules.add": lambda hub, side, volume: hub.rules.add(NewRule(ref=f"{HIDDEN}@prod")),
+    "rules.add of every version": lambda hub, side, volume: hub.rules.add(NewRule(ref=HIDDEN)),
+    "rules.remove": lambda hub, side, volume: hub.rules.remove(side.rule_id),
     "runs.submit": lambda hub, side, volume: hub.runs.submit(_run(f"{HIDDEN}@prod")),
     "runs.explain": lambda hub, side, volume: hub.runs.explain(_run(f"{HIDDEN}@v1")),
     "runs.get": lambda hub, side, volume: hub.runs.get(side.run_id),
@@ -270,6 +277,7 @@ def test_PRIVATE_hidden_is_answered_like_missing(sides: tuple[Side, Side], who: 
 
 BY_AN_ID = {"fills.reserve", "fills.renew", "fills.finish", "fills.fail", "fills.wishes", "fills.abandon"}
 BY_AN_ID |= {"leases.renew", "leases.release", "links.holders", "links.ticketed", "links.suspect"}
+BY_AN_ID |= {"rules.get", "rules.remove"}
 BY_AN_ID |= {"sites.withdraw", "runs.get", "runs.get by the beginning of its id"}
 BY_AN_ID |= {"runs.cancel", "runs.retry", "runs.log", "runs.add_log", "runs.code_path"}
 """Of what is hidden, nobody is told ids that they could try these with."""

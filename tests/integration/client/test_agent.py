@@ -13,7 +13,9 @@ from typing import TypeVar
 import pytest
 
 from forebay.cache.health import Act
+from forebay.cache.policy import Rule
 from forebay.client.agent.agent import site_agent
+from forebay.client.keep import decide, explain
 from forebay.client.register import register
 from forebay.client.session import Session
 from forebay.fsio import Disk
@@ -24,6 +26,7 @@ from forebay.runs.executors.protocol import Job, JobKey, is_final
 from forebay.sites.agent.journal import Journal, Note
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import ParentVersion, Version
+from forebay.wire.rules import NewRule, PlaceState
 from forebay.wire.runs import Code, DataUse, Ending, NewRun, Output, Retry, Run, RunState, Variable
 from forebay.wire.sites import TaskKind, TaskState
 
@@ -52,6 +55,10 @@ class Here:
 
     def ask(self, kind: TaskKind, ref: str) -> None:
         self.hub.sites.ask("here", kind, ref, "a test wants it")
+
+    def stands(self, rule_id: str) -> PlaceState | None:
+        places = self.hub.rules.get(rule_id).places
+        return places[0].state if places else None
 
     def wait_idle(self) -> None:
         wait_for(lambda: not self.hub.sites.tasks("here"))
@@ -112,6 +119,34 @@ def test_what_fails_says_why_and_delays_nothing(here: Here) -> None:
     assert task.ref == lost.ref
     assert task.state is TaskState.WAITING
     assert "a" in task.last_error
+
+
+def test_a_rule_s_new_version_comes_first_and_then_the_old_one_may_go(here: Here) -> None:
+    hub = here.hub
+    old = here.version("criteo", {"day_0": "1"})
+    hub.catalog.tag("criteo", "prod", old.number, "ana")
+    rule_id = hub.rules.add(NewRule(ref="criteo@prod", owner="ana")).rule_id
+    wait_for(lambda: here.stands(rule_id) is PlaceState.SATISFIED)
+    folder = here.lake / "criteo"
+    (folder / "day_1").write_text("2")
+    new = register(here.session, "criteo", [f"{folder.as_uri()}/"]).version
+    away = (folder / "day_1").rename(here.lake / "away")
+    hub.catalog.tag("criteo", "prod", new.number, "ana")
+    place = wait_for(lambda: found if (found := hub.rules.get(rule_id).places[0]).last_error else None)
+    assert (place.ref, place.state, place.keeps) == (new.ref, PlaceState.WAITING, (old.ref,))
+    assert "day_1" in place.last_error
+    told = f"pinned by rule {rule_id}: criteo@prod at every site, by ana"
+    assert explain(here.session, old).reason == told
+    assert decide(here.session, [old])[0].rule is Rule.PINNED
+    away.rename(folder / "day_1")
+    for task in hub.sites.tasks("here"):
+        hub.sites.withdraw(task.task_id, "it is mended")
+    wait_for(lambda: here.state_of(new) is ReplicaState.READY)
+    wait_for(lambda: here.stands(rule_id) is PlaceState.SATISFIED)
+    assert decide(here.session, [old])[0].evict
+    here.ask(TaskKind.EVICT, old.ref)
+    wait_for(lambda: here.state_of(old) is ReplicaState.ABSENT)
+    assert decide(here.session, [new])[0].rule is Rule.PINNED
 
 
 def test_a_run_reads_its_data_makes_versions_and_its_log_is_told(here: Here) -> None:

@@ -29,6 +29,7 @@ class Subject:
     token_id: str
     run_id: str
     task_id: str
+    rule_id: str
     bundle: str
     ticket: str
     volume_id: str = "v1"
@@ -245,6 +246,10 @@ ROUTES: dict[str, Route] = {
     f"GET {API}/tasks": Route(call="sites.tasks"),
     f"POST {_SITE}/tasks": Route(call="sites.ask", body=_evicted),
     f"DELETE {API}/tasks/{{task_id}}": Route(call="sites.withdraw", query=_says(reason="why")),
+    f"GET {API}/rules": Route(call="rules.all"),
+    f"POST {API}/rules": Route(call="rules.add", body=lambda of: {"ref": f"{of.dataset}@{of.tag}"}),
+    f"GET {API}/rules/{{rule_id}}": Route(call="rules.get"),
+    f"DELETE {API}/rules/{{rule_id}}": Route(call="rules.remove"),
     f"POST {API}/runs": Route(call="runs.submit", body=_run),
     f"POST {API}/runs/explanation": Route(call="runs.explain", body=_run),
     f"GET {API}/runs": Route(call="runs.page"),

@@ -33,6 +33,7 @@ from forebay.testing.served import ServedHubs
 from forebay.wire.access import DatasetPolicy, NewToken, Role
 from forebay.wire.codec import to_json
 from forebay.wire.http import API, PARQUET
+from forebay.wire.rules import NewRule
 from forebay.wire.runs import Code, DataUse, NewRun
 from forebay.wire.sites import Hello, TaskKind
 from tests.contract.hub import test_methods as methods
@@ -196,6 +197,7 @@ def _dataset(hub: LocalHub, access: AccessStore, policy: DatasetPolicy, folder: 
             submitted_by=OWNERS.get(name, "root"),
         )
     )
+    rule = hub.rules.add(NewRule(ref=f"{name}@prod", at=f"site={SITE}", owner="root"))
     token = access.make_token(NewToken(user="root", role=Role.VIEWER)).token
     return Subject(
         dataset=name,
@@ -205,6 +207,7 @@ def _dataset(hub: LocalHub, access: AccessStore, policy: DatasetPolicy, folder: 
         token_id=token.token_id,
         run_id=run.run_id,
         task_id=task.task_id,
+        rule_id=rule.rule_id,
         bundle=code,
         ticket=peer.ticket,
     )

@@ -41,7 +41,9 @@ def test_every_command_has_an_example_and_the_common_options(name: str) -> None:
     assert all(parameter.help for parameter in command.params if parameter.name not in ("tag",))
 
 
-@pytest.mark.parametrize("group", ["", "dataset", "cache", "hub", "ctr", "user", "team", "token", "audit", "config"])
+@pytest.mark.parametrize(
+    "group", ["", "dataset", "cache", "rule", "hub", "ctr", "user", "team", "token", "audit", "config"]
+)
 def test_no_summary_is_cut(group: str) -> None:
     command: Any = typer.main.get_command(app)
     context = typer.Context(command, info_name="forebay", terminal_width=80)

@@ -56,6 +56,8 @@ MATRIX: dict[Action, dict[str, str]] = {
     Action.OPEN: dict.fromkeys(("open", "owner", "reader", "writer", "runner"), ".sea") | {"outsider": "...a"},
     Action.WARM: dict.fromkeys(("open", "owner", "reader", "writer", "runner"), ".sea") | {"outsider": "...a"},
     Action.PIN: dict.fromkeys(("open", "owner", "reader", "writer", "runner"), ".sea") | {"outsider": "...a"},
+    Action.KEEP: {"open": ".sea", "owner": ".sea", "writer": ".sea", "outsider": "...a"}
+    | dict.fromkeys(("reader", "runner"), "..ea"),
     Action.RUN: {"open": ".sea", "owner": ".sea", "runner": ".sea"}
     | dict.fromkeys(("reader", "writer", "outsider"), "...a"),
     Action.WRITE: {"open": ".sea", "owner": ".sea", "writer": ".sea"}
@@ -147,11 +149,12 @@ def test_a_token_for_some_datasets_knows_no_others() -> None:
     admin = Person(user="root", role=Role.ADMIN, only=frozenset({"clicks"}))
     mine, other = (Data(name=name, owner="root", policy=OPEN_POLICY) for name in ("clicks", "views"))
     assert not sees_all(admin)
+    of_all = {*OF_ALL, Action.GOVERN, Action.KEEP}
     for action in Action:
         assert decide(admin, action, other) == HIDDEN
         assert decide(admin, action, mine).allowed == (action not in OF_ALL)
-        assert decide(admin, action, Whole()).allowed == (action not in {*OF_ALL, Action.GOVERN})
-        assert decide(admin, action, Place(site="")).allowed == (action not in {*OF_ALL, Action.GOVERN})
+        assert decide(admin, action, Whole()).allowed == (action not in of_all)
+        assert decide(admin, action, Place(site="")).allowed == (action not in of_all)
 
 
 def test_nobody_owns_what_has_no_owner() -> None:

@@ -22,7 +22,7 @@ reports = st.builds(
     todo=st.just("mend it"),
 )
 events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(tasks.Wanted, by=st.sampled_from(("", "ada", "run 1")), reason=st.sampled_from(("", "soon"))),
+    st.builds(tasks.Wanted, by=st.sampled_from(("", "ada", "run 1", "rule 1")), reason=st.sampled_from(("", "soon"))),
     st.just(tasks.Due()),
     st.just(tasks.Due()),
     st.builds(tasks.PutOff, reason=st.just("it drains")),
@@ -105,6 +105,19 @@ def test_what_a_person_wants_stays_theirs_when_a_run_wants_it_too() -> None:
     assert errand.task.asked_by == "ada"
     of_run = begin("t", "dgx", TaskKind.FILL, "clicks@v1", by="run 1", reason="a run", now=NOW)
     assert step(of_run, tasks.Wanted(by="bob", reason="mine"), NOW).task.asked_by == "bob"
+
+
+def test_what_a_rule_wants_outlives_what_a_run_does_and_takes_nothing_from_a_person() -> None:
+    whose = ("ada", "", "run 1")
+    by = {who: begin("t", "dgx", TaskKind.FILL, "clicks@v1", by=who, reason="so", now=NOW) for who in whose}
+    of_rule = tasks.Wanted(by="rule 1", reason="a rule")
+    for person in ("ada", ""):
+        assert step(by[person], of_rule, NOW).task.asked_by == person
+        assert step(by[person], tasks.Wanted(by="run 1", reason="a run"), NOW).task.asked_by == person
+    kept = step(by["run 1"], of_rule, NOW)
+    assert kept.task.asked_by == "rule 1"
+    for who, then in {"run 2": "rule 1", "rule 2": "rule 1", "": "rule 1", "bob": "bob"}.items():
+        assert step(kept, tasks.Wanted(by=who, reason="too"), NOW).task.asked_by == then
 
 
 def test_a_clock_set_back_does_not_put_the_next_try_off() -> None:

@@ -14,6 +14,7 @@ from forebay.client.remote.leases import RemoteLeases
 from forebay.client.remote.links import RemoteLinks
 from forebay.client.remote.replicas import RemoteReplicas
 from forebay.client.remote.retention import RemoteRetention
+from forebay.client.remote.rules import RemoteRules
 from forebay.client.remote.runs import RemoteRuns
 from forebay.client.remote.sites import RemoteSites
 from forebay.client.remote.volumes import RemoteVolumes
@@ -42,6 +43,7 @@ class RemoteHub:
         self.access = RemoteAccess(self._connection)
         self.sites = RemoteSites(self._connection)
         self.downtimes = RemoteDowntimes(self._connection)
+        self.rules = RemoteRules(self._connection)
         self.runs = RemoteRuns(self._connection, lambda: self._folder / self.owner)
 
     @property

@@ -12,6 +12,7 @@ from forebay.hub.access.guarded_catalog import GuardedCatalog
 from forebay.hub.access.guarded_downtimes import GuardedDowntimes
 from forebay.hub.access.guarded_links import GuardedLinks
 from forebay.hub.access.guarded_retention import GuardedRetention
+from forebay.hub.access.guarded_rules import GuardedRules
 from forebay.hub.access.guarded_runs import GuardedRuns
 from forebay.hub.access.guarded_sites import GuardedSites
 from forebay.hub.access.guarded_volumes import GuardedVolumes
@@ -39,6 +40,7 @@ class Guarded:
         self.retention = GuardedRetention(hub.retention, self.catalog.shown, gate)
         self.sites = GuardedSites(hub.sites, hub.runs, gate)
         self.downtimes = GuardedDowntimes(hub.downtimes, gate)
+        self.rules = GuardedRules(hub.rules, gate)
         self.runs = GuardedRuns(hub.runs, gate)
         self.revisions = hub.revisions
         self.access = GuardedAccess(access, gate)

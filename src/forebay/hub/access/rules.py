@@ -15,13 +15,16 @@ from forebay.wire.catalog import DEFAULT_GROUP
 
 
 class Action(StrEnum):
-    """What somebody wants to do. To tend a volume is what its agent does there: keep its account, report, recover."""
+    """What somebody wants to do. To keep a dataset is to make a rule, which brings it to sites and keeps it there; to
+    tend a volume is what its agent does there: keep its account, report, recover.
+    """
 
     READ = "read"
     OPEN = "open"
     WARM = "warm"
     RUN = "run"
     PIN = "pin"
+    KEEP = "keep"
     WRITE = "write"
     TAG = "tag"
     EVICT = "evict"
@@ -47,6 +50,7 @@ LEAST_ROLE: Mapping[Action, Role] = {
     Action.WARM: Role.SCIENTIST,
     Action.RUN: Role.SCIENTIST,
     Action.PIN: Role.SCIENTIST,
+    Action.KEEP: Role.SCIENTIST,
     Action.WRITE: Role.SCIENTIST,
     Action.TAG: Role.SCIENTIST,
     Action.EVICT: Role.ENGINEER,
@@ -59,12 +63,14 @@ LEAST_ROLE: Mapping[Action, Role] = {
 
 NEEDS: Mapping[Action, Right] = {
     Action.RUN: Right.RUN,
+    Action.KEEP: Right.WRITE,
     Action.WRITE: Right.WRITE,
     Action.TAG: Right.WRITE,
     Action.REMOVE: Right.WRITE,
     Action.GOVERN: Right.OWN,
 }
-"""The right that an action on a dataset needs; the others need `read`."""
+"""The right that an action on a dataset needs; the others need `read`. An engineer, who may bring to a site what may be
+read, may keep that there, too."""
 
 MOVES_BYTES = frozenset({Action.WARM, Action.EVICT, Action.TEND})
 """On a site's volume its agent does these, or an engineer; a volume of no site is somebody's own machine: there a
@@ -242,7 +248,8 @@ def sees_all(principal: Principal) -> bool:
 def _decide_for_person(person: Person, action: Action, data: Data) -> Verdict:
     if (person.only and data.name not in person.only) or not _has(person, Right.READ, data):
         return HIDDEN
-    right = NEEDS.get(action, Right.READ)
+    by_hand = action is Action.KEEP and person.role.covers(Role.ENGINEER)
+    right = Right.READ if by_hand else NEEDS.get(action, Right.READ)
     if not _has(person, right, data):
         only = "its owner or an admin" if right is Right.OWN else f"the teams {', '.join(getattr(data.policy, right))}"
         return Verdict(allowed=False, reason=f"only {only} may {action} it")
@@ -286,7 +293,7 @@ def _has(person: Person, right: Right, data: Data) -> bool:
 
 
 def _not_for_some(person: Person, action: Action, subject: Subject) -> Verdict | None:
-    of_all = action in OF_ALL or (action is Action.GOVERN and not isinstance(subject, Data))
+    of_all = action in OF_ALL or (action in (Action.GOVERN, Action.KEEP) and not isinstance(subject, Data))
     if person.only and of_all:
         return Verdict(allowed=False, reason=f"a token for some datasets may not {action}")
     return None

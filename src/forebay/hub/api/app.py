@@ -23,6 +23,7 @@ from forebay.hub.api import (
     progress,
     replicas,
     retention,
+    rules,
     run_logs,
     run_streams,
     runs,
@@ -54,7 +55,7 @@ CheckLake = Callable[[str], object]
 _ROUTERS: tuple[APIRouter, ...] = (
     *(part.router for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases)),
     *(part.router for part in (replicas, links, retention, users, teams, tokens, policies, audit)),
-    *(part.router for part in (sites, downtimes, tasks, runs, run_logs, run_streams, bundles, sign_in)),
+    *(part.router for part in (sites, downtimes, rules, tasks, runs, run_logs, run_streams, bundles, sign_in)),
     *(files.uploads, links.unkept, info.health),
 )
 
