@@ -22,7 +22,8 @@ def _run(seeds: range) -> None:
     states: Counter[str] = Counter()
     for seed in seeds:
         outcome = run_seed(seed)
-        assert run_seed(seed) == outcome, f"seed {seed} does not replay"
+        # The first one was watched after every event; that watching changes nothing, the second one shows.
+        assert run_seed(seed, watched=False) == outcome, f"seed {seed} does not replay"
         fired.update(outcome.fired)
         states.update(outcome.states)
     never = set(Fault) - set(fired)

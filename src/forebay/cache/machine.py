@@ -27,6 +27,15 @@ def is_held(held_until: float, now: float, hold_seconds: float) -> bool:
     return now < held_until <= now + hold_seconds * (1 + _SKEW_HOLDS)
 
 
+_SKEW_LEASES = 1
+"""A lease that would last longer than one given now by so many of them was given before the clock went back."""
+
+
+def latest_lease_end(now: float, lease_seconds: float) -> float:
+    """The latest that a lease can end by this clock. One that would end later counts as one given now."""
+    return now + lease_seconds * (1 + _SKEW_LEASES)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """How long a holder and a lease are believed without a word from them; they speak five and four times as often."""

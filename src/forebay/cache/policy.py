@@ -240,7 +240,7 @@ def _judge(
         elif replica.release_at and now >= replica.release_at:
             rules[index] = Rule.RETIRED
             due_at.append(index)
-        elif now - replica.since < grace_s:
+        elif is_new(replica.since, now, grace_s):
             rules[index] = grace
         elif idle_s > (site_s if own_s is None else own_s or math.inf):
             rules[index] = stale
@@ -248,6 +248,11 @@ def _judge(
         else:
             kept_at.append(index)
     return _Judged(rules=rules, scores=scores, due=due_at, kept=kept_at)
+
+
+def is_new(since: float, now: float, grace_s: float) -> bool:
+    """Whether what came then is in its grace; where the clock was set back by more than that, it is not."""
+    return abs(now - since) < grace_s
 
 
 def _rule_of_odd(replica: Replica, now: float, hold_seconds: float, *, stays_noted: bool) -> Rule:

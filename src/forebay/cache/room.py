@@ -81,7 +81,8 @@ class Room:
                 continue
             stays = self._disk.remove_tree(folder)
             gone_bytes = max(0, left_bytes - fsio.used_bytes_below(folder)) if stays else left_bytes
-            self._hub.volumes.free_bytes(self._volume_id, gone_bytes)
+            # A recover may have looked meanwhile: what it counted anew, it counted without these bytes.
+            self._hub.volumes.free_bytes(self._volume_id, gone_bytes, fill.fill_id)
             freed_bytes += gone_bytes
         return freed_bytes
 

@@ -52,6 +52,7 @@ class FillStore:
         self._engine = engine
         self._clock = clock
         self._hold_seconds = terms.hold_seconds
+        self._lease_seconds = terms.lease_seconds
 
     def claim(self, volume_id: str, version: Version, holder: Holder, *, dead_token: int = 0) -> Claim:
         now = self._clock.now()
@@ -115,6 +116,9 @@ class FillStore:
             )
             if isinstance(answer, Reserved):
                 self._update(connection, fill_id, reserved_bytes=need_bytes)
+            else:
+                # Room will be sought among what nobody uses.
+                rows.shorten_leases(connection, now, self._lease_seconds, volume_id=row["volume_id"])
         return answer
 
     def renew(self, fill_id: str, token: int, progress: Progress) -> None:
@@ -227,6 +231,7 @@ class FillStore:
             connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             left_bytes = int(row["reserved_bytes"])
             rows.free_bytes(connection, row["volume_id"], -left_bytes)
+            rows.note_abandoned(connection, row["volume_id"], row["version_id"], fill_id, left_bytes, now)
         return left_bytes
 
     def _look(self, connection: Connection, volume_id: str, key: int, now: float) -> Ready | Waiting:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from forebay.cache.bandwidth import Lately, fade_in
 from forebay.cache.health import Act, require
-from forebay.cache.machine import Facts
+from forebay.cache.machine import Facts, latest_lease_end
 from forebay.catalog import records
 from forebay.catalog import schema as t
 from forebay.errors import NotFoundError
@@ -23,7 +23,7 @@ from forebay.hub import rule_rows
 from forebay.sites import rules
 from forebay.sites.tasks import RULES
 from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState, VolumeState
-from forebay.wire.catalog import Version
+from forebay.wire.catalog import Version, ref_of
 
 _ARGUMENTS: dict[str, sa.BindParameter[Any]] = {name: sa.bindparam(name) for name in ("volume_id", "version_id")}
 _NOW: sa.BindParameter[float] = sa.bindparam("now")
@@ -115,6 +115,14 @@ def touch(connection: Connection, volume_id: str, version_key: int, now: float) 
     connection.execute(_TOUCH, {"at_volume": volume_id, "at_version": version_key, "now": now})
 
 
+def shorten_leases(connection: Connection, now: float, lease_seconds: float, *, volume_id: str | None = None) -> None:
+    """Leases from before the clock was set back last as long as those that are given now; their holders renew them."""
+    which = t.lease.c.expires_at > latest_lease_end(now, lease_seconds)
+    if volume_id is not None:
+        which = sa.and_(which, t.lease.c.volume_id == volume_id)
+    connection.execute(sa.update(t.lease).where(which).values(expires_at=now + lease_seconds))
+
+
 def lock_volume(connection: Connection, volume_id: str, act: Act | None = None) -> int:
     """Serialise decisions on this volume until the transaction ends; returns the last token granted there.
 
@@ -156,6 +164,36 @@ def free_bytes(connection: Connection, volume_id: str, freed_bytes: int) -> None
     used = t.volume.c.used_bytes - freed_bytes
     least = sa.case((used < 0, 0), else_=used)
     connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(used_bytes=least))
+
+
+COUNTED = "counted"
+"""A line of the history: recover replaced the account."""
+
+_ABANDONED = "fill-abandoned"
+
+
+def note_abandoned(
+    connection: Connection, volume_id: str, version_key: int, fill_id: str, left_bytes: int, now: float
+) -> None:
+    """A line of the history: what a dead fill left counts as used until it is told to be gone."""
+    named = sa.select(t.dataset.c.name, t.version.c.number, t.version.c.subset).join_from(t.version, t.dataset)
+    ref = ref_of(*connection.execute(named.where(t.version.c.version_id == version_key)).one())
+    record(connection, volume_id, ref, _ABANDONED, _left(fill_id), left_bytes, now)
+
+
+def was_counted_since(connection: Connection, volume_id: str, fill_id: str) -> bool:
+    """Whether the account was replaced after that fill was abandoned; the volume is locked then and now."""
+    if not fill_id:
+        return False
+    here = t.event.c.volume_id == volume_id
+    is_it = sa.and_(here, t.event.c.event == _ABANDONED, t.event.c.reason == _left(fill_id))
+    begun = sa.select(sa.func.max(t.event.c.event_id)).where(is_it).scalar_subquery()
+    query = sa.select(t.event.c.event_id).where(here, t.event.c.event_id > begun, t.event.c.event == COUNTED)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _left(fill_id: str) -> str:
+    return f"what the fill {fill_id} left makes room"
 
 
 def version_id(connection: Connection, version: Version) -> int:

@@ -10,6 +10,7 @@ the wall clock and this process has seen nothing of its agent for as long by a c
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from forebay.catalog.engine import reading, writing
 from forebay.clock import Clock
 from forebay.errors import ForebayError
 from forebay.hub import agents, downtimes, run_facts, run_purge, run_rows, site_rows, task_rows
+from forebay.hub import rows as cache_rows
 from forebay.hub.changes import Changes, changes_of, orders_of
 from forebay.hub.rule_rounds import RuleRounds
 from forebay.hub.run_facts import Facts
@@ -79,6 +81,7 @@ class Scheduler:
         self._kept = kept or run_purge.Kept()
         self._rules = RuleRounds(engine, clock, terms, changes)
         self._silence = Silence()
+        self._ticked_at = math.inf
         self._busy = threading.Lock()
         self._poked = threading.Event()
         self._closed = threading.Event()
@@ -159,6 +162,7 @@ class Scheduler:
     def _tend(self) -> bool:
         """Whether anything changed."""
         now = self._clock.now()
+        self._heed_clock(now)
         with reading(self._engine) as connection:
             rows = site_rows.every(connection)
             under_way = run_rows.load(
@@ -182,6 +186,13 @@ class Scheduler:
         self._purge(now)
         self._changes.tell(*keys)
         return bool(keys)
+
+    def _heed_clock(self, now: float) -> None:
+        """At its first tick, and when the clock was set back since the last one."""
+        if now < self._ticked_at:
+            with writing(self._engine) as connection:
+                cache_rows.shorten_leases(connection, now, self._cache_terms.lease_seconds)
+        self._ticked_at = now
 
     def _is_over(self, kept: Kept, now: float) -> bool:
         """Whether time alone changes it: its hold is over, or is so far off that the clock must have been set back."""

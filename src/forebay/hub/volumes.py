@@ -68,10 +68,14 @@ class VolumeStore:
             rows.lock_volume(connection, volume_id)
             here = t.volume.c.volume_id == volume_id
             connection.execute(sa.update(t.volume).where(here).values(used_bytes=used_bytes))
+            why = "recover looked at all that is there"
+            rows.record(connection, volume_id, "", rows.COUNTED, why, used_bytes, self._clock.now())
 
-    def free_bytes(self, volume_id: str, freed_bytes: int) -> None:
+    def free_bytes(self, volume_id: str, freed_bytes: int, abandoned: str = "") -> None:
         with writing(self._engine) as connection:
-            rows.free_bytes(connection, volume_id, freed_bytes)
+            rows.lock_volume(connection, volume_id)
+            if not rows.was_counted_since(connection, volume_id, abandoned):
+                rows.free_bytes(connection, volume_id, freed_bytes)
 
     def report_health(self, volume_id: str, report: HealthReport) -> Volume:
         now = self._clock.now()

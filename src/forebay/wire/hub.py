@@ -136,8 +136,11 @@ class Volumes(Protocol):
     def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
         """Recover: replace the account by what was counted on the volume."""
 
-    def free_bytes(self, volume_id: str, freed_bytes: int) -> None:
-        """Something that the account counted was deleted. A negative number: so much counts from now on."""
+    def free_bytes(self, volume_id: str, freed_bytes: int, abandoned: str = "") -> None:
+        """Something that the account counted was deleted. A negative number: so much counts from now on.
+
+        `abandoned` names the fill whose leftovers it was: nothing happens when the volume was counted anew since.
+        """
 
     def report_health(self, volume_id: str, report: HealthReport) -> Volume:
         """A sign of the volume's health was seen: the volume with the state that follows from it."""

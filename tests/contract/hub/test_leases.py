@@ -7,9 +7,10 @@ import pytest
 from forebay.errors import ConflictError
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
+from forebay.wire.cache import NoRoom
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
-from tests.contract.hub.conftest import VOLUME
+from tests.contract.hub.conftest import VOLUME, new_version
 from tests.contract.hub.test_fills import DONE, claim
 
 
@@ -99,3 +100,21 @@ def test_using_moves_the_last_use(hub: Hub, ready: Version, clock: FakeClock) ->
     assert replica is not None
     assert (replica.last_used_at, replica.leases) == (clock.now(), 1)
     assert [item.lease_id for item in hub.leases.live(VOLUME)] == [lease.lease_id]
+
+
+def test_leases_of_the_dead_do_not_last_as_long_as_a_jump_of_the_clock(
+    hub: Hub, ready: Version, clock: FakeClock
+) -> None:
+    """Room is sought: those that were given before the clock was set back last as long as those that are given now."""
+    hub.leases.take(VOLUME, ready, holder())
+    living = hub.leases.take(VOLUME, ready, holder())
+    clock.jump(-86400)
+    wanted = claim(hub, new_version(hub, "other"))
+    assert isinstance(hub.fills.reserve(wanted.fill_id, wanted.token, 1001, 10_000), NoRoom)
+    assert len(hub.leases.live(VOLUME)) == 2, "a holder that lives has the time to say so"
+    clock.pass_by(99)
+    hub.leases.renew(living.lease_id)
+    clock.pass_by(2)
+    assert [lease.lease_id for lease in hub.leases.live(VOLUME)] == [living.lease_id]
+    clock.pass_by(100)
+    assert hub.replicas.begin_evict(VOLUME, ready, "full").token

@@ -21,6 +21,7 @@ from forebay.errors import ForebayError
 from forebay.hub import run_facts
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
+from forebay.testing.cached.world import holder
 from forebay.testing.servers import Postgres
 from forebay.wire.catalog import Version
 from forebay.wire.runs import RunQuery, RunState
@@ -328,3 +329,18 @@ def test_a_pass_that_was_overtaken_starts_nothing_beside_what_the_other_started(
     embedded.scheduler.tick()
     assert embedded.runs.get(first.run_id).attempts == ()
     assert len([run for run in embedded.runs.page(RunQuery()).runs if run.attempts]) == 1
+
+
+def test_a_tick_after_the_clock_was_set_back_bounds_the_leases_of_the_dead(
+    embedded: LocalHub, clock: FakeClock
+) -> None:
+    hub, dgx = embedded, Agent(hub=embedded, site="dgx", gpus=4).attach()
+    version = new_version(hub, "there")
+    ready(hub, dgx.volume_id, version)
+    hub.leases.take(dgx.volume_id, version, holder())
+    hub.scheduler.tick()
+    clock.jump(-86400)
+    pass_by(hub, clock, 50, dgx)
+    assert len(hub.leases.live(dgx.volume_id)) == 1
+    pass_by(hub, clock, 60, dgx)
+    assert hub.leases.live(dgx.volume_id) == []

@@ -87,7 +87,7 @@ class PlainChoice:
             return Rule.DAMAGED
         if replica.release_at and self.now >= replica.release_at:
             return Rule.RETIRED
-        if self.now - replica.since < self.policy.grace_s:
+        if abs(self.now - replica.since) < self.policy.grace_s:
             return Rule.GRACE
         stale_after_s = self.policy.stale_after_s if replica.stale_after_s is None else replica.stale_after_s or None
         stale = stale_after_s is not None and self.now - replica.last_used_at > stale_after_s

@@ -21,6 +21,7 @@ from forebay.cache.machine import (
     LeaseRequested,
     Verdict,
     is_held,
+    latest_lease_end,
     step,
 )
 from forebay.wire.cache import ReplicaState
@@ -128,3 +129,12 @@ def test_only_what_is_ready_is_leased(facts: Facts, event: Event) -> None:
 def test_an_eviction_is_never_turned_into_a_fill(facts: Facts, now: float) -> None:
     if facts.state is ReplicaState.EVICTING:
         assert step(facts, FillRequested(now=now, hold_seconds=HOLD, next_token=9)) == (facts, Verdict.WAIT)
+
+
+@given(now=times, granted_at=times, seconds=st.floats(1.0, 50.0))
+def test_a_lease_of_this_clock_ends_in_time_and_one_of_a_far_future_does_not(
+    now: float, granted_at: float, seconds: float
+) -> None:
+    until, latest = granted_at + seconds, latest_lease_end(now, seconds)
+    assert until <= latest or granted_at > now, "what was given by now never counts as given later"
+    assert until > latest or granted_at <= now + seconds, "what a clock that went back left is bounded"

@@ -146,6 +146,14 @@ def test_idle_ones_go_and_young_ones_stay() -> None:
     assert (young.rule, young.evict) == (Rule.GRACE, False)
 
 
+def test_grace_does_not_last_as_long_as_a_jump_of_the_clock() -> None:
+    """What came "in an hour" came before the hub's clock was set back by one."""
+    far, near = (Candidate(replica=replace(REPLICA, since=NOW + ahead_s), alone_bytes=1) for ahead_s in (3600.0, 5.0))
+    assert [item.rule for item in decided([far], Policy(), missing=1)] == [Rule.SPACE]
+    (kept,) = decided([near], Policy(), missing=1)
+    assert (kept.rule, kept.reason) == (Rule.GRACE, "it came 0 s ago (grace 10 min)")
+
+
 def test_what_frees_nothing_by_itself_goes_last() -> None:
     shared = Candidate(replica=REPLICA, alone_bytes=0)
     alone = Candidate(replica=replace(REPLICA, number=2), alone_bytes=100, bandwidth_bytes_s=1.0)

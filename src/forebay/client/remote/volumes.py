@@ -27,8 +27,9 @@ class RemoteVolumes:
     def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
         self._connection.do("PUT", at("volumes", volume_id, "used-bytes"), {"used_bytes": used_bytes})
 
-    def free_bytes(self, volume_id: str, freed_bytes: int) -> None:
-        self._connection.do("POST", at("volumes", volume_id, "freed"), {"freed_bytes": freed_bytes}, once=True)
+    def free_bytes(self, volume_id: str, freed_bytes: int, abandoned: str = "") -> None:
+        body = {"freed_bytes": freed_bytes, "abandoned": abandoned}
+        self._connection.do("POST", at("volumes", volume_id, "freed"), body, once=True)
 
     def report_health(self, volume_id: str, report: HealthReport) -> Volume:
         return self._connection.write(Volume, "POST", at("volumes", volume_id, "health"), to_json(report), once=True)

@@ -52,9 +52,9 @@ class GuardedVolumes:
         self._gate.on_volume("volumes.set_used_bytes", Action.TEND, volume_id, detail=f"{used_bytes} bytes")
         self._volumes.set_used_bytes(volume_id, used_bytes)
 
-    def free_bytes(self, volume_id: str, freed_bytes: int) -> None:
+    def free_bytes(self, volume_id: str, freed_bytes: int, abandoned: str = "") -> None:
         self._gate.on_volume("volumes.free_bytes", Action.TEND, volume_id, quiet=True)
-        self._volumes.free_bytes(volume_id, freed_bytes)
+        self._volumes.free_bytes(volume_id, freed_bytes, abandoned)
 
     def report_health(self, volume_id: str, report: HealthReport) -> Volume:
         """Counts only from who tends the volume; what others saw of it is no evidence, and no fault of theirs."""

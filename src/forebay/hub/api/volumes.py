@@ -34,9 +34,13 @@ class Used:
 
 @dataclass(frozen=True, kw_only=True)
 class Freed:
-    """What was deleted of what the account counted; a negative number counts from now on."""
+    """What was deleted of what the account counted; a negative number counts from now on.
+
+    `abandoned` names the fill whose leftovers it was.
+    """
 
     freed_bytes: Signed
+    abandoned: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,7 @@ def set_used_bytes(hub: Acting, volume_id: str, used: Used) -> None:
 @router.post("/{volume_id}/freed", status_code=204)
 def free_bytes(hub: Acting, volume_id: str, freed: Freed) -> None:
     """Something that the account counted was deleted."""
-    hub.volumes.free_bytes(volume_id, freed.freed_bytes)
+    hub.volumes.free_bytes(volume_id, freed.freed_bytes, freed.abandoned)
 
 
 @router.post("/{volume_id}/health")

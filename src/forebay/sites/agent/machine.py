@@ -307,6 +307,8 @@ class _Turn:
 
     def _end_if_done(self) -> None:
         agent = self.agent
+        if agent.mood is Mood.WORKING:
+            return
         held = agent.held.values()
         is_under_way = any(item.is_live for item in held)
         is_untold = any(item.phase is Phase.ENDED for item in held)

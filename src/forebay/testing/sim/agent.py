@@ -18,7 +18,7 @@ from forebay.testing.sim.simulator import Simulator
 from forebay.wire.sites import Attached, Beaten, Order, Orders, Report, TaskKey
 
 LIMITS = Limits(fills=2, answer_s=6.0, retry_s=0.5, retry_most_s=4.0, orders_wait_s=10.0, late_s=2.0, farewell_s=2.0)
-_TICK_S = 1.0
+_TICK_S = 1.25
 
 T = TypeVar("T")
 

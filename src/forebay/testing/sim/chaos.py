@@ -23,8 +23,10 @@ class Fault(StrEnum):
     CLOCK_FORWARD = "the hub's clock jumps an hour forward"
     CLOCK_BACK = "the hub's clock jumps an hour back"
     LAKE_FAILS = "the lake fails a fetch"
+    SITE_CLOCK = "a site's clock is set wrong"
     LAKE_LOST = "the lake loses a version for a while"
     VOLUME_AWAY = "a volume is unmounted, and looks empty"
+    HOLDER_PAUSED = "who fills or evicts is stopped for longer than its hold, before what can't be undone"
     SECOND_AGENT = "a second agent takes a site"
     JOB_FAILS = "a run's command fails"
 
@@ -32,8 +34,8 @@ class Fault(StrEnum):
 ON_MESSAGES = {Fault.REQUEST_LOST: 0.02, Fault.ANSWER_LOST: 0.02, Fault.LATE: 0.04, Fault.DOUBLED: 0.02}
 """The share of messages."""
 
-ON_WORK = {Fault.LAKE_FAILS: 0.05, Fault.JOB_FAILS: 0.1}
-"""The share of fetches and of jobs."""
+ON_WORK = {Fault.LAKE_FAILS: 0.05, Fault.JOB_FAILS: 0.1, Fault.HOLDER_PAUSED: 0.1}
+"""The share of fetches, of jobs, and of the steps of fills and evictions that can't be undone."""
 
 
 class Chaos:

@@ -22,7 +22,10 @@ class Ended(StrEnum):
 
 @dataclass(slots=True)
 class Job:
-    """`until` is when its supervisor has ended it, unless somebody renews that. `on_end` is told once it has ended."""
+    """`until` is when its supervisor has ended it, unless somebody renews that. `on_end` is told once it has ended.
+
+    `finish` ends its command.
+    """
 
     key: TaskKey
     site: str
@@ -30,6 +33,7 @@ class Job:
     until: float
     ended: Ended | None = None
     on_end: Callable[[], object] = field(default=lambda: None)
+    finish: Callable[[], object] = field(default=lambda: None)
 
     @property
     def refs(self) -> list[str]:
@@ -37,10 +41,14 @@ class Job:
 
 
 class Jobs:
-    """Every job of the world that goes on, by run. Whoever begins one finds another one here (ONCE)."""
+    """Every job of the world that goes on, by run. Whoever begins one finds another one here (ONCE).
+
+    `begun` are the attempts whose command was ever begun: each once.
+    """
 
     def __init__(self) -> None:
         self.alive: dict[str, list[Job]] = {}
+        self.begun: set[TaskKey] = set()
         self.changes = 0
 
     def begin(self, job: Job) -> None:
@@ -48,6 +56,8 @@ class Jobs:
         alive.append(job)
         self.changes += 1
         assert len(alive) == 1, f"ONCE: {job.run.run_id} goes on at {[item.site for item in alive]}"
+        assert job.key not in self.begun, f"ONCE: {job.key.task_id} is begun a second time at {job.site}"
+        self.begun.add(job.key)
 
     def end(self, job: Job) -> None:
         self.alive[job.run.run_id].remove(job)
@@ -59,22 +69,29 @@ class Jobs:
 
 
 class Machine:
-    """One computer of a site; `jobs` are its own, those that have ended too."""
+    """One computer of a site; `jobs` are its own, those that have ended too. `offset_s` is how wrong its clock is."""
 
-    def __init__(self, sim: Simulator, site: str, all_jobs: Jobs) -> None:
+    def __init__(self, sim: Simulator, site: str, all_jobs: Jobs, offset_s: float) -> None:
         self._sim = sim
         self._all_jobs = all_jobs
         self.site = site
+        self.offset_s = offset_s
         self.notes: dict[TaskKey, tuple[Order, Report | None]] = {}
         self.jobs: dict[TaskKey, Job] = {}
+
+    @property
+    def now(self) -> float:
+        """What its own clock says; one that counts since boot is never wrong here."""
+        return self._sim.now + self.offset_s
 
     def begin(self, key: TaskKey, run: RunOrder, seconds: float, how: Ended, until: float) -> Job:
         """Idempotent."""
         if key in self.jobs:
             return self.jobs[key]
         job = self.jobs[key] = Job(key=key, site=self.site, run=run, until=until)
+        job.finish = lambda: self.end(job, how)
         self._all_jobs.begin(job)
-        self._sim.after(seconds, f"{self.site}: the command of {run.run_id} ends", lambda: self.end(job, how))
+        self._sim.after(seconds, f"{self.site}: the command of {run.run_id} ends", job.finish)
         self.watch(job)
         return job
 

@@ -35,7 +35,7 @@ class Eviction:
 
     def _mark(self) -> int:
         """A lease that ran out is no proof while its holder is seen to live (forebay.vouch)."""
-        keeper, now = self._work.keeper, self._work.hub.now
+        keeper, now = self._work.keeper, self._work.now
         if self.seen_alive() & set(keeper.lapsed(self._place, now)):
             raise ConflictError("in-use", "its holder lives")
         return keeper.begin_evict(self._place, now)
@@ -44,11 +44,9 @@ class Eviction:
         if isinstance(found, ForebayError):
             self._done(found)
             return
-        keeper, hub = self._work.keeper, self._work.hub
-        self._grip = Grip(
-            self._work, self._begun_at, lambda: keeper.renew_evict(self._place, found, hub.now), self._done
-        )
-        self._grip.check(lambda: self._take_away(found))
+        work, keeper = self._work, self._work.keeper
+        self._grip = Grip(work, self._begun_at, lambda: keeper.renew_evict(self._place, found, work.now), self._done)
+        work.irrevocably(0.01, f"takes {self._ref} away", lambda: self._grip.check(lambda: self._take_away(found)))
 
     def _take_away(self, token: int) -> None:
         grounds, volume, ref = self._work.grounds, self._work.volume, self._ref
@@ -59,15 +57,16 @@ class Eviction:
         assert not readers, f"IN-USE: {ref} goes while {readers[0].run.run_id} reads it"
         is_lost = ref in volume.trees and grounds.lost.get(ref, self._begun_at) < self._begun_at
         assert not is_lost, f"RECOVERABLE: {ref} goes, and the lake had lost it before"
+        assert self._place not in self._work.keeper.pins, f"IN-USE: {ref} goes, and is pinned"
         volume.take_away(grounds.datasets[ref])
-        self._work.later(0.1, f"deletes {ref}", lambda: self._grip.check(lambda: self._delete(token)))
+        self._work.irrevocably(0.1, f"deletes {ref}", lambda: self._grip.check(lambda: self._delete(token)))
 
     def _delete(self, token: int) -> None:
-        dataset, keeper, hub = self._work.grounds.datasets[self._ref], self._work.keeper, self._work.hub
-        self._work.volume.delete(dataset)
-        self._work.ask(
+        work, dataset, keeper = self._work, self._work.grounds.datasets[self._ref], self._work.keeper
+        work.volume.delete(dataset)
+        work.ask(
             f"has evicted {self._ref}",
-            lambda: keeper.finish_evict(self._place, token, dataset.size_bytes, hub.now),
+            lambda: keeper.finish_evict(self._place, token, dataset.size_bytes, work.now),
             lambda found: self._done(found if isinstance(found, ForebayError) else None),
         )
 

@@ -8,6 +8,7 @@ from forebay.testing.sim.chaos import Fault
 from forebay.testing.sim.evict import Eviction
 from forebay.testing.sim.grip import Grip
 from forebay.testing.sim.keeper import Grant, Leftover
+from forebay.testing.sim.simulator import Act
 from forebay.testing.sim.work import AGAIN_S, Grounds, Work
 from forebay.wire.sites import Order, TaskState
 
@@ -45,7 +46,7 @@ class FillWork(Work):
                     self._grip.beat()
                     self._next()
 
-        self.ask("claim", lambda: self.keeper.claim(self.place, self.dataset, self.hub.now), granted)
+        self.ask("claim", lambda: self.keeper.claim(self.place, self.dataset, self.now), granted)
 
     def _ask_again(self) -> None:
         self.later(AGAIN_S, "asks again", self.begin)
@@ -64,10 +65,10 @@ class FillWork(Work):
             gone_bytes = 0 if stays else dataset.size_bytes
             self.ask("freed", lambda: self.keeper.free(site, gone_bytes, found.count), lambda _found: self.begin())
 
-        self.ask("leftovers", lambda: self.keeper.abandon(site, self.hub.now), abandoned)
+        self.ask("leftovers", lambda: self.keeper.abandon(site, self.now), abandoned)
 
     def _evict_for_room(self, error: CapacityError) -> None:
-        idle = [ref for ref in self.keeper.idle_at(self.agent.site, self.hub.now) if ref not in self._tried]
+        idle = [ref for ref in self.keeper.idle_at(self.agent.site, self.agent.machine.now) if ref not in self._tried]
         if not idle:
             self.failed(error)
             return
@@ -100,12 +101,26 @@ class FillWork(Work):
 
     def _bring_to_disk(self) -> None:
         self.volume.sync()
-        self.later(0.05, "is on the disk", lambda: self._grip.confirm(self._publish))
+        self.irrevocably(0.05, "is on the disk", lambda: self.ask_before_publishing(self._publish))
+
+    def ask_before_publishing(self, then: Act) -> None:
+        """The last heartbeat: a holder that was replaced stops here."""
+        self._grip.confirm(then)
+
+    def may_replace(self, token: int) -> bool:
+        """Whether what stands in the place is older than this fill: its marker says so (`cache.place`)."""
+        return token < self.token
 
     def _publish(self) -> None:
-        """Its hold was confirmed just now. The tree, which links the blobs, then the marker."""
+        self.irrevocably(0.01, "makes way", self._place)
+
+    def _place(self) -> None:
+        """The tree, which links the blobs, then the marker."""
         if any(name not in self.volume.blobs for name in self.dataset.objects):
             self._next()
+            return
+        if not self.may_replace(self.volume.trees.get(self.order.ref, 0)):
+            self.failed(ConflictError("fenced", f"a newer fill has completed {self.order.ref}"))
             return
         self.volume.place(self.order.ref, self.token)
         self.later(0.02, "is in its place", self._tell)
@@ -119,14 +134,14 @@ class FillWork(Work):
             else:
                 self.over(TaskState.DONE)
 
-        self.ask("finished", lambda: self.keeper.finish_fill(self.place, self.token, self.hub.now), told)
+        self.ask("finished", lambda: self.keeper.finish_fill(self.place, self.token, self.now), told)
 
     def _renew(self) -> None:
-        self.keeper.renew_fill(self.place, self.token, self.hub.now)
+        self.keeper.renew_fill(self.place, self.token, self.now)
 
     def _give_up(self, detail: str, state: TaskState) -> None:
         self.ask(
             "gives up",
-            lambda: self.keeper.fail_fill(self.place, self.token, self.hub.now),
+            lambda: self.keeper.fail_fill(self.place, self.token, self.now),
             lambda _found: self.over(state, detail),
         )

@@ -33,6 +33,8 @@ TERMS = SiteTerms(hold_s=12.0, beat_s=2.5, margin_s=2.0)
 CACHE_TERMS = Terms(hold_seconds=5.0, lease_seconds=24.0)
 _RUN = "run-"
 _RETHINK_EVERY = 20
+_PASS_EVERY = 3
+"""Ticks. A tick after news passes at once."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class _Waiter:
 class SimHub:
     """Each method is one transaction. `offset_s` is how wrong its wall clock is, `changed` what runs became.
 
-    Whoever looks at `changed` empties it.
+    Whoever looks at `changed` empties it. `news` counts what may let something begin that could not before.
     """
 
     sim: Simulator
@@ -76,10 +78,17 @@ class SimHub:
     changed: list[Course] = field(default_factory=list)
     ticks: int = 0
     made: int = 0
+    news: int = 0
+    passed: tuple[int, int, int] = (0, 0, 0)
+    rethought: int = 0
 
     @property
     def now(self) -> float:
         return self.sim.now + self.offset_s
+
+    def set_clock(self, jump_s: float) -> None:
+        self.offset_s += jump_s
+        self.keeper.clock_set_at = self.sim.now
 
     def restart(self) -> None:
         """What was only in its memory is gone."""
@@ -149,6 +158,7 @@ class SimHub:
         run_id = f"r{self.made}"
         kept = self.runs[run_id] = Kept(seq=self.made, course=machine.begin(run_id, new, self.now))
         self.changed.append(kept.course)
+        self.news += 1
         return run_id
 
     def tell_run(self, run_id: str, event: machine.CancelAsked | machine.RetryAsked) -> None:
@@ -176,13 +186,25 @@ class SimHub:
     def tick(self) -> None:
         """Holds, states, tasks that are due, and a pass over the queue."""
         self.ticks += 1
+        self.keeper.shorten_leases(self.now)
         self._tend()
-        if any(kept.course.is_waiting for kept in self.runs.values()) or self.open_errands():
+        if self._is_time_to_pass() and (
+            any(kept.course.is_waiting for kept in self.runs.values()) or self.open_errands()
+        ):
             self._pass()
+            self.passed = self.ticks, self.news, self.keeper.changes
+
+    def _is_time_to_pass(self) -> bool:
+        """After news, and now and then, as `hub.scheduler` does."""
+        ticks, news, changes = self.passed
+        return (news, changes) != (self.news, self.keeper.changes) or self.ticks >= ticks + _PASS_EVERY
 
     def _pass(self) -> None:
+        rethink = self.ticks >= self.rethought + _RETHINK_EVERY
+        if rethink:
+            self.rethought = self.ticks
         facts = facts_of(self)
-        done = backlog.step(facts.queue, facts.world, Weights(), self.now, rethink=self.ticks % _RETHINK_EVERY == 0)
+        done = backlog.step(facts.queue, facts.world, Weights(), self.now, rethink=rethink)
         plan = planned(facts.before, done, TERMS)
         for effect in plan.fills:
             self.want(effect.site, TaskKind.FILL, effect.ref, f"{tasks.RUNS}{effect.run_id}")
@@ -308,6 +330,7 @@ class SimHub:
 
     def _keep(self, kept: Kept, after: Course) -> Course:
         if after is not kept.course:
+            self.news += 1
             self.runs[after.run.run_id] = replace(kept, course=after)
             self.changed.append(after)
         return after
@@ -315,6 +338,7 @@ class SimHub:
     def _step_errand(self, errand: Errand, event: tasks.Event) -> bool:
         after = tasks.step(errand, event, self.now)
         self.errands[errand.task.task_id] = after
+        self.news += after is not errand
         return after is not errand
 
     # Orders
@@ -347,6 +371,7 @@ class SimHub:
     def _changed(self, site: str) -> None:
         row = self.sites[site]
         row.revision += 1
+        self.news += 1
         for waiter in [item for item in self.waiters if item.site == site]:
             self._answer(waiter)
 

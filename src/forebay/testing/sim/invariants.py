@@ -23,14 +23,17 @@ class Watch:
         self._agent_tokens: dict[str, int] = {}
         self._tokens: dict[tuple[str, str], int] = {}
         self._courses: dict[str, Course] = {}
+        self._all_volumes = list(world.volumes.values())
+        self._all_sites = list(world.hub.sites.values())
         self._replicas = -1
         self._volumes: list[int] = []
         self._jobs = -1
+        self._seen_agents: list[int] = []
 
     def look(self) -> None:
         """What has not changed since is as it was when it was looked at."""
         world = self._world
-        volumes = [volume.changes for volume in world.volumes.values()]
+        volumes = [volume.changes for volume in self._all_volumes]
         if volumes != self._volumes or world.keeper.changes != self._replicas:
             self._verified()
             self._one_fill()
@@ -39,10 +42,14 @@ class Watch:
         if volumes != self._volumes or world.jobs.changes != self._jobs:
             self._in_use()
         self._volumes, self._replicas, self._jobs = volumes, world.keeper.changes, world.jobs.changes
-        self._agents()
-        for course in world.hub.changed:
-            self._run(course)
-        world.hub.changed.clear()
+        agents = [row.agent_token for row in self._all_sites]
+        if agents != self._seen_agents:
+            self._seen_agents = agents
+            self._agents()
+        if world.hub.changed:
+            for course in world.hub.changed:
+                self._run(course)
+            world.hub.changed.clear()
 
     def look_at_the_end(self) -> None:
         """All was made good: what people want has come about, or failed for a reason."""
@@ -55,6 +62,8 @@ class Watch:
             volume = self._world.volumes[site]
             if facts.state is ReplicaState.READY:
                 assert ref in volume.trees, f"VERIFIED: {ref} is ready at {site}, and has no tree"
+                by = volume.trees[ref]
+                assert by == facts.token, f"FENCED: {ref} is ready at {site} by {facts.token}, its tree is {by}'s"
         for site, volume in self._world.volumes.items():
             for ref in volume.trees:
                 for name in self._world.datasets[ref].objects:

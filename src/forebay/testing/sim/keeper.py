@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from forebay.cache import account, health, machine
 from forebay.cache.health import Act, Health
 from forebay.cache.machine import Facts, Terms, Verdict
+from forebay.cache.policy import is_new
 from forebay.errors import CapacityError, ConflictError
+from forebay.testing.sim.simulator import Simulator
 from forebay.testing.sim.volume import Dataset, Volume
 from forebay.wire.cache import HealthReport, NoRoom, ReplicaState
 
@@ -37,21 +39,24 @@ class Leftover:
 
 @dataclass(slots=True)
 class LeaseKept:
-    """One use of a replica until then, as the hub counts."""
+    """One use of a replica until then, as the hub counts. `heard_at` is when its holder last spoke, in true time."""
 
     place: Place
     job: str
     expires_at: float
+    heard_at: float
 
 
 @dataclass(slots=True)
 class Keeper:
     """Each method is one transaction. `used` is a volume's account, `reserved` what open fills have set aside of it.
 
-    `counts` says how often a volume was counted anew: what was taken up before is not subtracted after it. (The
-    product is less careful there: a recover in the middle of `cache.room`'s clearing may subtract it twice.)
+    `counts` says how often a volume was counted anew: what was taken up before is not subtracted after it. `heard_at`
+    is when the holder of a fill or an eviction last spoke, `clock_set_at` when the hub's clock was last set, both in
+    true time: only the invariants know that.
     """
 
+    sim: Simulator
     terms: Terms
     volumes: dict[str, Volume]
     facts: dict[Place, Facts] = field(default_factory=dict)
@@ -63,6 +68,8 @@ class Keeper:
     last_used_at: dict[Place, float] = field(default_factory=dict)
     came_at: dict[Place, float] = field(default_factory=dict)
     pins: set[Place] = field(default_factory=set)
+    heard_at: dict[Place, float] = field(default_factory=dict)
+    clock_set_at: float = float("-inf")
     changes: int = 0
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -86,6 +93,9 @@ class Keeper:
                 raise ConflictError("half-evicted", "whoever evicted it is gone")
             raise ConflictError("waiting", "somebody else fills or evicts it")
         self._reserve(place, dataset.size_bytes)
+        if verdict is Verdict.TAKEN_OVER:
+            self._assert_over(place)
+        self.heard_at[place] = self.sim.now
         self.tokens[site] = token
         self.changes += 1
         self.facts[place] = after
@@ -109,6 +119,7 @@ class Keeper:
 
     def renew_fill(self, place: Place, token: int, now: float) -> None:
         self._step(place, machine.FillRenewed(now=now, hold_seconds=self.terms.hold_seconds, token=token), now)
+        self.heard_at[place] = self.sim.now
 
     def finish_fill(self, place: Place, token: int, now: float) -> None:
         """Idempotent, as a repeated request is that has an idempotency key."""
@@ -132,6 +143,7 @@ class Keeper:
             if place[0] != site or held or place[1] in self.volumes[site].trees:
                 continue
             if filling:
+                self._assert_over(place)
                 self.changes += 1
                 self.facts[place] = replace(
                     facts, state=ReplicaState.ABSENT, token=self._next_token(site), held_until=0.0
@@ -163,7 +175,7 @@ class Keeper:
         _, verdict = machine.step(self.of(place, now), machine.LeaseRequested())
         if verdict is not Verdict.DONE:
             raise ConflictError("not-ready", f"{place[1]} is not ready")
-        self.leases[lease_id] = LeaseKept(place, job, now + self.terms.lease_seconds)
+        self.leases[lease_id] = LeaseKept(place, job, now + self.terms.lease_seconds, self.sim.now)
         self.last_used_at[place] = now
 
     def renew_lease(self, lease_id: str, now: float) -> None:
@@ -172,14 +184,17 @@ class Keeper:
         if lease is None or self.of(lease.place, now).state is not ReplicaState.READY:
             raise ConflictError("lease-lost", "its replica has gone")
         lease.expires_at = now + self.terms.lease_seconds
+        lease.heard_at = self.sim.now
 
     def release(self, lease_id: str) -> None:
         self.leases.pop(lease_id, None)
 
     def shorten_leases(self, now: float) -> None:
-        """None lasts longer than one that is given now."""
+        """Those that were given before the clock was set back last as long as one that is given now."""
+        latest = machine.latest_lease_end(now, self.terms.lease_seconds)
         for lease in self.leases.values():
-            lease.expires_at = min(lease.expires_at, now + self.terms.lease_seconds)
+            if lease.expires_at > latest:
+                lease.expires_at = now + self.terms.lease_seconds
 
     def lapsed(self, place: Place, now: float) -> list[str]:
         """The jobs whose leases have run out and were never given back."""
@@ -196,10 +211,15 @@ class Keeper:
         self._require(site, Act.EVICT)
         token = self.tokens.get(site, 0) + 1
         wish = machine.EvictRequested(now=now, hold_seconds=self.terms.hold_seconds, next_token=token)
-        after, verdict = machine.step(self.of(place, now), wish)
+        before = self.of(place, now)
+        after, verdict = machine.step(before, wish)
         if verdict is not Verdict.GRANTED:
             raise ConflictError(str(verdict.value), f"{place[1]} can't be evicted")
         assert place not in self.pins, f"IN-USE: {place[1]} goes from {site}, and is pinned"
+        if before.state is ReplicaState.EVICTING:
+            self._assert_over(place)
+        self._assert_lapsed(place)
+        self.heard_at[place] = self.sim.now
         self.tokens[site] = token
         self.changes += 1
         self.facts[place] = after
@@ -207,6 +227,7 @@ class Keeper:
 
     def renew_evict(self, place: Place, token: int, now: float) -> None:
         self._step(place, machine.EvictRenewed(now=now, hold_seconds=self.terms.hold_seconds, token=token), now)
+        self.heard_at[place] = self.sim.now
 
     def finish_evict(self, place: Place, token: int, freed_bytes: int, now: float) -> None:
         self._step(place, machine.EvictFinished(token=token), now)
@@ -234,10 +255,33 @@ class Keeper:
         self.health[site] = health.step(self.health.get(site, Health()), report, now)
 
     def idle_at(self, site: str, now: float) -> list[str]:
-        """What is ready and past its grace, longest unused first (`cache.policy` weighs more)."""
-        ready = [place for place, facts in self.facts.items() if place[0] == site and facts.state is ReplicaState.READY]
-        idle = [place for place in ready if abs(now - self.came_at[place]) >= GRACE_S]
-        return [ref for _, ref in sorted(idle, key=lambda place: (self.last_used_at[place], place))]
+        """What may go, as `cache.policy` has it (which weighs more): evictions that nobody goes on with, then what is
+        ready and past its grace, longest unused first.
+        """
+        here = {place: facts for place, facts in self.facts.items() if place[0] == site}
+        interrupted = [
+            ref
+            for (_, ref), facts in here.items()
+            if facts.state is ReplicaState.EVICTING
+            and not machine.is_held(facts.held_until, now, self.terms.hold_seconds)
+        ]
+        ready = [place for place, facts in here.items() if facts.state is ReplicaState.READY]
+        idle = [place for place in ready if not is_new(self.came_at[place], now, GRACE_S)]
+        return interrupted + [ref for _, ref in sorted(idle, key=lambda place: (self.last_used_at[place], place))]
+
+    def _assert_over(self, place: Place) -> None:
+        """Whoever has a replica is replaced when its hold is over, not before: it goes on without asking till then."""
+        over = self._is_over(self.heard_at[place], self.terms.hold_seconds)
+        assert over, f"FENCED: {place[1]} at {place[0]} is given to another while its holder's time lasts"
+
+    def _assert_lapsed(self, place: Place) -> None:
+        for lease in self.leases.values():
+            over = lease.place != place or self._is_over(lease.heard_at, self.terms.lease_seconds)
+            assert over, f"IN-USE: {place[1]} goes from {place[0]} while the lease of {lease.job} lasts"
+
+    def _is_over(self, heard_at: float, seconds: float) -> bool:
+        """Nothing is known by the hub's clock where that was set meanwhile."""
+        return self.clock_set_at >= heard_at or self.sim.now >= heard_at + seconds
 
     def _end_leases(self, place: Place) -> None:
         for lease_id in [key for key, lease in self.leases.items() if lease.place == place]:

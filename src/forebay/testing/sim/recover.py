@@ -51,7 +51,7 @@ class Recovery:
         self._agent.ask(f"forget {ref}", lambda: keeper.forget((site, ref), token, hub.now), lambda _found: None)
 
     def _plan(self, records: Mapping[str, Facts]) -> Repairs:
-        now, hold_seconds = self._agent.hub.now, CACHE_TERMS.hold_seconds
+        now, hold_seconds = self._agent.machine.now, CACHE_TERMS.hold_seconds
         seen = {} if self._volume.is_away else self._volume.trees
         filling = {ref: facts for ref, facts in records.items() if facts.state is ReplicaState.FILLING}
         return plan_repairs(

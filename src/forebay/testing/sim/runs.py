@@ -64,7 +64,7 @@ class RunWork(Work):
             else:
                 self._lease(number + 1)
 
-        self.ask("lease", lambda: self.keeper.lease(self._lease_id(ref), place, run_id, self.hub.now), leased)
+        self.ask("lease", lambda: self.keeper.lease(self._lease_id(ref), place, run_id, self.now), leased)
 
     def _begin_job(self) -> None:
         sim, agent = self.agent.sim, self.agent
@@ -76,8 +76,9 @@ class RunWork(Work):
                 self._give_back(TaskState.FAILED, f"{ref} is not there", kind=HOLD_LOST)
                 return
         how = Ended.FAILED if self.grounds.chaos.strikes(Fault.JOB_FAILS) else Ended.WELL
-        # The longer ones outlast a hold and a lease.
-        seconds = sim.between(1.0, 5.0) if sim.chance.random() < 0.7 else sim.between(15.0, 25.0)
+        # The longer ones outlast a hold, a lease, and what may come about meanwhile.
+        is_short = sim.chance.random() < 0.5 or self.grounds.chaos.quiet
+        seconds = sim.between(1.0, 5.0) if is_short else sim.between(15.0, 80.0)
         job = agent.machine.begin(key_of(self.order), self._run, seconds, how, agent.runs_until)
         agent.progressed(
             Report(task_id=self.order.task_id, token=self.order.token, state=TaskState.UNDER_WAY, detail="it runs")
@@ -99,7 +100,7 @@ class RunWork(Work):
         self.later(CACHE_TERMS.lease_beat_seconds, "renews its leases", self._renew)
 
     def _renew_lease(self, lease_id: str) -> None:
-        self.keeper.renew_lease(lease_id, self.hub.now)
+        self.keeper.renew_lease(lease_id, self.now)
 
     def _job_ended(self, job: Job) -> None:
         match job.ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import heapq
 import random
 from collections import deque
@@ -61,6 +62,16 @@ class Simulator:
 
     def run(self, until: float, check: Act, is_done: Callable[[], bool]) -> None:
         """Event after event, each followed by `check`, until it is so late or all is done."""
+        # A world lives for a part of a second: what is collected in it is mostly looked through in vain.
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            self._go_through(until, check, is_done)
+        finally:
+            if collects:
+                gc.enable()
+
+    def _go_through(self, until: float, check: Act, is_done: Callable[[], bool]) -> None:
         while self._heap and self._heap[0][0] <= until and not is_done():
             self.now, _, event = heapq.heappop(self._heap)
             if event.off:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from forebay.errors import ForebayError, UnavailableError
 from forebay.sites.agent.effects import Why
 from forebay.testing.sim.agent import SimAgent
-from forebay.testing.sim.chaos import Chaos
+from forebay.testing.sim.chaos import Chaos, Fault
 from forebay.testing.sim.computer import Jobs
 from forebay.testing.sim.network import Answer
 from forebay.testing.sim.simulator import Act
@@ -23,12 +23,16 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Grounds:
-    """What the works of all sites stand on. `lost` are versions that the lake lacks now, and since when."""
+    """What the works of all sites stand on. `lost` are versions that the lake lacks now, and since when.
+
+    `pause` stops an agent for a while.
+    """
 
     chaos: Chaos
     datasets: dict[str, Dataset]
     volumes: dict[str, Volume]
     jobs: Jobs
+    pause: Callable[[SimAgent], object]
     lost: dict[str, float] = field(default_factory=dict)
 
 
@@ -53,6 +57,11 @@ class Work:
     def dataset(self) -> Dataset:
         return self.grounds.datasets[self.order.ref]
 
+    @property
+    def now(self) -> float:
+        """What the hub goes by in what is asked of it: its own clock, whatever this site's says."""
+        return self.hub.now
+
     def begin(self) -> object:
         raise NotImplementedError
 
@@ -61,6 +70,12 @@ class Work:
 
     def later(self, delay_s: float, what: str, act: Act) -> None:
         self.agent.process.after(delay_s, f"{self.order.task_id}: {what}", lambda: self.do(act))
+
+    def irrevocably(self, delay_s: float, what: str, act: Act) -> None:
+        """As `later`, of a step that can't be undone: who is stopped, may be stopped right before it."""
+        if self.grounds.chaos.strikes(Fault.HOLDER_PAUSED):
+            self.grounds.pause(self.agent)
+        self.later(delay_s, what, act)
 
     def ask(self, what: str, serve: Callable[[], T], then: Answer[T]) -> None:
         """Ask until there is an answer. What comes twice is done once, as with an idempotency key (hub.answers)."""
