@@ -1,9 +1,9 @@
 """A served hub under a team's load, beside what it holds on SQLite: a process of its own, asked over loopback HTTP.
 
-Load: so many agents beat every 10 s, each over a connection of its own, while people resolve, lease, give back and
-list, 200 requests a second in all. Alone: one client resolves a version and leases its ready replica, over and over.
-The clients are a few lines of sockets, so that most of two cores is the hub's and the database's. PostgreSQL has
-fsync off here. Run: python -m bench.hub [--rounds N] [--scale X] [--seconds S]
+Load: so many agents beat every 10 s from when they attach, each over a connection of its own, while people resolve,
+lease, give back and list, 200 requests a second in all. Alone: one client resolves a version and leases its ready
+replica, over and over. The clients are a few lines over sockets; what they take of the machine is told. PostgreSQL has
+fsync off here. Run: python -m bench.hub [--rounds N] [--scale X] [--seconds S] [--hubs N]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 import forebay
 from bench.machine import machine_facts, options_parser
-from bench.process import machine_busy_s
+from bench.process import cpu_s, machine_busy_s
 from bench.report import Case, Side, conclude, table
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.client.remote.hub import RemoteHub
@@ -36,8 +36,9 @@ from forebay.wire.catalog import Version
 
 AGENTS = 1000
 BEAT_S = 10.0
-PEOPLE_S = 200
-"""Requests a second."""
+PEOPLE_S = 200  # requests a second
+
+_ATTACHING = 4  # agents at once
 
 VOLUME = "bench"
 HOLDER = Holder(user="bench", host="bench", pid=1, purpose="bench")
@@ -47,13 +48,22 @@ _FOREBAY = Path(sys.executable).with_name("forebay")
 
 @dataclass(slots=True)
 class Load:
-    """What was asked, how long each answer took (seconds), and what was no answer."""
+    """What was asked, how long each answer took (seconds), and what was no answer.
+
+    Times count from when all agents have attached (`counts`), errors always. The shares are of all cores.
+    """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
+    attach_s: float = 0.0
+    counts: bool = False
+    machine_share: float = 0.0
+    hubs_share: float = 0.0
+    clients_share: float = 0.0
 
     def add(self, what: str, seconds: float, status: int) -> None:
-        self.seconds.setdefault(what, []).append(seconds)
+        if self.counts:
+            self.seconds.setdefault(what, []).append(seconds)
         if status >= 400:
             self.errors[f"{what} {status}"] += 1
 
@@ -62,71 +72,124 @@ class Load:
         return [item for found in self.seconds.values() for item in found]
 
 
+class _Answer(asyncio.Protocol):
+    """One connection, with one answer after another."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Future[tuple[int, bytes]] | None = None
+        self.is_lost = False
+        self._data = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        head, ends, body = self._data.partition(b"\r\n\r\n")
+        if not ends:
+            return
+        _, found, rest = head.lower().partition(b"content-length:")
+        length = int(rest.partition(b"\r\n")[0]) if found else 0
+        if len(body) >= length and self.told is not None:
+            self._data = b""
+            self.told.set_result((int(head[9:12]), body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+        if self.told is not None and not self.told.done():
+            self.told.set_exception(ConnectionResetError())
+
+
 class Asker:
     """One connection that is kept, as an agent has."""
 
     def __init__(self, port: int, token: str) -> None:
         self._port = port
         self._head = f"Host: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._open: tuple[asyncio.Transport, _Answer] | None = None
 
     async def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """The status and the JSON of the answer. A connection that was idle for too long is opened anew."""
         try:
             return await self._ask(method, path, body)
-        except (asyncio.IncompleteReadError, ConnectionResetError):
-            self._reader = self._writer = None
+        except ConnectionResetError:
+            self._open = None
             return await self._ask(method, path, body)
 
     async def _ask(self, method: str, path: str, body: object) -> tuple[int, Any]:
-        if self._writer is None or self._reader is None:
-            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        loop = asyncio.get_running_loop()
+        if self._open is None or self._open[1].is_lost:
+            self._open = await loop.create_connection(_Answer, "127.0.0.1", self._port)
+        transport, answer = self._open
         sent = b"" if body is None else json.dumps(body).encode()
         kind = "Content-Type: application/json\r\n" if sent else ""
         head = f"{method} {_API}{path} HTTP/1.1\r\n{self._head}{kind}Content-Length: {len(sent)}\r\n\r\n"
-        self._writer.write(head.encode() + sent)
-        told = await self._reader.readuntil(b"\r\n\r\n")
-        status = int(told[9:12])
-        length = next((line for line in told.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
-        data = await self._reader.readexactly(int(length.partition(b":")[2]))
+        answer.told = loop.create_future()
+        transport.write(head.encode() + sent)
+        status, data = await answer.told
         return status, json.loads(data) if data else None
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        if self._open is not None:
+            self._open[0].close()
 
 
 def main() -> None:
     parser = options_parser("bench.hub", __doc__, rounds=3)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each load lasts (default: %(default)s)")
+    parser.add_argument("--hubs", type=int, default=1, help="so many hubs on the PostgreSQL (default: %(default)s)")
     options = parser.parse_args()
     facts = machine_facts(Path(tempfile.gettempdir()))
     agents = int(AGENTS * options.scale)
-    loads: dict[str, list[tuple[Load, float]]] = {"PostgreSQL": [], "SQLite": []}
+    loads: dict[str, list[Load]] = {"PostgreSQL": [], "SQLite": []}
     alone: dict[str, list[float]] = {"PostgreSQL": [], "SQLite": []}
     with tempfile.TemporaryDirectory(prefix="forebay-bench-hub-") as scratch, Postgres.start() as postgres:
         for number in range(options.rounds):
             for name in loads:
-                database = postgres.new_database() if name == "PostgreSQL" else ""
-                with _serving(Path(scratch) / f"{name}-{number}", database) as (url, token):
-                    version = _ready(url, token, Path(scratch) / f"client-{name}-{number}")
-                    alone[name] += asyncio.run(_alone(url, token, version, options.seconds / 3))
-                    loads[name].append(_loaded(url, token, version, agents, options))
-                    _say(number, name, loads[name][-1][0])
+                home = Path(scratch) / f"{name}-{number}"
+                hubs = options.hubs if name == "PostgreSQL" else 1
+                with _serving(home, postgres.new_database() if name == "PostgreSQL" else "", hubs) as served:
+                    version = _ready(served, Path(scratch) / f"client-{name}-{number}")
+                    alone[name] += asyncio.run(_alone(served, version, options.seconds / 3))
+                    loads[name].append(asyncio.run(_load(served, version, agents, options)))
+                    _say(number, name, loads[name][-1])
     print(_table(agents, options.seconds, loads, alone))
     facts |= {"rounds": options.rounds, "scale": options.scale, "seconds": options.seconds, "agents": agents}
-    facts["versions"] = {"forebay": forebay.__version__}
-    facts["errors"] = {name: dict(sum((load.errors for load, _ in done), Counter())) for name, done in loads.items()}
+    facts |= {"hubs": options.hubs, "versions": {"forebay": forebay.__version__}}
+    facts["errors"] = {name: dict(sum((load.errors for load in done), Counter())) for name, done in loads.items()}
+    facts["attach_ms"] = {name: median(load.attach_s for load in done) / agents * 1000 for name, done in loads.items()}
+    for what in ("machine_share", "hubs_share", "clients_share"):
+        facts[what] = {name: median(getattr(load, what) for load in done) for name, done in loads.items()}
     conclude("hub", _cases(loads, alone), facts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Hubs, each a process of its own, and the token of their admin."""
+
+    urls: list[str]
+    token: str
+    pids: list[int]
+
+    def asker(self, number: int, token: str = "") -> Asker:
+        """One client of several: they go to the hubs in turn."""
+        return Asker(int(self.urls[number % len(self.urls)].rpartition(":")[2]), token or self.token)
+
+
 @contextlib.contextmanager
-def _serving(home: Path, database: str) -> Iterator[tuple[str, str]]:
-    """A hub as a process of its own: its URL and its admin's token."""
+def _serving(home: Path, database: str, hubs: int) -> Iterator[Served]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("FOREBAY_")}
-    env |= {"FOREBAY_HOME": str(home), "FOREBAY_HUB_TOKEN_RATE": "none", "FOREBAY_HUB_ADDRESS_RATE": "none"}
+    env |= {"FOREBAY_HUB_TOKEN_RATE": "none", "FOREBAY_HUB_ADDRESS_RATE": "none"}
     env |= {"FOREBAY_DATABASE": database} if database else {}
+    with contextlib.ExitStack() as started:
+        found = [started.enter_context(_hub({**env, "FOREBAY_HOME": f"{home}-{number}"})) for number in range(hubs)]
+        yield Served(
+            urls=[told["url"] for told, _ in found],
+            token=found[0][0]["token"],
+            pids=[process.pid for _, process in found],
+        )
+
+
+@contextlib.contextmanager
+def _hub(env: dict[str, str]) -> Iterator[tuple[dict[str, str], subprocess.Popen[str]]]:
+    """A hub, and what it tells of itself."""
     command = [str(_FOREBAY), "hub", "serve", "--port", "0", "--json"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
@@ -134,16 +197,15 @@ def _serving(home: Path, database: str) -> Iterator[tuple[str, str]]:
             lines: list[str] = []
             while not lines or lines[-1].rstrip() != "}":
                 lines.append(process.stdout.readline())
-            told = json.loads("".join(lines))
-            yield told["url"], told["token"]
+            yield json.loads("".join(lines)), process
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _ready(url: str, token: str, home: Path) -> Version:
+def _ready(served: Served, home: Path) -> Version:
     """A version whose replica is ready on a volume, as the hub's records have it."""
-    hub = RemoteHub(url, token, home)
+    hub = RemoteHub(served.urls[0], served.token, home)
     hub.volumes.add(VOLUME, "/bench", 1 << 40)
     entries = [Entry(path=f"part-{number}", size_bytes=100, etag=str(number)) for number in range(100)]
     versions = [
@@ -158,9 +220,9 @@ def _ready(url: str, token: str, home: Path) -> Version:
     return version
 
 
-async def _alone(url: str, token: str, version: Version, seconds: float) -> list[float]:
+async def _alone(served: Served, version: Version, seconds: float) -> list[float]:
     """How long resolve and lease take together, one after another."""
-    asker = Asker(_port(url), token)
+    asker = served.asker(0)
     found = []
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -173,55 +235,70 @@ async def _alone(url: str, token: str, version: Version, seconds: float) -> list
     return found
 
 
-def _loaded(url: str, token: str, version: Version, agents: int, options: Any) -> tuple[Load, float]:
-    """The load, and the share of the machine that was busy meanwhile."""
-    return asyncio.run(_load(url, token, version, agents, options.seconds, PEOPLE_S * options.scale))
-
-
-async def _load(
-    url: str, token: str, version: Version, agents: int, seconds: float, a_second: float
-) -> tuple[Load, float]:
-    load = Load()
-    port = _port(url)
-    admin = Asker(port, token)
-    attached = []
-    for number in range(agents):
-        made = await _checked(
-            admin.ask("POST", "/tokens", {"user": "admin", "role": "admin", "site": f"s{number}", "note": ""})
+async def _load(served: Served, version: Version, agents: int, options: Any) -> Load:
+    load, ended, attaching = Load(), asyncio.Event(), asyncio.Semaphore(_ATTACHING)
+    began = time.monotonic()
+    attached = asyncio.Barrier(agents + 1)
+    async with asyncio.TaskGroup() as group:
+        for number in range(agents):
+            group.create_task(_agent(load, served, number, agents, attaching, attached, ended))
+        await attached.wait()
+        load.attach_s, load.counts = time.monotonic() - began, True
+        hubs_s, clients_s, busy_s, began = cpu_s(served.pids), time.process_time(), machine_busy_s(), time.monotonic()
+        until, a_second = began + options.seconds, PEOPLE_S * options.scale
+        await asyncio.gather(
+            *(_use(load, served.asker(number), version, number, a_second, until) for number in range(20))
         )
-        agent = Asker(port, made["secret"])
-        hello = {"site": f"s{number}", "volume_id": f"v{number}", "cpus": 8}
-        told = await _checked(agent.ask("PUT", f"/sites/s{number}/agent", hello))
-        attached.append((number, agent, told["agent_token"]))
-    busy_s, began = machine_busy_s(), time.monotonic()
-    until = began + seconds
-    beating = [_beat(load, agent, number, agent_token, agents, until) for number, agent, agent_token in attached]
-    people = [_use(load, Asker(port, token), version, number, a_second, until) for number in range(20)]
-    await asyncio.gather(*beating, *people)
-    share = (machine_busy_s() - busy_s) / (time.monotonic() - began) / (os.cpu_count() or 1)
-    for _, agent, _ in attached:
-        agent.close()
-    admin.close()
-    return load, share
+        cores_s = (time.monotonic() - began) * (os.cpu_count() or 1)
+        load.counts = False
+        load.machine_share = (machine_busy_s() - busy_s) / cores_s
+        load.hubs_share = (cpu_s(served.pids) - hubs_s) / cores_s
+        load.clients_share = (time.process_time() - clients_s) / cores_s
+        ended.set()
+    return load
 
 
-async def _beat(load: Load, agent: Asker, number: int, agent_token: int, agents: int, until: float) -> None:
-    """Every 10 s, spread over them."""
-    due = time.monotonic() + BEAT_S * number / agents
-    while due < until:
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        await _timed(
-            load, "beat", agent, "POST", f"/sites/s{number}/beats", {"agent_token": agent_token, "reports": []}
+async def _agent(
+    load: Load,
+    served: Served,
+    number: int,
+    agents: int,
+    attaching: asyncio.Semaphore,
+    attached: asyncio.Barrier,
+    ended: asyncio.Event,
+) -> None:
+    """Attaches, and beats every 10 s from then on, each agent at another moment of them."""
+    site = f"s{number}"
+    async with attaching:
+        admin = served.asker(number)
+        new = {"user": "admin", "role": "admin", "site": site, "note": ""}
+        made = await _checked(admin.ask("POST", "/tokens", new))
+        admin.close()
+        agent = served.asker(number, made["secret"])
+        told = await _checked(
+            agent.ask("PUT", f"/sites/{site}/agent", {"site": site, "volume_id": f"v{number}", "cpus": 8})
         )
-        due += BEAT_S
+    beating = asyncio.create_task(_beat(load, agent, number, told["agent_token"], agents))
+    await attached.wait()
+    await ended.wait()
+    beating.cancel()
+    agent.close()
+
+
+async def _beat(load: Load, agent: Asker, number: int, agent_token: int, agents: int) -> None:
+    path, body = f"/sites/s{number}/beats", {"agent_token": agent_token, "reports": []}
+    phase_s = BEAT_S * number / agents
+    while True:
+        due = ((time.monotonic() - phase_s) // BEAT_S + 1) * BEAT_S + phase_s
+        await asyncio.sleep(due - time.monotonic())
+        await _timed(load, "beat", agent, "POST", path, body)
 
 
 async def _use(load: Load, asker: Asker, version: Version, number: int, a_second: float, until: float) -> None:
     """One of twenty people: resolve, lease, give back, list; each is due at its time, whenever the last answer came."""
     step = 20 / a_second
-    due = time.monotonic() + step * number / 20
+    due, turn = time.monotonic() + step * number / 20, 0
     leases: list[str] = []
-    turn = 0
     ref = version.ref.replace("@", "%40")
     while due < until:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
@@ -259,12 +336,9 @@ def _lease(version: Version) -> dict[str, Any]:
     return {"dataset": version.dataset, "number": version.number, "subset": "", "holder": holder}
 
 
-def _port(url: str) -> int:
-    return int(url.rpartition(":")[2])
-
-
 def _say(number: int, name: str, load: Load) -> None:
     told = f"p99 {_p99(load.all) * 1000:.1f} ms of {len(load.all)}, errors {dict(load.errors)}"
+    told += f", hubs {load.hubs_share:.0%}, clients {load.clients_share:.0%} of the machine"
     print(f"round {number}: {name}: {told}", file=sys.stderr, flush=True)
 
 
@@ -272,13 +346,11 @@ def _p99(seconds: Sequence[float]) -> float:
     return quantiles(seconds, n=100)[98]
 
 
-def _table(
-    agents: int, seconds: float, loads: dict[str, list[tuple[Load, float]]], alone: dict[str, list[float]]
-) -> str:
+def _table(agents: int, seconds: float, loads: dict[str, list[Load]], alone: dict[str, list[float]]) -> str:
     rows = []
     for name, done in loads.items():
-        for what in done[0][0].seconds:
-            found = [load.seconds[what] for load, _ in done]
+        for what in done[0].seconds:
+            found = [load.seconds[what] for load in done]
             rows.append(
                 [
                     f"{name}: {what}",
@@ -286,17 +358,19 @@ def _table(
                     f"{median(median(item) for item in found) * 1000:.1f}",
                     f"{median(_p99(item) for item in found) * 1000:.1f}",
                     f"{max(max(item) for item in found) * 1000:.0f}",
-                    f"{median(share for _, share in done):.0%}",
+                    f"{median(load.machine_share for load in done):.0%}",
+                    f"{median(load.hubs_share for load in done):.0%}",
+                    f"{median(load.clients_share for load in done):.0%}",
                 ]
             )
-        rows.append([f"{name}: resolve + lease alone", "", f"{median(alone[name]) * 1000:.2f}", "", "", ""])
-    head = ["database and request", "a second", "p50 ms", "p99 ms", "max ms", "machine busy"]
+        rows.append([f"{name}: resolve + lease alone", "", f"{median(alone[name]) * 1000:.2f}", *[""] * 5])
+    head = ["database and request", "a second", "p50 ms", "p99 ms", "max ms", "machine busy", "hubs", "clients"]
     return table(f"{agents} agents and {PEOPLE_S} requests a second of people, {seconds:g} s", head, rows)
 
 
-def _cases(loads: dict[str, list[tuple[Load, float]]], alone: dict[str, list[float]]) -> list[Case]:
-    p99 = {name: median(_p99(load.all) for load, _ in done) for name, done in loads.items()}
-    errors = sum(sum(load.errors.values()) for load, _ in loads["PostgreSQL"])
+def _cases(loads: dict[str, list[Load]], alone: dict[str, list[float]]) -> list[Case]:
+    p99 = {name: median(_p99(load.all) for load in done) for name, done in loads.items()}
+    errors = sum(sum(load.errors.values()) for load in loads["PostgreSQL"])
     p50 = {name: median(found) for name, found in alone.items()}
     return [
         Case(

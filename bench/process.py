@@ -51,7 +51,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
         result, output = Path(scratch) / "result.json", Path(scratch) / "output"
         launch = [sys.executable, "-I", "-S", _LAUNCH, result, str(synced or ""), *command]
-        watched_before, machine_before = _cpu_s(watched), machine_busy_s()
+        watched_before, machine_before = cpu_s(watched), machine_busy_s()
         with output.open("wb") as sink:
             ended = subprocess.run(
                 [str(part) for part in launch],
@@ -62,7 +62,7 @@ def measure(
                 stderr=subprocess.STDOUT,
                 check=False,
             )
-        watched_cpu_s, machine_s = _cpu_s(watched) - watched_before, machine_busy_s() - machine_before
+        watched_cpu_s, machine_s = cpu_s(watched) - watched_before, machine_busy_s() - machine_before
         if ended.returncode != 0:
             tail = output.read_text(errors="replace")[-_OUTPUT_TAIL_CHARS:]
             raise CommandFailedError(f"{command[0]} ended with exit status {ended.returncode}:\n{tail}")
@@ -89,7 +89,8 @@ def _numbers(path: str) -> list[int]:
         return [int(field) for field in file.readline().split()[1:]]
 
 
-def _cpu_s(process_ids: Sequence[int]) -> float:
+def cpu_s(process_ids: Sequence[int]) -> float:
+    """CPU seconds of some processes so far."""
     ticks = 0
     for process_id in process_ids:
         # The second field, a name in brackets, may hold blanks; user and system time are the 14th and 15th.

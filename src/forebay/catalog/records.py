@@ -61,11 +61,26 @@ _TAGGED = sa.select(t.tag.c.version_id).where(
     t.tag.c.dataset_id == sa.bindparam("dataset_id"), t.tag.c.name == sa.bindparam("tag")
 )
 _BY_ID = t.version.c.version_id == sa.bindparam("version_id")
-_ONE, _PARENTS_OF_ONE, _TAGS_OF_ONE = _VERSIONS.where(_BY_ID), _PARENTS.where(_BY_ID), _TAGS.where(_BY_ID)
 
 
-def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[Dataset]:
-    """Datasets by name, with the count of their versions and the size of the latest."""
+def _whole_versions() -> sa.Select[Any]:
+    """Versions with their parents and tags as texts, with a blank between: no name has one."""
+    parent = _ORIGIN_DATASET.c.name + "@" + sa.cast(_ORIGIN.c.number, sa.String)
+    parents = (
+        sa.select(sa.func.aggregate_strings(parent, " "))
+        .select_from(t.parent)
+        .join(_ORIGIN, _ORIGIN.c.version_id == t.parent.c.parent_id)
+        .join(_ORIGIN_DATASET, _ORIGIN_DATASET.c.dataset_id == _ORIGIN.c.dataset_id)
+        .where(t.parent.c.child_id == t.version.c.version_id)
+    )
+    tags = sa.select(sa.func.aggregate_strings(t.tag.c.name, " ")).where(t.tag.c.version_id == t.version.c.version_id)
+    return _VERSIONS.add_columns(
+        parents.correlate(t.version).scalar_subquery().label("parents"),
+        tags.correlate(t.version).scalar_subquery().label("tags"),
+    ).where(_EXISTS)
+
+
+def _datasets() -> sa.Select[Any]:
     counts = (
         sa.select(
             t.version.c.dataset_id,
@@ -77,13 +92,32 @@ def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[D
         .subquery()
     )
     latest = sa.and_(t.version.c.dataset_id == t.dataset.c.dataset_id, t.version.c.number == counts.c.latest, WHOLE)
-    rows = connection.execute(
+    return (
         sa.select(t.dataset, counts.c.versions, counts.c.latest, t.version.c.size_bytes)
         .outerjoin(counts, counts.c.dataset_id == t.dataset.c.dataset_id)
         .outerjoin(t.version, latest)
-        .where(_EXISTS, *where)
+        .where(_EXISTS)
         .order_by(t.dataset.c.name)
     )
+
+
+_DATASETS = _datasets()
+_NAMED = t.dataset.c.name == sa.bindparam("name")
+_ONE = _whole_versions().where(_BY_ID)
+_ONE_NUMBERED = _whole_versions().where(
+    _NAMED, t.version.c.number == sa.bindparam("number"), t.version.c.subset == sa.bindparam("subset")
+)
+_ONE_NEWEST = _whole_versions().where(_NAMED, WHOLE).limit(1)
+_ONE_TAGGED = (
+    _whole_versions()
+    .join(t.tag, sa.and_(t.tag.c.version_id == t.version.c.version_id, t.tag.c.name == sa.bindparam("tag")))
+    .where(_NAMED)
+)
+
+
+def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[Dataset]:
+    """Datasets by name, with the count of their versions and the size of the latest."""
+    rows = connection.execute(_DATASETS.where(*where) if where else _DATASETS)
     return [
         Dataset(
             name=row.name,
@@ -135,11 +169,11 @@ def version_id(connection: Connection, dataset: str, number: int, subset: str = 
 
 def find_version(connection: Connection, ref: Ref) -> Version:
     """The version that a reference names; NotFoundError, InputError `ambiguous-ref`."""
-    given = {"version_id": _named(connection, ref)}
-    row = connection.execute(_ONE, given).one()
-    parents = _parents(connection.execute(_PARENTS_OF_ONE, given))
-    tags = _tags(connection.execute(_TAGS_OF_ONE, given))
-    return _version(row, parents[row.version_id], tags[row.version_id])
+    row = _at_once(connection, ref)
+    if row is None:
+        # Step by step, which can say what is missing.
+        row = connection.execute(_ONE, {"version_id": _named(connection, ref)}).one()
+    return _version(row, [_parent(text) for text in _split(row.parents)], _split(row.tags))
 
 
 def load_versions(connection: Connection, *where: ColumnElement[bool]) -> list[Version]:
@@ -153,6 +187,29 @@ def load_versions(connection: Connection, *where: ColumnElement[bool]) -> list[V
 def storable(text: str, limit: int | None = None) -> str:
     """Free text as both databases can hold it: PostgreSQL refuses NUL, and neither takes half a surrogate pair."""
     return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:limit]
+
+
+def _at_once(connection: Connection, ref: Ref) -> Any:
+    """The row of a version with all that belongs to it, in one question; None where that has no answer."""
+    match ref:
+        case NumberRef():
+            query, given = _ONE_NUMBERED, {"number": ref.number, "subset": ref.subset}
+        case LatestRef(subset=""):
+            query, given = _ONE_NEWEST, {}
+        case TagRef(subset=""):
+            query, given = _ONE_TAGGED, {"tag": ref.tag}
+        case _:
+            return None
+    return connection.execute(query, {"name": ref.dataset, **given}).first()
+
+
+def _split(texts: str | None) -> list[str]:
+    return sorted((texts or "").split())
+
+
+def _parent(text: str) -> ParentVersion:
+    name, _, number = text.rpartition("@")
+    return ParentVersion(dataset=name, number=int(number))
 
 
 def _no_subset(connection: Connection, here: tuple[ColumnElement[bool], ...], ref: str, subset: str) -> NotFoundError:

@@ -5,6 +5,7 @@ Numbers grow and are never used twice. Decisions about a dataset are taken with 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,20 +62,21 @@ def latest_version(connection: Connection, owner: int) -> Version | None:
 
 def insert_if_absent(connection: Connection, table: sa.Table, values: Mapping[str, object]) -> bool:
     """Whether the row was inserted; False when one with its key was there."""
-    statement = _insert_into(connection.dialect.name, table).values(**values).on_conflict_do_nothing()
+    statement = _insert_if_absent(connection.dialect.name, table)
     # Without this option PostgreSQL's driver does not count inserted rows.
-    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
+    return connection.execute(statement, values, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
-def _insert_into(dialect: str, table: sa.Table) -> Any:
+@functools.cache
+def _insert_if_absent(dialect: str, table: sa.Table) -> Any:
     """The dialect's own INSERT; what the other dialect needs is not imported."""
     if dialect == "sqlite":
         from sqlalchemy.dialects.sqlite import insert as insert_into_sqlite
 
-        return insert_into_sqlite(table)
+        return insert_into_sqlite(table).on_conflict_do_nothing()
     from sqlalchemy.dialects.postgresql import insert
 
-    return insert(table)
+    return insert(table).on_conflict_do_nothing()
 
 
 def remove(connection: Connection, dataset: str, number: int) -> None:

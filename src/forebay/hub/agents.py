@@ -44,6 +44,8 @@ class Heard:
     waited_s: list[float] = field(default_factory=list)
     frees: bool = False
     """Whether something ended, so that something else may begin."""
+    orders: bool = False
+    """Whether the site's orders have changed for another reason than reports."""
 
 
 def check(hello: Hello) -> None:
@@ -81,7 +83,7 @@ def attach(connection: Connection, hello: Hello, now: float, terms: SiteTerms) -
         "release": storable(hello.release),
         "protocol": hello.protocol,
     }
-    connection.execute(sa.update(t.site).where(t.site.c.name == hello.site).values(values))
+    site_rows.update(connection, hello.site, values)
     heard = Heard(frees=True)
     _resume_runs(connection, hello, token, now, terms, heard)
     _resume_tasks(connection, hello, now)
@@ -103,11 +105,11 @@ def detach(connection: Connection, row: site_rows.Row, now: float, terms: SiteTe
 def hear(
     connection: Connection, row: site_rows.Row, reports: tuple[Report, ...], now: float, terms: SiteTerms
 ) -> Heard:
-    """A beat of the agent that has the locked site."""
+    """A beat of the agent that has the locked site (`site_rows.beaten_by`)."""
     site = row["name"]
-    site_rows.write(connection, row, now, terms, seen_at=now)
-    run_rows.extend_holds(connection, site, row["agent_token"], now + terms.hold_s)
-    heard = Heard()
+    heard = Heard(orders=site_rows.write(connection, row, now, terms, seen_at=now))
+    if row["works"]:
+        run_rows.extend_holds(connection, site, row["agent_token"], now + terms.hold_s)
     for report in reports:
         if report.task_id.startswith(_RUN_TASK):
             _hear_of_run(connection, site, report, now, terms, heard)

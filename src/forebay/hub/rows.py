@@ -91,7 +91,11 @@ _REPLICA = sa.select(
 ).where(_given(t.replica))
 _HELD_UNTIL = sa.select(t.fill.c.expires_at).where(_given(t.fill))
 _COUNT_LEASES = sa.select(sa.func.count()).select_from(t.lease).where(_given(t.lease), t.lease.c.expires_at > _NOW)
-_LOCK = sa.select(t.volume).where(t.volume.c.volume_id == _ARGUMENTS["volume_id"]).with_for_update()
+_LOCK = (
+    sa.select(t.volume.c.path, t.volume.c.last_token, t.volume.c.state, t.volume.c.state_reason)
+    .where(t.volume.c.volume_id == _ARGUMENTS["volume_id"])
+    .with_for_update()
+)
 _LOCK_IF_THERE = sa.select(t.volume.c.volume_id).where(t.volume.c.volume_id == _ARGUMENTS["volume_id"])
 _LATELY = sa.select(t.volume.c.lately_bytes, t.volume.c.lately_seconds, t.volume.c.lately_at).where(
     t.volume.c.volume_id == _ARGUMENTS["volume_id"]

@@ -74,9 +74,16 @@ class Facts:
 def load(
     connection: Connection, number: int, now: float, terms: SiteTerms, cache_terms: Terms, new: NewRun | None = None
 ) -> Facts:
-    """All that a pass needs; also of the versions that `new` reads."""
+    """All that a pass needs; also of the versions that `new` reads. Where nothing waits, nothing is asked of sites."""
     kept = run_rows.load(connection, run_rows.active())
     waiting = {item.course.run.run_id: item for item in kept if item.course.is_waiting}
+    fills = {
+        (errand.task.site, errand.task.ref): errand
+        for errand in task_rows.opened(connection)
+        if errand.task.kind is TaskKind.FILL
+    }
+    if not waiting and new is None:
+        return Facts(now=now, number=number, world=World(sites=()), fills=fills)
     refs = {use.ref for item in waiting.values() for use in item.course.run.new.data}
     refs |= {use.ref for use in new.data} if new else set()
     versions = _versions(connection, refs)
@@ -85,14 +92,10 @@ def load(
     refused = submitters.refused(connection, asked)
     never = {**gone, **refused}
     wanted = {ref: item.wanted for ref, item in versions.items()}
-    fills = {
-        (errand.task.site, errand.task.ref): errand
-        for errand in task_rows.opened(connection)
-        if errand.task.kind is TaskKind.FILL
-    }
     rows = site_rows.every(connection)
     placed = _placed_refs(item for item in waiting.values() if item.course.run.run_id not in never)
-    sites = [_site(connection, row, kept, wanted, placed, now, terms) for row in rows]
+    rooms, working = _rooms(connection, now), _working_by_site(kept, now)
+    sites = [_site(row, rooms.get(row["volume_id"]), working, placed, now, terms) for row in rows]
     keys = [item.key for item in versions.values()]
     ways = run_links.load(connection, _lakes(wanted.values()), keys, [site.name for site in sites], now)
     at = {row["volume_id"]: row["name"] for row in rows}
@@ -204,36 +207,36 @@ def _placed_refs(waiting: Iterable[Kept]) -> dict[str, set[str]]:
 
 
 def _site(
-    connection: Connection,
     row: site_rows.Row,
-    kept: Iterable[Kept],
-    wanted: Mapping[str, Wanted],
+    room: _Room | None,
+    working: Mapping[str, list[Working]],
     placed: Mapping[str, set[str]],
     now: float,
     terms: SiteTerms,
 ) -> Site:
     stands = site_rows.stands(row, now, terms)
-    needed = sorted(placed.get(row["name"], ()))
-    limit_bytes, free_bytes, room_bytes = _room(connection, row["volume_id"], [wanted[ref] for ref in needed], now)
     return Site(
         name=row["name"],
         capacity=Resources(gpus=row["gpus"], cpus=row["cpus"], memory_bytes=row["memory_bytes"]),
         labels={**parse_labels(row["labels"]), SITE: row["name"]},
         state=stands.state,
         state_reason=stands.reason,
-        working=tuple(_working(item, now) for item in kept if _works_at(item, row["name"])),
-        volume_bytes=limit_bytes,
-        free_bytes=free_bytes,
-        room_bytes=room_bytes,
+        working=tuple(working.get(row["name"], ())),
+        volume_bytes=room.limit_bytes if room else None,
+        free_bytes=room.free_bytes if room else None,
+        room_bytes=room.bytes_for_fill(placed.get(row["name"], ())) if room else None,
         gpu_hour_price=row["gpu_hour_price"],
         cpu_hour_price=row["cpu_hour_price"],
         windows=row["windows"],
     )
 
 
-def _works_at(item: Kept, site: str) -> bool:
-    attempt = item.course.under_way
-    return attempt is not None and attempt.site == site
+def _working_by_site(kept: Iterable[Kept], now: float) -> dict[str, list[Working]]:
+    found: dict[str, list[Working]] = defaultdict(list)
+    for item in kept:
+        if item.course.under_way is not None:
+            found[item.course.under_way.site].append(_working(item, now))
+    return found
 
 
 def _working(item: Kept, now: float) -> Working:
@@ -244,26 +247,36 @@ def _working(item: Kept, now: float) -> Working:
     return Working(resources=resources_of(new), estimate_s=estimate_of(new), elapsed_s=elapsed_s)
 
 
-def _room(
-    connection: Connection, volume_id: str, needed: Iterable[Wanted], now: float
-) -> tuple[int | None, int | None, int | None]:
-    """The volume's limit, what is free of it, and what a fill could have: not what is leased, pinned or soon read."""
-    row = connection.execute(sa.select(t.volume).where(t.volume.c.volume_id == volume_id)).first()
-    if row is None:
-        return None, None, None
-    reserved = sa.select(sa.func.coalesce(sa.func.sum(t.fill.c.reserved_bytes), 0))
-    reserved_bytes = int(connection.execute(reserved.where(t.fill.c.volume_id == volume_id)).scalar_one())
-    refs = {item.ref for item in needed}
-    stays_bytes = sum(
-        kept.size_bytes
-        for kept in connection.execute(_KEPT, {"volume_id": volume_id, "now": now})
-        if kept.stays or ref_of(kept.name, kept.number, kept.subset) in refs
-    )
-    return (
-        row.limit_bytes,
-        max(0, row.limit_bytes - row.used_bytes - reserved_bytes),
-        max(0, row.limit_bytes - reserved_bytes - stays_bytes),
-    )
+@dataclass(slots=True, kw_only=True)
+class _Room:
+    """A volume: its limit, what is used and set aside; and what is there: ref, size, whether it is leased or pinned."""
+
+    limit_bytes: int
+    used_bytes: int
+    reserved_bytes: int = 0
+    there: list[tuple[str, int, bool]] = field(default_factory=list)
+
+    @property
+    def free_bytes(self) -> int:
+        return max(0, self.limit_bytes - self.used_bytes - self.reserved_bytes)
+
+    def bytes_for_fill(self, needed: Collection[str]) -> int:
+        """What a fill could have: not what is leased, pinned or soon read."""
+        stays_bytes = sum(size_bytes for ref, size_bytes, stays in self.there if stays or ref in needed)
+        return max(0, self.limit_bytes - self.reserved_bytes - stays_bytes)
+
+
+def _rooms(connection: Connection, now: float) -> dict[str, _Room]:
+    """By volume, in as many questions as for one of them."""
+    volumes = connection.execute(sa.select(t.volume.c.volume_id, t.volume.c.limit_bytes, t.volume.c.used_bytes))
+    found = {row.volume_id: _Room(limit_bytes=row.limit_bytes, used_bytes=row.used_bytes) for row in volumes}
+    reserved = sa.select(t.fill.c.volume_id, sa.func.sum(t.fill.c.reserved_bytes)).group_by(t.fill.c.volume_id)
+    for volume_id, reserved_bytes in connection.execute(reserved):
+        found[volume_id].reserved_bytes = int(reserved_bytes)
+    for row in connection.execute(_KEPT, {"now": now}):
+        ref = ref_of(row.name, row.number, row.subset)
+        found[row.volume_id].there.append((ref, row.size_bytes, bool(row.stays)))
+    return found
 
 
 def _kept_there() -> sa.Select[Any]:
@@ -279,6 +292,7 @@ def _kept_there() -> sa.Select[Any]:
     there = (ReplicaState.READY.value, ReplicaState.DAMAGED.value)
     return (
         sa.select(
+            t.replica.c.volume_id,
             t.dataset.c.name,
             t.version.c.number,
             t.version.c.subset,
@@ -287,7 +301,7 @@ def _kept_there() -> sa.Select[Any]:
         )
         .join(t.version, t.version.c.version_id == t.replica.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-        .where(t.replica.c.volume_id == sa.bindparam("volume_id"), t.replica.c.state.in_(there))
+        .where(t.replica.c.state.in_(there))
     )
 
 

@@ -23,6 +23,12 @@ from forebay.wire.codec import from_json, to_json
 from forebay.wire.runs import Attempt, Ending, NewRun, Run, RunState
 
 _RUNS = sa.select(t.run)
+_EXTEND = (
+    sa.update(t.attempt)
+    .where(t.attempt.c.ending == "", t.attempt.c.site == sa.bindparam("at_site"))
+    .where(t.attempt.c.agent_token == sa.bindparam("by_agent"))
+    .values(held_until=sa.bindparam("until"))
+)
 _KEPT_IN_MEMORY = 20_000
 
 
@@ -98,8 +104,7 @@ def save(connection: Connection, kept: Kept, after: Course) -> bool:
 
 def extend_holds(connection: Connection, site: str, agent_token: int, until: float) -> None:
     """The agent of a site was heard of: what it has under way there is held longer (`machine.Heard`)."""
-    here = sa.and_(t.attempt.c.ending == "", t.attempt.c.site == site, t.attempt.c.agent_token == agent_token)
-    connection.execute(sa.update(t.attempt).where(here).values(held_until=until))
+    connection.execute(_EXTEND, {"at_site": site, "by_agent": agent_token, "until": until})
 
 
 def attempt_row(connection: Connection, seq: int, number: int, *, lock: bool = False) -> Any:

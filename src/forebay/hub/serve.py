@@ -101,7 +101,7 @@ def serve(
     InputError `insecure-host`; UnavailableError `cannot-listen`.
     """
     address.check()
-    with _listening(address) as listener, hub.scheduler.running():
+    with listening(address) as listener, hub.scheduler.running():
         server = HubServer(make_app(hub, hub_for, clock, limits, lambda: server.should_exit, more), address)
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
@@ -187,9 +187,11 @@ class HubServer(uvicorn.Server):
 
 
 @contextmanager
-def _listening(address: Address) -> Iterator[socket.socket]:
+def listening(address: Address) -> Iterator[socket.socket]:
+    """A socket that takes connections there, whose answers leave at once. UnavailableError `cannot-listen`."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Said out loud, or asyncio does not know that it is TCP: answers would wait for 40 ms for their own beginning.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address.host, address.port))

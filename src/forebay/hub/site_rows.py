@@ -5,7 +5,8 @@ Lock order, for whoever needs several: the scheduler's count, sites by name, tas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -45,6 +46,9 @@ _ALL = (
 # Every beat and every look for orders asks for one: it is made once, which takes longer than running it.
 _ONE = _ALL.where(t.site.c.name == sa.bindparam("site"))
 _OF_VOLUME = _ALL.where(t.site.c.volume_id == sa.bindparam("volume_id"))
+_BEATEN = _ONE.add_columns(
+    sa.exists().where(t.attempt.c.ending == "", t.attempt.c.site == sa.bindparam("site")).label("works")
+).with_for_update(of=t.site)
 _LOCK = sa.select(t.site.c.name).where(t.site.c.name == sa.bindparam("site")).with_for_update()
 
 
@@ -74,11 +78,23 @@ def of_volume(connection: Connection, volume_id: str) -> Row | None:
 
 def held_by(connection: Connection, site: str, agent_token: int, *, lock: bool = False) -> Row:
     """The site, if the agent with that token has it; ConflictError `fenced`."""
-    row = find(connection, site, lock=lock)
+    return _if_held(find(connection, site, lock=lock), agent_token)
+
+
+def beaten_by(connection: Connection, site: str, agent_token: int) -> Row:
+    """The same, locked, and in one question; `works`: an attempt at a run is under way there.
+
+    What a hub wrote while this one waited for the lock is in the site's own columns alone.
+    """
+    lines = connection.execute(_BEATEN, {"site": site}).mappings().all()
+    return _if_held(_folded(lines) if lines else find(connection, site), agent_token)
+
+
+def _if_held(row: Row, agent_token: int) -> Row:
     if not row["attached"] or row["agent_token"] != agent_token:
         raise ConflictError(
             "fenced",
-            f"The site {site} is not this agent's any more.",
+            f"The site {row['name']} is not this agent's any more.",
             todo="Attach again; if another agent runs for this site, end one of them.",
         )
     return row
@@ -86,8 +102,8 @@ def held_by(connection: Connection, site: str, agent_token: int, *, lock: bool =
 
 def write(
     connection: Connection, row: Row, now: float, terms: SiteTerms, *, orders: bool = False, **values: Any
-) -> None:
-    """Change a locked site, and its state with it. `orders`: those of its agent change, too."""
+) -> bool:
+    """Change a locked site, and its state with it. `orders`: those of its agent change, too; whether they do."""
     before = standing(row)
     after = stand(before, _seen({**row, **values}), now, terms)
     changed: dict[str, Any] = dict(values)
@@ -98,15 +114,29 @@ def write(
             "since": after.since,
             "trouble_since": after.trouble_since,
         }
-    if orders or after.state is not before.state:
-        changed["revision"] = t.site.c.revision + 1
-    if changed:
-        connection.execute(sa.update(t.site).where(t.site.c.name == row["name"]).values(changed))
+    orders = orders or after.state is not before.state
+    if changed or orders:
+        update(connection, row["name"], changed, orders=orders)
+    return orders
+
+
+def update(connection: Connection, site: str, changed: Mapping[str, Any], *, orders: bool = False) -> None:
+    """Write some columns of a site's row as they are given."""
+    given = {f"new_{name}": value for name, value in changed.items()}
+    connection.execute(_updating(tuple(sorted(changed)), orders=orders), {"of_site": site, **given})
+
+
+@functools.lru_cache(maxsize=100)
+def _updating(names: tuple[str, ...], *, orders: bool) -> sa.Update:
+    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
+    if orders:
+        values["revision"] = t.site.c.revision + 1
+    return sa.update(t.site).where(t.site.c.name == sa.bindparam("of_site")).values(values)
 
 
 def change_orders(connection: Connection, site: str) -> None:
     """Whoever waits for the orders of a site gets them anew."""
-    connection.execute(sa.update(t.site).where(t.site.c.name == site).values(revision=t.site.c.revision + 1))
+    update(connection, site, {}, orders=True)
 
 
 def standing(row: Row) -> Standing:

@@ -63,9 +63,11 @@ class SiteStore:
 
     def beat(self, site: str, agent_token: int, reports: tuple[Report, ...]) -> Beaten:
         with writing(self._engine) as connection:
-            row = site_rows.held_by(connection, site, agent_token, lock=True)
+            row = site_rows.beaten_by(connection, site, agent_token)
             heard = agents.hear(connection, row, reports, self._clock.now(), self._terms)
-            revision = site_rows.find(connection, site)["revision"]
+            revision = row["revision"]
+            if heard.orders or reports:
+                revision = site_rows.find(connection, site)["revision"]
         if revision != row["revision"] or heard.keys:
             self._changes.tell(orders_of(site), *heard.keys)
         if heard.frees:

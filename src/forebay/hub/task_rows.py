@@ -19,11 +19,13 @@ TEXT_LENGTH = 4000
 
 _OPEN = sa.select(t.task).where(t.task.c.open_key.is_not(None)).order_by(t.task.c.created_at, t.task.c.task_id)
 
+_OPEN_AT = _OPEN.where(t.task.c.site == sa.bindparam("at_site"))
+
 
 def opened(connection: Connection, site: str = "") -> list[Errand]:
     """Those that are not final, of one site or of all, oldest first."""
-    query = _OPEN.where(t.task.c.site == site) if site else _OPEN
-    return [_errand(row) for row in connection.execute(query).mappings()]
+    rows = connection.execute(_OPEN_AT, {"at_site": site}) if site else connection.execute(_OPEN)
+    return [_errand(row) for row in rows.mappings()]
 
 
 def find(connection: Connection, task_id: str) -> Errand | None:

@@ -76,7 +76,10 @@ class ServedApp:
     """An application behind a real HTTP server; a context manager. `make` gets what tells whether the server stops."""
 
     def __init__(self, make: Callable[[Callable[[], bool]], FastAPI], port: int = 0) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port))
+        # As `hub.serve` says it: else each answer waits for its own beginning.
+        self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", port))
         app = make(lambda: self._server.should_exit)
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
         self._server = _Server(config)

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from forebay.catalog import schema as t
-from forebay.catalog.engine import HEAD, REVISION_TABLE, migrate, open_engine, reading, revision, writing
+from forebay.catalog.engine import HEAD, REVISION_TABLE, joining, migrate, open_engine, reading, revision, ride, writing
 from forebay.catalog.migrations.upgrade import config
 from forebay.errors import (
     CapacityError,
@@ -27,6 +27,7 @@ from forebay.errors import (
     NotAllowedError,
     UnavailableError,
 )
+from forebay.testing.servers import Postgres
 
 
 def _add_dataset(connection: sa.Connection, name: str) -> None:
@@ -221,3 +222,103 @@ def test_a_folder_in_the_way(tmp_path: Path) -> None:
     with pytest.raises(NotAllowedError) as caught:
         open_engine(f"sqlite:///{tmp_path}/a/f.db")
     assert caught.value.kind == "database-folder"
+
+
+def _begun(engine: Engine) -> list[object]:
+    """Grows with every transaction."""
+    found: list[object] = []
+    sa.event.listen(engine, "begin", found.append)
+    return found
+
+
+def test_joined_reads_are_one_snapshot_until_something_is_written(engine: Engine) -> None:
+    begun = _begun(engine)
+    with joining():
+        assert _names(engine) == []
+        with ThreadPoolExecutor(1) as other:
+            other.submit(_write, engine, "b").result()
+        assert _names(engine) == []
+        assert len(begun) == 2, "the reads' and the other thread's"
+        _write(engine, "a")
+        assert _names(engine) == ["a", "b"]
+    _write(engine, "c")
+    assert _names(engine) == ["a", "b", "c"]
+
+
+def test_a_task_that_is_to_write_reads_and_writes_in_one_transaction(engine: Engine) -> None:
+    begun = _begun(engine)
+    with joining(to_write=True):
+        assert _names(engine) == []
+        _write(engine, "a")
+        assert len(begun) == 1
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(_names, engine).result() == ["a"], "what was written is there, before the task ends"
+        _write(engine, "b")
+    assert _names(engine) == ["a", "b"]
+
+
+def test_a_task_that_is_to_write_leaves_nothing_of_what_failed(engine: Engine) -> None:
+    def fail() -> None:
+        with joining(to_write=True):
+            ride(engine, lambda connection: _add_dataset(connection, "told"))
+            assert _names(engine) == []
+            with writing(engine) as connection:
+                _add_dataset(connection, "done")
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert _names(engine) == ["told"]
+
+
+def test_joined_reads_go_on_after_one_that_failed(engine: Engine) -> None:
+    with joining():
+        with pytest.raises(ForebayError), reading(engine) as connection:
+            connection.execute(sa.text("SELECT nonsense FROM nowhere"))
+        assert _names(engine) == []
+
+
+def test_what_rides_is_in_the_transaction_of_the_next_write(engine: Engine) -> None:
+    begun = _begun(engine)
+    with joining():
+        ride(engine, lambda connection: _add_dataset(connection, "told"))
+        _write(engine, "done")
+        assert len(begun) == 1
+        assert _names(engine) == ["done", "told"]
+
+
+def test_what_rides_is_written_once_also_when_what_it_rides_with_fails(engine: Engine) -> None:
+    def fail() -> None:
+        with joining():
+            ride(engine, lambda connection: _add_dataset(connection, "told"))
+            with writing(engine) as connection:
+                _add_dataset(connection, "done")
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert _names(engine) == ["told"]
+
+
+def test_what_rides_alone_is_written_at_the_end_or_at_once(engine: Engine) -> None:
+    with joining():
+        ride(engine, lambda connection: _add_dataset(connection, "a"))
+    ride(engine, lambda connection: _add_dataset(connection, "b"))
+    assert _names(engine) == ["a", "b"]
+
+
+def test_a_connection_that_the_server_ended_is_replaced(postgres_server: Postgres) -> None:
+    engine, other = (open_engine(postgres_server.new_database()) for _ in range(2))
+    with reading(engine) as connection:
+        mine = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+    with writing(other) as connection:
+        connection.execute(sa.text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": mine})
+    with reading(engine) as connection:
+        assert connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one() != mine
+    engine.dispose()
+    other.dispose()
+
+
+def _write(engine: Engine, name: str) -> None:
+    with writing(engine) as connection:
+        _add_dataset(connection, name)

@@ -16,10 +16,12 @@ import pytest
 import sqlalchemy as sa
 
 from forebay.cache.machine import Terms
+from forebay.catalog.engine import reading as snapshot
 from forebay.clock import SystemClock
 from forebay.errors import ForebayError
 from forebay.hub import run_facts
 from forebay.hub.local import LocalHub
+from forebay.sites.state import SiteTerms
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
 from forebay.testing.servers import Postgres
@@ -344,3 +346,25 @@ def test_a_tick_after_the_clock_was_set_back_bounds_the_leases_of_the_dead(
     assert len(hub.leases.live(dgx.volume_id)) == 1
     pass_by(hub, clock, 60, dgx)
     assert hub.leases.live(dgx.volume_id) == []
+
+
+def test_a_pass_asks_no_more_for_many_sites_than_for_one(
+    embedded: LocalHub, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, asked = embedded, list[str]()
+    _idle(hub, monkeypatch)
+    hub.runs.submit(reading(new_version(hub, "clicks").ref))
+    sa.event.listen(hub.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+
+    def questions() -> int:
+        asked.clear()
+        with snapshot(hub.engine) as connection:
+            facts = run_facts.load(connection, 0, clock.now(), SiteTerms(), Terms())
+        assert len(facts.queue) == 1
+        return len(asked)
+
+    Agent(hub=hub, site="one", gpus=4).attach()
+    of_one = questions()
+    for site in ("two", "three"):
+        Agent(hub=hub, site=site, gpus=4).attach()
+    assert questions() == of_one

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,18 +16,24 @@ import sqlalchemy as sa
 
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading
+from forebay.catalog.manifest import Entry, Manifest
 from forebay.client.remote.hub import RemoteHub
 from forebay.errors import ConflictError
 from forebay.hub.access.store import AccessStore
 from forebay.hub.access.trail import Deed, Line, Request
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
+from forebay.testing.cached.world import add_version
 from forebay.testing.served import ServedHubs
 from forebay.wire.access import AuditQuery, AuditRecord, NewToken, Outcome, Role
+from forebay.wire.cache import FillDone, Granted, Holder
 from tests.integration.hub.lossy import LossyProxy
 from tests.integration.hub.test_once import AT_ONCE
 
 KEY = {"Idempotency-Key": "mine-1"}
+HOLDER: dict[str, Any] = {"user": "ada", "host": "here", "pid": 1, "purpose": "test"}
+MANIFEST = Manifest.registered([Entry(path="a", size_bytes=1, etag="1")])
+DONE = FillDone(added_bytes=1, moved_bytes=1, present_bytes=0, seconds=1.0, seal_digest="")
 
 
 @pytest.fixture
@@ -123,3 +130,52 @@ def test_who_asks_and_from_where_is_in_the_audit(served_hubs: ServedHubs, ada: s
 def _line(dataset: str, detail: str) -> Line:
     deed = Deed(action="read", call="catalog.resolve", dataset=dataset, detail=detail)
     return Line(user="ada", token_id="t", deed=deed, request=Request(), outcome=Outcome.ALLOWED)
+
+
+def test_what_comes_often_asks_for_the_token_each_time(
+    http: httpx2.Client, served_hubs: ServedHubs, store: AccessStore, ada: str
+) -> None:
+    often = [
+        ("GET", "/version?ref=clicks@v1", None),
+        ("GET", "/datasets", None),
+        ("POST", "/volumes/nowhere/leases", {"dataset": "x", "number": 1, "holder": HOLDER}),
+        ("PUT", "/leases/none", None),
+        ("DELETE", "/leases/none", None),
+        ("PUT", "/sites/aks/agent", {"site": "aks", "volume_id": "v"}),
+        ("POST", "/sites/aks/beats", {"agent_token": 1}),
+        ("GET", "/sites/aks/orders?agent_token=1", None),
+    ]
+    headers = {"Authorization": f"Bearer {ada}"}
+
+    def kinds() -> set[str]:
+        answers = [http.request(method, path, json=body, headers=headers) for method, path, body in often]
+        return {answer.json()["error"]["kind"] for answer in answers if answer.is_error}
+
+    assert "not-signed-in" not in kinds()
+    store.revoke_token(store.tokens("ada")[0].token_id)
+    answers = [http.request(method, path, json=body, headers=headers) for method, path, body in often]
+    assert [answer.json()["error"]["kind"] for answer in answers] == ["not-signed-in"] * len(often)
+
+
+def test_a_lease_and_its_line_in_the_audit_come_together(
+    http: httpx2.Client, local: LocalHub, store: AccessStore, ada: str
+) -> None:
+    version = add_version(local, "clicks", MANIFEST, "s3://lake/x")
+    headers = {"Authorization": f"Bearer {ada}"}
+    wanted = {"dataset": "clicks", "number": 1, "holder": HOLDER}
+    assert http.post("/volumes/v1/leases", json=wanted, headers=headers).json()["error"]["kind"] == "not-ready"
+    granted = local.fills.claim("v1", version, Holder(**HOLDER))
+    assert isinstance(granted, Granted)
+    local.fills.finish(granted.fill_id, granted.token, DONE)
+    writes: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        writes.append(statement.partition("(")[0].strip())
+
+    sa.event.listen(local.engine, "before_cursor_execute", note)
+    sa.event.listen(local.engine, "commit", lambda _: writes.append("COMMIT"))
+    assert http.post("/volumes/v1/leases", json=wanted, headers=headers).status_code == 201
+    at = writes.index("INSERT INTO audit")
+    assert "COMMIT" not in writes[at : writes.index("INSERT INTO lease")]
+    lines = [item for item in store.audit(AuditQuery()).records if item.call == "leases.take"]
+    assert [(item.user, item.outcome) for item in lines] == [("ada", Outcome.ALLOWED)] * 2, "also what came to nothing"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -17,7 +19,7 @@ import pytest
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.client.remote.hub import RemoteHub
 from forebay.errors import InputError
-from forebay.hub.serve import Address
+from forebay.hub.serve import Address, listening
 from forebay.testing.awkward import AwkwardOrigin, Hold
 from forebay.testing.cached.world import add_version
 from forebay.testing.servers import Postgres
@@ -194,3 +196,24 @@ def _use(hub: RemoteHub, number: int) -> None:
     for _ in range(20):
         hub.volumes.record("v", f"d@v{number}", "tried", "", 1)
         assert hub.volumes.get("v").limit_bytes == 1000
+
+
+def test_answers_do_not_wait_for_more() -> None:
+    """TCP would hold small pieces back, for 40 ms where the other side is slow to confirm."""
+
+    async def accepted(listener: socket.socket) -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def meet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted = writer.get_extra_info("socket")
+            found.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(meet, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname()[:2])
+            told = await found
+            writer.close()
+        return told
+
+    with listening(Address(host="127.0.0.1", port=0)) as listener:
+        assert asyncio.run(accepted(listener))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from forebay.catalog import schema as t
-from forebay.catalog.engine import reading, writing
+from forebay.catalog.engine import reading, ride, writing
 from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import NotFoundError
@@ -113,9 +113,9 @@ class AccessStore:
         return self.subjects.links(datasets, self._clock.now())
 
     def write_audit(self, line: trail.Line) -> None:
-        """Add a line to the audit."""
-        with writing(self._engine) as connection:
-            trail.write(connection, line, self._clock.now())
+        """Add a line to the audit: before what it tells of is done, or with that in one transaction."""
+        now = self._clock.now()
+        ride(self._engine, lambda connection: trail.write(connection, line, now))
 
     def principal_of(self, token: str | None, request: trail.Request | None = None) -> Principal:
         """Whom a token's secret speaks for; NotAllowedError `not-signed-in`, the same whatever is wrong with it.

@@ -63,7 +63,13 @@ def _held(table: sa.Table, here: sa.Column[str]) -> sa.Select[Any]:
 
 
 # Every request asks some of these: they are made once, which takes longer than running them.
-_ONE = _DATA.where(t.dataset.c.name == sa.bindparam("name"))
+_AT = (
+    sa.select(t.volume_site.c.site)
+    .where(t.volume_site.c.volume_id == sa.bindparam("volume_id"))
+    .scalar_subquery()
+    .label("at_site")
+)
+_ONE = _DATA.where(t.dataset.c.name == sa.bindparam("name")).add_columns(_AT)
 _DATA_OF_AGENT, _ONE_OF_AGENT = (query.add_columns(_is_here()) for query in (_DATA, _ONE))
 _FILL, _LEASE = _held(t.fill, t.fill.c.fill_id), _held(t.lease, t.lease.c.lease_id)
 _SITE = sa.select(t.volume_site.c.site).where(t.volume_site.c.volume_id == sa.bindparam("volume_id"))
@@ -92,9 +98,10 @@ class Subjects:
         """A dataset that is there, or was; at a volume where one is named."""
         query, given = (_ONE_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (_ONE, {})
         with reading(self._engine) as connection:
-            row = connection.execute(query, {"name": name, **given}).mappings().first()
-            at = Place(site=_site(connection, volume_id)) if volume_id else None
-        return None if row is None else _data_of(row, at)
+            row = connection.execute(query, {"name": name, "volume_id": volume_id, **given}).mappings().first()
+        if row is None:
+            return None
+        return _data_of(row, Place(site=row["at_site"] or "") if volume_id else None)
 
     def named(self, names: Collection[str], asker: Principal) -> list[Data]:
         """Those of some names that are there; asked also for none, else time would tell of hidden ones."""

@@ -26,11 +26,14 @@ LAST_USED_SECONDS = 600.0
 """So coarse is the time of a token's last use: not every request writes."""
 
 _BY_HASH = (
-    sa.select(t.token, t.hub_user.c.name, t.hub_user.c.role.label("user_role"), t.hub_user.c.removed_at)
+    sa.select(
+        t.token, t.hub_user.c.name, t.hub_user.c.role.label("user_role"), t.hub_user.c.removed_at, t.membership.c.team
+    )
     .join(t.hub_user, t.hub_user.c.user_id == t.token.c.user_id)
+    .outerjoin(t.membership, t.membership.c.user_id == t.token.c.user_id)
     .where(t.token.c.sha256 == sa.bindparam("sha256"))
 )
-_TEAMS = sa.select(t.membership.c.team).where(t.membership.c.user_id == sa.bindparam("user_id"))
+"""A row for each team of its user, or one without a team."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +118,13 @@ def look_up(connection: Connection, secret: str | None, now: float) -> Found | N
     if secret is None or not is_secret(secret):
         return None
     asked = hash_of(secret)
-    row = connection.execute(_BY_HASH, {"sha256": asked}).mappings().first()
-    if row is None or not hmac.compare_digest(row["sha256"], asked):
+    rows = connection.execute(_BY_HASH, {"sha256": asked}).mappings().all()
+    if not rows or not hmac.compare_digest(rows[0]["sha256"], asked):
         return None
+    row = rows[0]
     stale = abs(now - row["last_used_at"]) >= LAST_USED_SECONDS
-    return Found(principal=_principal(connection, row), ended=_ended(row, now), stale=stale)
+    teams = frozenset(item["team"] for item in rows if item["team"] is not None)
+    return Found(principal=_principal(row, teams), ended=_ended(row, now), stale=stale)
 
 
 def note_use(connection: Connection, token_id: str, now: float) -> None:
@@ -148,14 +153,14 @@ def _check(connection: Connection, new: NewToken, own: Role, now: float) -> None
         dataset_id(connection, name)
 
 
-def _principal(connection: Connection, row: Any) -> Principal:
+def _principal(row: Any, teams: frozenset[str]) -> Principal:
     if row["site"]:
         return Agent(site=row["site"], user=row["name"], until=row["expires_at"], token_id=row["token_id"])
     given, own = Role(row["role"]), Role(row["user_role"])
     return Person(
         user=row["name"],
         role=given if own.covers(given) else own,
-        teams=frozenset(connection.execute(_TEAMS, {"user_id": row["user_id"]}).scalars()),
+        teams=teams,
         only=frozenset(row["datasets"].split()),
         until=row["expires_at"],
         token_id=row["token_id"],

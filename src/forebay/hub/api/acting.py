@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
+from forebay.catalog.engine import joining
 from forebay.errors import NotAllowedError
 from forebay.hub.access.trail import Request as CameFrom
 from forebay.hub.api.cookies import check_same_site, session_in
@@ -31,7 +35,10 @@ HubFor = Callable[[str | None, CameFrom], TeamHub]
 _bearer = HTTPBearer(auto_error=False, description="The token that `forebay hub serve` told, or one made for you.")
 
 
-def acting(request: Request, _sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> TeamHub:
+_Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def acting(request: Request, _sent: _Sent) -> TeamHub:
     """The hub for whoever sent this request."""
     token = token_of(request)
     try:
@@ -44,6 +51,67 @@ def acting(request: Request, _sent: Annotated[HTTPAuthorizationCredentials | Non
 
 
 Acting = Annotated[TeamHub, Depends(acting)]
+
+
+class Asker:
+    """Who sent a request, for what comes often: one thread looks at the token, decides, does it and writes it down."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.caller = caller_of(request)
+
+    @contextmanager
+    def acting(self, *, to_write: bool = False) -> Iterator[TeamHub]:
+        """The hub for them, in few transactions (`joining`). Each time the token is looked at anew."""
+        with joining(to_write=to_write):
+            try:
+                hub = acting(self._request, None)
+            except NotAllowedError:
+                known_callers(self._request).forget(self.caller)
+                raise
+            yield hub
+
+    def sign_in(self) -> None:
+        """NotAllowedError `not-signed-in`."""
+        with self.acting():
+            known_callers(self._request).add(self.caller)
+
+
+async def asking(request: Request, _sent: _Sent) -> Asker:
+    """Whoever was never let in is refused before anything else of the request is looked at."""
+    asker = Asker(request)
+    if asker.caller not in known_callers(request):
+        await run_in_threadpool(asker.sign_in)
+    return asker
+
+
+Asking = Annotated[Asker, Depends(asking)]
+"""For routes that come often. Nothing is done for them but by `acting`."""
+
+
+class KnownCallers:
+    """Whose token held when it was looked at last. Decides nothing but the order in which a request is looked at."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._callers: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, caller: str) -> bool:
+        return caller in self._callers
+
+    def add(self, caller: str) -> None:
+        self._callers[caller] = None
+        if len(self._callers) > self._most:
+            self._callers.popitem(last=False)
+
+    def forget(self, caller: str) -> None:
+        self._callers.pop(caller, None)
+
+
+def known_callers(request: Request) -> KnownCallers:
+    """Those of this application."""
+    found: KnownCallers = request.app.state.known_callers
+    return found
 
 
 def hub_for(request: Request) -> HubFor:

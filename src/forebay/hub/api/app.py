@@ -37,7 +37,7 @@ from forebay.hub.api import (
     versions,
     volumes,
 )
-from forebay.hub.api.acting import HubFor
+from forebay.hub.api.acting import HubFor, KnownCallers
 from forebay.hub.api.errors import add_error_handlers, failure_schemas
 from forebay.hub.api.info import VERSION
 from forebay.hub.api.limits import Bounded, Limits
@@ -53,11 +53,12 @@ from forebay.wire.http import API
 CheckLake = Callable[[str], object]
 
 _ROUTERS: tuple[APIRouter, ...] = (
-    *(part.router for part in (info, datasets, versions, tags, files, volumes, history, fills, progress, leases)),
-    *(part.router for part in (replicas, links, retention, users, teams, tokens, policies, audit)),
-    *(part.router for part in (sites, downtimes, rules, tasks, runs, run_logs, run_streams, bundles, sign_in)),
+    *(part.router for part in (sites, leases, versions, datasets, fills, runs, run_logs, info)),
+    *(part.router for part in (tags, files, volumes, history, progress, replicas, links, tasks, run_streams, bundles)),
+    *(part.router for part in (downtimes, rules, retention, users, teams, tokens, policies, audit, sign_in)),
     *(files.uploads, links.unkept, info.health),
 )
+"""Routes are tried one after another: those of what comes most often are first."""
 
 
 class _HubApi(FastAPI):
@@ -92,6 +93,7 @@ def create_app(
         title="Forebay hub", version=VERSION, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None
     )
     app.state.hub_for = hub_for
+    app.state.known_callers = KnownCallers()
     app.state.answers = answers
     app.state.check = check
     app.state.door = door

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from forebay.hub.api.acting import Acting
+from forebay.hub.api.acting import Acting, Asking
 from forebay.hub.api.paging import Page, Paging, page
 from forebay.hub.api.resource import resource
 from forebay.wire.catalog import Dataset
@@ -30,9 +30,10 @@ class StaleAfter:
 
 
 @router.get("")
-def list_datasets(hub: Acting, paging: Paging) -> Page[Dataset]:
+def list_datasets(asker: Asking, paging: Paging) -> Page[Dataset]:
     """All datasets, by name."""
-    return page(hub.catalog.datasets(), lambda item: (item.name,), paging)
+    with asker.acting() as hub:
+        return page(hub.catalog.datasets(), lambda item: (item.name,), paging)
 
 
 @router.get("/{name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forebay.hub.api.acting import Acting
+from forebay.hub.api.acting import Acting, Asking
 from forebay.hub.api.paging import Page, Paging, page
 from forebay.hub.api.resource import resource
 from forebay.hub.api.versioned import OfVersion
@@ -21,9 +21,10 @@ class NewLease(OfVersion):
 
 
 @router.post("/volumes/{volume_id}/leases", status_code=201)
-def take_lease(hub: Acting, volume_id: str, wanted: NewLease) -> Lease:
+def take_lease(asker: Asking, volume_id: str, wanted: NewLease) -> Lease:
     """Use a ready replica."""
-    return hub.leases.take(volume_id, wanted.found(hub), wanted.holder)
+    with asker.acting(to_write=True) as hub:
+        return hub.leases.take(volume_id, wanted.found(hub), wanted.holder)
 
 
 @router.get("/volumes/{volume_id}/leases")
@@ -39,12 +40,14 @@ def list_lapsed_leases(hub: Acting, volume_id: str, paging: Paging) -> Page[Leas
 
 
 @router.put("/leases/{lease_id}")
-def renew_lease(hub: Acting, lease_id: str) -> Lease:
+def renew_lease(asker: Asking, lease_id: str) -> Lease:
     """Heartbeat."""
-    return hub.leases.renew(lease_id)
+    with asker.acting(to_write=True) as hub:
+        return hub.leases.renew(lease_id)
 
 
 @router.delete("/leases/{lease_id}", status_code=204)
-def release_lease(hub: Acting, lease_id: str) -> None:
+def release_lease(asker: Asking, lease_id: str) -> None:
     """End a lease. Idempotent."""
-    hub.leases.release(lease_id)
+    with asker.acting(to_write=True) as hub:
+        hub.leases.release(lease_id)

@@ -30,11 +30,7 @@ class Page(BaseModel, Generic[Item]):
 class Wanted:
     """Which page somebody wants."""
 
-    def __init__(
-        self,
-        limit: Annotated[int, Query(ge=1, le=MOST, description="At most so many items.")] = 100,
-        cursor: Annotated[str | None, Query(max_length=2000, description="`next` of the page before.")] = None,
-    ) -> None:
+    def __init__(self, limit: int = 100, cursor: str | None = None) -> None:
         self.limit = limit
         self.after = None if cursor is None else _read(cursor)
 
@@ -43,7 +39,15 @@ class Wanted:
         return InputError("bad-cursor", "This cursor is of no page of this list.", todo="Begin without a cursor.")
 
 
-Paging = Annotated[Wanted, Depends()]
+async def _wanted(
+    limit: Annotated[int, Query(ge=1, le=MOST, description="At most so many items.")] = 100,
+    cursor: Annotated[str | None, Query(max_length=2000, description="`next` of the page before.")] = None,
+) -> Wanted:
+    # Async, so that no thread is asked for it.
+    return Wanted(limit, cursor)
+
+
+Paging = Annotated[Wanted, Depends(_wanted)]
 
 
 def page(items: Sequence[Item], key: Callable[[Item], Key], wanted: Wanted) -> Page[Any]:

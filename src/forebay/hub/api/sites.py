@@ -8,12 +8,13 @@ from typing import Annotated
 from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from forebay.errors import InputError
-from forebay.hub.api.acting import Acting
+from forebay.hub.api.acting import Acting, Asking
 from forebay.hub.api.paging import Page, Paging, page
 from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count, Finite, Waiting
+from forebay.hub.api.versioned import agree
 from forebay.hub.api.watching import orders_of, watcher_for
+from forebay.hub.watched import Revisions
 from forebay.wire.sites import Attached, Beaten, Hello, Orders, Report, SiteRecord, SiteState
 
 router = resource("sites", "/sites")
@@ -74,11 +75,11 @@ def set_site_prices(hub: Acting, site: str, prices: Prices) -> SiteRecord:
 
 
 @router.put("/{site}/agent")
-def attach_agent(hub: Acting, site: str, hello: Hello) -> Attached:
+def attach_agent(asker: Asking, site: str, hello: Hello) -> Attached:
     """For an agent: take the site over; an earlier one is fenced from now on."""
-    if hello.site != site:
-        raise InputError("bad-request", f"The address says {site!r} and the body {hello.site!r}.")
-    return hub.sites.attach(hello)
+    with asker.acting(to_write=True) as hub:
+        agree(site, hello.site)
+        return hub.sites.attach(hello)
 
 
 @router.delete("/{site}/agent", status_code=204)
@@ -88,14 +89,15 @@ def detach_agent(hub: Acting, site: str, agent_token: Annotated[Count, Query()])
 
 
 @router.post("/{site}/beats")
-def beat(hub: Acting, site: str, beat: Beat) -> Beaten:
+def beat(asker: Asking, site: str, beat: Beat) -> Beaten:
     """For an agent: heartbeat with how the tasks are."""
-    return hub.sites.beat(site, beat.agent_token, beat.reports)
+    with asker.acting(to_write=True) as hub:
+        return hub.sites.beat(site, beat.agent_token, beat.reports)
 
 
 @router.get("/{site}/orders")
 async def wait_for_orders(
-    hub: Acting,
+    asker: Asking,
     site: str,
     request: Request,
     agent_token: Annotated[Count, Query()],
@@ -104,11 +106,12 @@ async def wait_for_orders(
 ) -> Orders:
     """For an agent: all that shall be under way, as soon as that is another revision than `after`."""
 
-    def look() -> Orders:
-        return hub.sites.orders(site, agent_token, after, 0.0)
+    def look() -> tuple[Orders, Revisions]:
+        with asker.acting() as hub:
+            return hub.sites.orders(site, agent_token, after, 0.0), hub.revisions
 
-    found = await run_in_threadpool(look)
+    found, revisions = await run_in_threadpool(look)
     if found.revision != after or not wait_s:
         return found
-    await watcher_for(request, hub.revisions).news(orders_of(site), after, wait_s)
-    return await run_in_threadpool(look)
+    await watcher_for(request, revisions).news(orders_of(site), after, wait_s)
+    return (await run_in_threadpool(look))[0]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from forebay.hub.api.acting import Acting
+from forebay.hub.api.acting import Acting, Asking
 from forebay.hub.api.paging import Page, Paging, page
 from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Number
@@ -20,10 +20,11 @@ _OF_DATASET = "/datasets/{name}/versions"
 
 @router.get("/version")
 def resolve(
-    hub: Acting, ref: Annotated[str, Query(max_length=1000, description="criteo@v3, criteo@prod, criteo")]
+    asker: Asking, ref: Annotated[str, Query(max_length=1000, description="criteo@v3, criteo@prod, criteo")]
 ) -> Version:
     """The version that a reference names."""
-    return hub.catalog.resolve(ref)
+    with asker.acting() as hub:
+        return hub.catalog.resolve(ref)
 
 
 @router.get(_OF_DATASET)
