@@ -107,7 +107,7 @@ _ONE = _whole_versions().where(_BY_ID)
 _ONE_NUMBERED = _whole_versions().where(
     _NAMED, t.version.c.number == sa.bindparam("number"), t.version.c.subset == sa.bindparam("subset")
 )
-_ONE_NEWEST = _whole_versions().where(_NAMED, WHOLE).limit(1)
+_ONE_NEWEST = _whole_versions().where(_NAMED, WHOLE, LIVE).limit(1)
 _ONE_TAGGED = (
     _whole_versions()
     .join(t.tag, sa.and_(t.tag.c.version_id == t.version.c.version_id, t.tag.c.name == sa.bindparam("tag")))

@@ -1,7 +1,7 @@
 """Which versions of a dataset are retired, pure: a policy, what is known of each version, and now.
 
-Nothing that is tagged, in use, pinned, filled, waited for, or behind a tagged version ever is, whatever the policy;
-and of a dataset the newest version stays. A clock that was set back keeps more, never less.
+Nothing that is tagged, in use, pinned, kept by a rule, filled, waited for, or behind a tagged version ever is, whatever
+the policy; and of a dataset the newest version stays. A clock that was set back keeps more, never less.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Standing:
     tags: tuple[str, ...] = ()
     is_leased: bool = False
     is_pinned: bool = False
+    has_rule: bool = False
     is_filling: bool = False
     has_run: bool = False
     has_task: bool = False
@@ -70,6 +71,8 @@ def held(standing: Standing) -> tuple[Keep, str] | None:
         return Keep.IN_USE, "it is in use"
     if standing.is_pinned:
         return Keep.PINNED, "it is pinned"
+    if standing.has_rule:
+        return Keep.RULE, "a rule keeps it at sites"
     if standing.is_filling:
         return Keep.FILLING, "it is being filled"
     if standing.has_run:

@@ -1,6 +1,6 @@
 """What retention is told of a dataset's versions, read from the database. Inside the caller's transaction.
 
-Whatever else is to keep versions (a rule, say) is asked for here and becomes a fact of `catalog.retention.Standing`.
+Whatever else is to keep versions is asked for here and becomes a fact of `catalog.retention.Standing`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.catalog.records import LIVE, WHOLE, dataset_id
 from forebay.catalog.retention import Standing
-from forebay.hub import run_rows
+from forebay.hub import rule_rows, run_rows
 from forebay.wire.cache import ReplicaState
 from forebay.wire.retention import RetentionPolicy
 from forebay.wire.sites import TaskKind
@@ -67,6 +67,8 @@ def standings(
     tags = _tags(connection, owner)
     leased = _numbers(connection, t.lease, owner, t.lease.c.expires_at > now)
     pinned = _numbers(connection, t.replica, owner, _pinned(now))
+    ruled = _numbers(connection, t.rule_hold, owner, rule_rows.is_hold_in_force(now))
+    ruled |= _numbers_of(_rule_refs(connection, now, dataset))
     filling = _numbers(connection, t.fill, owner, t.fill.c.expires_at > now)
     runs, tasks = _numbers_of(_run_refs(connection, dataset)), _numbers_of(_task_refs(connection, dataset))
     behind = _behind_tags(connection, owner)
@@ -80,6 +82,7 @@ def standings(
             tags=tuple(tags.get(row.number, ())),
             is_leased=row.number in leased,
             is_pinned=row.number in pinned,
+            has_rule=row.number in ruled,
             is_filling=row.number in filling,
             has_run=row.number in runs,
             has_task=row.number in tasks,
@@ -126,6 +129,12 @@ def _numbers(connection: Connection, table: sa.Table, owner: int, which: sa.Colu
 
 def _pinned(now: float) -> sa.ColumnElement[bool]:
     return sa.and_(t.replica.c.pinned_by != "", sa.or_(t.replica.c.pin_until == 0, t.replica.c.pin_until > now))
+
+
+def _rule_refs(connection: Connection, now: float, dataset: str) -> Iterable[str]:
+    """The versions that rules name by their numbers, also where they are at no site yet."""
+    named = t.rule.c.ref.startswith(f"{dataset}@v", autoescape=True)
+    return connection.execute(sa.select(t.rule.c.ref).where(rule_rows.is_in_force(now), named)).scalars()
 
 
 def _tags(connection: Connection, owner: int) -> dict[int, list[str]]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
 from forebay.catalog.names import DigestRef, LatestRef, NumberRef, TagRef, check_tag_name, parse_ref
-from forebay.catalog.records import WHOLE
+from forebay.catalog.records import LIVE, WHOLE
 from forebay.catalog.tags import tag_moves
 from forebay.hub import ledger, rule_rows, site_rows, task_rows
 from forebay.hub.access import people
@@ -132,20 +132,20 @@ def _newest(connection: Connection, names: Collection[str]) -> dict[str, int]:
     query = (
         sa.select(t.dataset.c.name, sa.func.max(t.version.c.number).label("number"))
         .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
-        .where(t.dataset.c.removed_at == 0, t.dataset.c.name.in_(names), WHOLE)
+        .where(t.dataset.c.removed_at == 0, t.dataset.c.name.in_(names), WHOLE, LIVE)
         .group_by(t.dataset.c.name)
     )
     return {row.name: row.number for row in connection.execute(query)}
 
 
 def _versions(connection: Connection, refs: Collection[str]) -> dict[str, int]:
-    """The keys of those that are there."""
+    """The keys of those that are there, and not retired."""
     named = [ref for ref in map(parse_ref, refs) if isinstance(ref, NumberRef)]
     query = (
         sa.select(t.dataset.c.name, t.version.c.number, t.version.c.subset, t.version.c.version_id)
         .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
         .where(t.dataset.c.removed_at == 0, t.dataset.c.name.in_(sorted({ref.dataset for ref in named})))
-        .where(t.version.c.number.in_(sorted({ref.number for ref in named})))
+        .where(t.version.c.number.in_(sorted({ref.number for ref in named})), LIVE)
     )
     found = {ref_of(row.name, row.number, row.subset): row.version_id for row in connection.execute(query)}
     return {ref: key for ref, key in found.items() if ref in refs}
@@ -225,7 +225,7 @@ def _wanted(row: Any, dataset: str, shelf: _Shelf, owner: Person | None) -> Want
     residency = frozenset(data.policy.sites) or None
     ref, reason, unblock = _named(row, dataset, shelf)
     if ref and ref not in shelf.versions:
-        ref, reason, unblock = "", f"there is no {ref} any more", "it is there again, or the rule is removed"
+        ref, reason, unblock = "", f"{ref} is retired, or no more", "it is there again, or the rule is removed"
     return Wanted(dataset=dataset, ref=ref, reason=reason, unblock=unblock, sites=residency)
 
 

@@ -27,6 +27,11 @@ def is_in_force(now: sa.ColumnElement[float] | float) -> sa.ColumnElement[bool]:
     return sa.or_(t.rule.c.until == 0, t.rule.c.until > now)
 
 
+def is_hold_in_force(now: float) -> sa.ColumnElement[bool]:
+    """Of a row of `rule_hold`: its rule is in force."""
+    return t.rule_hold.c.rule_id.in_(sa.select(t.rule.c.rule_id).where(is_in_force(now)))
+
+
 def is_held(volume_id: Any, version_id: Any, now: sa.ColumnElement[float] | float) -> sa.Exists:
     """Whether a rule keeps that version on that volume."""
     held = sa.select(t.rule_hold.c.rule_id).join(t.rule, t.rule.c.rule_id == t.rule_hold.c.rule_id)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.names import DigestRef, LatestRef, NumberRef, Ref, TagRef, parse_ref
 from forebay.catalog.records import find_version
+from forebay.catalog.retired import hold_refs
 from forebay.clock import Clock
 from forebay.errors import InputError
 from forebay.hub import rule_rows, site_rows
@@ -76,6 +77,7 @@ def _exact(connection: Connection, new: NewRule) -> NewRule:
         return new
     ref = parse_ref(new.ref)
     version = find_version(connection, ref)
+    hold_refs(connection, [version.ref])
     if isinstance(ref, NumberRef | DigestRef) and new.newest:
         raise _bad(f"{version.ref} is one version and always will be", f"For every new version: {version.dataset}")
     if isinstance(ref, DigestRef):

@@ -34,6 +34,7 @@ class Keep(StrEnum):
     TAGGED = "tagged"
     IN_USE = "in-use"
     PINNED = "pinned"
+    RULE = "rule"
     FILLING = "filling"
     RUN = "run"
     TASK = "task"

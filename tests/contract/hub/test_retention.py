@@ -21,6 +21,7 @@ from forebay.wire.cache import FillDone, Granted
 from forebay.wire.catalog import NewSubset, NewVersion, ParentVersion, Version
 from forebay.wire.hub import Hub
 from forebay.wire.retention import Keep, RetentionPolicy
+from forebay.wire.rules import NewRule
 from forebay.wire.runs import DataUse, NewRun
 from forebay.wire.sites import Hello, TaskKind
 from tests.contract.hub.conftest import VOLUME
@@ -131,7 +132,8 @@ def test_restored_it_is_as_it_was(hub: Hub, clock: FakeClock) -> None:
 
 
 def test_what_is_named_or_used_is_not_retired_by_hand(hub: Hub, clock: FakeClock) -> None:
-    first, second, third, fourth, fifth = made(hub, 5)
+    first, second, third, fourth, fifth, sixth = made(hub, 6)
+    rule = hub.rules.add(NewRule(ref=sixth.ref, at="", owner="ada"))
     hub.catalog.tag("clicks", "prod", 1, "ada")
     filled(hub, second)
     lease = hub.leases.take(VOLUME, second, holder())
@@ -139,8 +141,9 @@ def test_what_is_named_or_used_is_not_retired_by_hand(hub: Hub, clock: FakeClock
     hub.replicas.pin(VOLUME, third, "ada", "mine", 0.0)
     hub.fills.claim(VOLUME, fourth, holder())
     run = hub.runs.submit(NewRun(command=("train",), data=(DataUse(name="data", ref="clicks@v5"),)))
-    assert kinds(*(lambda n=n: hub.retention.retire("clicks", n, "old") for n in range(1, 6))) == {"version-held"}
+    assert kinds(*(lambda n=n: hub.retention.retire("clicks", n, "old") for n in range(1, 7))) == {"version-held"}
     assert [fate.keep for fate in hub.retention.plan("clicks", KEEP_2).fates] == [
+        Keep.RULE,
         Keep.RUN,
         Keep.FILLING,
         Keep.PINNED,
@@ -150,8 +153,10 @@ def test_what_is_named_or_used_is_not_retired_by_hand(hub: Hub, clock: FakeClock
     hub.catalog.untag("clicks", "prod", "ada")
     hub.leases.release(lease.lease_id)
     hub.runs.cancel(run.run_id)
-    for version in (first, second, fifth):
+    hub.rules.remove(rule.rule_id)
+    for version in (first, second, fifth, sixth):
         assert hub.retention.retire("clicks", version.number, "old").is_retired
+    assert kinds(lambda: hub.rules.add(NewRule(ref=sixth.ref, at="", owner="ada"))) == {"version-retired"}
     with pytest.raises(ConflictError) as caught:
         hub.runs.retry(run.run_id)
     assert caught.value.kind == "version-retired"

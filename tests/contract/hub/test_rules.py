@@ -253,7 +253,7 @@ def test_a_version_that_was_forgotten_and_a_dataset_that_was_are_told(
     rule, newest = keep(hub, "criteo@v2"), keep(hub, "criteo")
     hub.catalog.remove_version("criteo", 2)
     hub.scheduler.tick()
-    assert hub.rules.get(rule.rule_id).places[0].reason == "there is no criteo@v2 any more"
+    assert hub.rules.get(rule.rule_id).places[0].reason == "criteo@v2 is retired, or no more"
     assert stands(hub, newest) == {"dgx": ("criteo@v1", PlaceState.WAITING)}
     hub.catalog.untag("criteo", "prod", "ada")
     hub.catalog.remove_dataset("criteo")
