@@ -158,6 +158,9 @@ class ForebayFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec ship
     def mv(self, path1: str, path2: str, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
         _refuse(path1)
 
+    def put(self, lpath: str | list[str], rpath: str | list[str], *args: Any, **kwargs: Any) -> None:
+        _refuse(rpath)
+
     def put_file(self, lpath: str, rpath: str, *args: Any, **kwargs: Any) -> None:
         _refuse(rpath)
 
