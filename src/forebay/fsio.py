@@ -250,13 +250,16 @@ def links_refused(error: OSError) -> bool:
     return error.errno in _LINK_REFUSED
 
 
-def used_bytes_below(*paths: Path) -> int:
+def used_bytes_below(*paths: Path, but: Iterable[Path] = ()) -> int:
     """Sum of file sizes below `paths`, every inode counted once however many names it has.
 
-    One with a single name is remembered, too: it may be renamed to where the walk has not been yet.
+    One with a single name is remembered, too: it may be renamed to where the walk has not been yet. What was below
+    `but` when the walk began does not count, wherever it is met.
     """
     total_bytes = 0
     seen: defaultdict[int, set[int]] = defaultdict(set)
+    for facts in (facts for path in but for facts in _files_below(path)):
+        seen[facts.st_dev].add(facts.st_ino)
     for facts in (facts for path in paths for facts in _files_below(path)):
         inodes = seen[facts.st_dev]
         if facts.st_ino not in inodes:
@@ -280,7 +283,14 @@ def freed_bytes_below(path: Path) -> int:
 
 
 def _files_below(path: Path) -> Iterator[os.stat_result]:
-    """Every name of a regular file below `path`; what vanishes meanwhile and symbolic links are passed over."""
+    """Every name of a regular file below `path`; what vanishes meanwhile and symbolic links are passed over.
+
+    `path` itself where it is no folder.
+    """
+    if path.is_file():
+        with suppress(FileNotFoundError):
+            yield path.lstat()
+        return
     pending = [str(path)]
     while pending:
         with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:

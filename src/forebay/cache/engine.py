@@ -395,7 +395,7 @@ class Cache:
         if not known and volume.used_bytes == 0:
             used_bytes = account_bytes(self.layout, ())
             if used_bytes:
-                self._hub.volumes.set_used_bytes(self.volume_id, used_bytes)
+                self._hub.volumes.set_used_bytes(self.volume_id, used_bytes, volume.added_bytes)
 
     def _is_known(self) -> bool:
         try:

@@ -241,9 +241,10 @@ class Evictor:
         """Delete what has rested in quarantine for its week; the bytes that came free."""
         if not (going := quarantine.rested(self._layout, self._clock.now())):
             return 0
+        counts = self._hub.volumes.get(self._volume_id).counts
         freed_bytes, _ = stuck.try_again(self._layout, going, (), self._attempt(), self._disk)
         if freed_bytes:
-            self._hub.volumes.free_bytes(self._volume_id, freed_bytes)
+            self._hub.volumes.free_bytes(self._volume_id, freed_bytes, counts)
         return freed_bytes
 
     def clear_stuck(self) -> list[Path]:
@@ -256,9 +257,10 @@ class Evictor:
         busy = {_trash_name(item) for item in replicas if item.state is ReplicaState.EVICTING}
         left = [path for path in left if path.name.partition(FREES)[0] not in busy]
         free = self._unlisted(blobs, replicas)
+        counts = self._hub.volumes.get(self._volume_id).counts
         freed_bytes, still = stuck.try_again(self._layout, left, free, self._attempt(), self._disk)
         if freed_bytes:
-            self._hub.volumes.free_bytes(self._volume_id, freed_bytes)
+            self._hub.volumes.free_bytes(self._volume_id, freed_bytes, counts)
         if still:
             _log.warning("stuck", files=len(still), first=str(still[0]))
         return still

@@ -294,7 +294,9 @@ class _Fill:
         added_bytes = placed_bytes(self._folder) + placer.copied_bytes
         filled = self._report(placer.publish(self._completed(seal_digest, added_bytes)), self._meter.progress)
         if replaced is not None and accounted:
-            self._hub.volumes.free_bytes(filled.replica.volume_id, self._clear_replaced())
+            volumes, volume_id = self._hub.volumes, filled.replica.volume_id
+            counts = volumes.get(volume_id).counts
+            volumes.free_bytes(volume_id, self._clear_replaced(), counts)
         return filled
 
     def _clear_replaced(self) -> int:

@@ -183,10 +183,13 @@ def placed_bytes(fill_folder: Path) -> int:
 
 def held_bytes(fill_folder: Path) -> int:
     """What a fill's folder takes by itself: temp files, journals and records, not the links of unfinished trees."""
-    folders = [path for holder in holders(fill_folder) for path in holder.iterdir() if path.is_dir()]
-    own = [folder if folder.name.isdigit() else folder / RESERVED for folder in folders]
-    files = [path for holder in holders(fill_folder) for path in holder.iterdir() if path.is_file()]
-    return used_bytes_below(*own) + sum(path.stat().st_size for path in files)
+    return used_bytes_below(*held_paths(fill_folder))
+
+
+def held_paths(fill_folder: Path) -> list[Path]:
+    """The files and folders that `held_bytes` counts."""
+    found = [path for holder in holders(fill_folder) for path in holder.iterdir()]
+    return [path / RESERVED if path.is_dir() and not path.name.isdigit() else path for path in found]
 
 
 def holders(fill_folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from forebay.cache.contents import distinct_digests, read_manifest, replica_manifest
-from forebay.cache.incoming import held_bytes, placed_bytes
+from forebay.cache.incoming import held_paths, placed_bytes
 from forebay.cache.repair import BlobsFound, TreeFound
 from forebay.cache.volume import (
     DAMAGED,
@@ -113,10 +113,12 @@ def account_bytes(layout: VolumeLayout, fills: Sequence[OpenFill]) -> int:
     """What a volume's account should say: all but what the reservations of fills cover.
 
     An unfinished tree may have the last link to a blob that was evicted meanwhile: that is nobody's reservation.
+    What a live fill deletes while it is looked at must not be missed twice, so what fills hold is passed over.
     """
     folders = [layout.fill(fill.fill_id) for fill in fills]
-    reserved = sum(held_bytes(folder) + placed_bytes(folder) for folder in folders)
-    return used_bytes_below(layout.roots, layout.incoming, layout.trash) - reserved
+    placed = sum(placed_bytes(folder) for folder in folders)
+    held = [path for folder in folders for path in held_paths(folder)]
+    return used_bytes_below(layout.roots, layout.incoming, layout.trash, but=held) - placed
 
 
 def names_in(folder: Path) -> list[str]:

@@ -254,6 +254,7 @@ class _Repair:
         """Replace the account by what is there; not while an eviction runs, which reports what it takes itself."""
         # What was deleted must not be back after a power cut, when nobody would answer for it.
         self._disk.sync_file_system(self._layout.root)
+        added_bytes = self._hub.volumes.get(self._volume_id).added_bytes
         self._done.used_bytes = account_bytes(self._layout, self._hub.fills.open_fills(self._volume_id))
         if all(item.state is not ReplicaState.EVICTING for item in self._hub.replicas.all(self._volume_id)):
-            self._hub.volumes.set_used_bytes(self._volume_id, self._done.used_bytes)
+            self._hub.volumes.set_used_bytes(self._volume_id, self._done.used_bytes, added_bytes)

@@ -79,10 +79,10 @@ class Room:
                 left_bytes = self._hub.fills.abandon(fill.fill_id)
             except ConflictError:
                 continue
+            counts = self._hub.volumes.get(self._volume_id).counts
             stays = self._disk.remove_tree(folder)
             gone_bytes = max(0, left_bytes - fsio.used_bytes_below(folder)) if stays else left_bytes
-            # A recover may have looked meanwhile: what it counted anew, it counted without these bytes.
-            self._hub.volumes.free_bytes(self._volume_id, gone_bytes, fill.fill_id)
+            self._hub.volumes.free_bytes(self._volume_id, gone_bytes, counts)
             freed_bytes += gone_bytes
         return freed_bytes
 

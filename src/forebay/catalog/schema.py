@@ -165,6 +165,9 @@ volume = Table(
     Column("path", Text, nullable=False),
     Column("limit_bytes", BigInteger, nullable=False),
     Column("used_bytes", BigInteger, nullable=False),
+    # All that ever came onto the account, and how often a count replaced it (decision 5).
+    Column("added_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("counts", Integer, nullable=False, server_default="0"),
     Column("last_token", BigInteger, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("state", String(16), nullable=False),

@@ -49,14 +49,16 @@ def _give_up_volume(session: Session) -> list[str]:
         return []
     for fill in session.hub.fills.open_fills(lost.volume_id):
         session.hub.fills.abandon(fill.fill_id)
+    added_bytes = session.hub.volumes.get(lost.volume_id).added_bytes
     # Nothing is given up where no volume can begin.
     open_volume(root, session.hub.owner, Disk(), now=session.clock.now(), volume_id=lost.volume_id)
-    return _give_up_records(session.hub, lost.volume_id)
+    damaged = _give_up_records(session.hub, lost.volume_id)
+    session.hub.volumes.set_used_bytes(lost.volume_id, 0, added_bytes)
+    return damaged
 
 
 def _give_up_records(hub: Hub, volume_id: str) -> list[str]:
     """The refs that are damaged now. What somebody fills anew meanwhile is left alone."""
-    hub.volumes.set_used_bytes(volume_id, 0)
     loss = plan_loss(hub.replicas.all(volume_id))
     damaged: list[str] = []
     for replica in loss.damaged:

@@ -147,11 +147,7 @@ class FillStore:
             values = {**measured, "last_used_at": now, "lake_confirmed_at": now, "attempts": 0}
             values["verified_at"] = now
             rows.set_state(connection, volume_id, key, ReplicaState.READY, reason, now, **values)
-            connection.execute(
-                sa.update(t.volume)
-                .where(t.volume.c.volume_id == volume_id)
-                .values(used_bytes=t.volume.c.used_bytes + done.added_bytes)
-            )
+            rows.add_bytes(connection, volume_id, done.added_bytes)
             connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             replica = rows.replicas(connection, volume_id, now, key)[0]
             brought = Progress(moved_bytes=done.moved_bytes + done.peer_bytes, peer_bytes=done.peer_bytes)
@@ -230,8 +226,7 @@ class FillStore:
                 _write_moved(connection, replica, row, rows.progress(row), now)
             connection.execute(sa.delete(t.fill).where(t.fill.c.fill_id == fill_id))
             left_bytes = int(row["reserved_bytes"])
-            rows.free_bytes(connection, row["volume_id"], -left_bytes)
-            rows.note_abandoned(connection, row["volume_id"], row["version_id"], fill_id, left_bytes, now)
+            rows.add_bytes(connection, row["volume_id"], left_bytes)
         return left_bytes
 
     def _look(self, connection: Connection, volume_id: str, key: int, now: float) -> Ready | Waiting:

@@ -134,6 +134,9 @@ class ReplicaStore:
             values = {"token": token, "fill_seconds": fill_seconds, "fill_bytes": 0, "verified_at": 0.0}
             rows.set_state(connection, volume_id, key, ReplicaState.READY, reason, now, **values)
             here = sa.and_(t.fill.c.volume_id == volume_id, t.fill.c.version_id == key)
+            # What its reservation covered is the account's from now on; the count that follows knows it better.
+            reserved_bytes = connection.execute(sa.select(t.fill.c.reserved_bytes).where(here)).scalar() or 0
+            rows.add_bytes(connection, volume_id, reserved_bytes)
             connection.execute(sa.delete(t.fill).where(here))
             rows.record(connection, volume_id, version.ref, "adopted", reason, version.size_bytes, now)
             return rows.replicas(connection, volume_id, now, key)[0]

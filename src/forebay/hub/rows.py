@@ -23,7 +23,7 @@ from forebay.hub import rule_rows
 from forebay.sites import rules
 from forebay.sites.tasks import RULES
 from forebay.wire.cache import CacheEvent, Holder, Lease, Progress, Replica, ReplicaState, VolumeState
-from forebay.wire.catalog import Version, ref_of
+from forebay.wire.catalog import Version
 
 _ARGUMENTS: dict[str, sa.BindParameter[Any]] = {name: sa.bindparam(name) for name in ("volume_id", "version_id")}
 _NOW: sa.BindParameter[float] = sa.bindparam("now")
@@ -163,41 +163,19 @@ def fade_in_fill(connection: Connection, volume_id: str, moved_bytes: int, secon
     connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(values))
 
 
-def free_bytes(connection: Connection, volume_id: str, freed_bytes: int) -> None:
-    """Take freed bytes off the account, which never falls below nothing."""
+def add_bytes(connection: Connection, volume_id: str, added_bytes: int) -> None:
+    """So much more counts from now on; a count that has begun already learns of it, too."""
+    grown = {"used_bytes": t.volume.c.used_bytes + added_bytes, "added_bytes": t.volume.c.added_bytes + added_bytes}
+    connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(grown))
+
+
+def free_bytes(connection: Connection, volume_id: str, freed_bytes: int, counts: int | None = None) -> None:
+    """Take freed bytes off the account, which never falls below nothing; only if it was counted `counts` times."""
+    here = t.volume.c.volume_id == volume_id
+    if counts is not None:
+        here = sa.and_(here, t.volume.c.counts == counts)
     used = t.volume.c.used_bytes - freed_bytes
-    least = sa.case((used < 0, 0), else_=used)
-    connection.execute(sa.update(t.volume).where(t.volume.c.volume_id == volume_id).values(used_bytes=least))
-
-
-COUNTED = "counted"
-"""A line of the history: recover replaced the account."""
-
-_ABANDONED = "fill-abandoned"
-
-
-def note_abandoned(
-    connection: Connection, volume_id: str, version_key: int, fill_id: str, left_bytes: int, now: float
-) -> None:
-    """A line of the history: what a dead fill left counts as used until it is told to be gone."""
-    named = sa.select(t.dataset.c.name, t.version.c.number, t.version.c.subset).join_from(t.version, t.dataset)
-    ref = ref_of(*connection.execute(named.where(t.version.c.version_id == version_key)).one())
-    record(connection, volume_id, ref, _ABANDONED, _left(fill_id), left_bytes, now)
-
-
-def was_counted_since(connection: Connection, volume_id: str, fill_id: str) -> bool:
-    """Whether the account was replaced after that fill was abandoned; the volume is locked then and now."""
-    if not fill_id:
-        return False
-    here = t.event.c.volume_id == volume_id
-    is_it = sa.and_(here, t.event.c.event == _ABANDONED, t.event.c.reason == _left(fill_id))
-    begun = sa.select(sa.func.max(t.event.c.event_id)).where(is_it).scalar_subquery()
-    query = sa.select(t.event.c.event_id).where(here, t.event.c.event_id > begun, t.event.c.event == COUNTED)
-    return connection.execute(query.limit(1)).first() is not None
-
-
-def _left(fill_id: str) -> str:
-    return f"what the fill {fill_id} left makes room"
+    connection.execute(sa.update(t.volume).where(here).values(used_bytes=sa.case((used < 0, 0), else_=used)))
 
 
 def version_id(connection: Connection, version: Version) -> int:

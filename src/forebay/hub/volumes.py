@@ -63,19 +63,23 @@ class VolumeStore:
             found = connection.execute(query).scalar()
             return None if found is None else _volume(connection, found)
 
-    def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
+    def set_used_bytes(self, volume_id: str, used_bytes: int, added_bytes: int | None = None) -> None:
         with writing(self._engine) as connection:
             rows.lock_volume(connection, volume_id)
             here = t.volume.c.volume_id == volume_id
-            connection.execute(sa.update(t.volume).where(here).values(used_bytes=used_bytes))
-            why = "recover looked at all that is there"
-            rows.record(connection, volume_id, "", rows.COUNTED, why, used_bytes, self._clock.now())
+            if added_bytes is not None:
+                added = connection.execute(sa.select(t.volume.c.added_bytes).where(here)).scalar_one()
+                used_bytes += max(0, added - added_bytes)
+            counted = {"used_bytes": used_bytes, "counts": t.volume.c.counts + 1}
+            connection.execute(sa.update(t.volume).where(here).values(counted))
 
-    def free_bytes(self, volume_id: str, freed_bytes: int, abandoned: str = "") -> None:
+    def free_bytes(self, volume_id: str, freed_bytes: int, counts: int | None = None) -> None:
         with writing(self._engine) as connection:
             rows.lock_volume(connection, volume_id)
-            if not rows.was_counted_since(connection, volume_id, abandoned):
-                rows.free_bytes(connection, volume_id, freed_bytes)
+            if freed_bytes < 0:
+                rows.add_bytes(connection, volume_id, -freed_bytes)
+            else:
+                rows.free_bytes(connection, volume_id, freed_bytes, counts)
 
     def report_health(self, volume_id: str, report: HealthReport) -> Volume:
         now = self._clock.now()
@@ -178,4 +182,6 @@ def _volume(connection: Connection, volume_id: str) -> Volume | None:
         state_since=row["state_since"],
         reserved_bytes=int(connection.execute(reserved.where(t.fill.c.volume_id == volume_id)).scalar_one()),
         bandwidth_bytes_s=rows.lately(connection, volume_id).bytes_s,
+        added_bytes=row["added_bytes"],
+        counts=row["counts"],
     )

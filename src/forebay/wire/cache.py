@@ -71,6 +71,7 @@ class Volume:
 
     `path` is where it was seen first; each host may have it somewhere else.
     `bandwidth_bytes_s` is what lately came from the lake in a second of a fill; 0 while nothing did.
+    `added_bytes` ever came onto the account, and `counts` times it was replaced: see `set_used_bytes`, `free_bytes`.
     """
 
     volume_id: str
@@ -82,6 +83,8 @@ class Volume:
     state_reason: str = ""
     state_since: float = 0.0
     bandwidth_bytes_s: float = 0.0
+    added_bytes: int = 0
+    counts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,13 +133,17 @@ class Volumes(Protocol):
     def at(self, path: str, host: str = "") -> Volume | None:
         """The volume that this host has seen at this path; the newest where there were several."""
 
-    def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
-        """Recover: replace the account by what was counted on the volume."""
+    def set_used_bytes(self, volume_id: str, used_bytes: int, added_bytes: int | None = None) -> None:
+        """Recover: replace the account by what was counted on the volume.
 
-    def free_bytes(self, volume_id: str, freed_bytes: int, abandoned: str = "") -> None:
+        `added_bytes` is what the volume said before the count began: what came onto the account since is added.
+        """
+
+    def free_bytes(self, volume_id: str, freed_bytes: int, counts: int | None = None) -> None:
         """Something that the account counted was deleted. A negative number: so much counts from now on.
 
-        `abandoned` names the fill whose leftovers it was: nothing happens when the volume was counted anew since.
+        `counts` is what the volume said before the deletion began: nothing happens when it was counted since, as that
+        count may have found the bytes gone already.
         """
 
     def report_health(self, volume_id: str, report: HealthReport) -> Volume:

@@ -179,21 +179,6 @@ def test_abandon_ends_a_dead_fill_and_no_live_one(hub: Hub, version: Version, cl
     assert claim(hub, version).fill_id != granted.fill_id
 
 
-@pytest.mark.parametrize("counted", [False, True])
-def test_FITS_what_recover_counted_anew_is_not_taken_off_again(
-    hub: Hub, version: Version, clock: FakeClock, *, counted: bool
-) -> None:
-    granted = claim(hub, version)
-    hub.fills.reserve(granted.fill_id, granted.token, 300, 10_000)
-    hub.volumes.set_used_bytes(VOLUME, 400)
-    clock.pass_by(11)
-    assert hub.fills.abandon(granted.fill_id) == 300
-    if counted:
-        hub.volumes.set_used_bytes(VOLUME, 400)
-    hub.volumes.free_bytes(VOLUME, 300, granted.fill_id)
-    assert hub.volumes.get(VOLUME).used_bytes == 400
-
-
 def wishes(hub: Hub, granted: Granted, after: int = 0) -> list[int]:
     return [wish.entry for wish in hub.fills.wishes(granted.fill_id, granted.token, after)]
 

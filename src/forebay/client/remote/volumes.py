@@ -24,11 +24,12 @@ class RemoteVolumes:
         found = self._connection.pages(Volume, at("volumes"), {"path": path, "host": host})
         return found[0] if found else None
 
-    def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
-        self._connection.do("PUT", at("volumes", volume_id, "used-bytes"), {"used_bytes": used_bytes})
+    def set_used_bytes(self, volume_id: str, used_bytes: int, added_bytes: int | None = None) -> None:
+        body = {"used_bytes": used_bytes, "added_bytes": added_bytes}
+        self._connection.do("PUT", at("volumes", volume_id, "used-bytes"), body)
 
-    def free_bytes(self, volume_id: str, freed_bytes: int, abandoned: str = "") -> None:
-        body = {"freed_bytes": freed_bytes, "abandoned": abandoned}
+    def free_bytes(self, volume_id: str, freed_bytes: int, counts: int | None = None) -> None:
+        body = {"freed_bytes": freed_bytes, "counts": counts}
         self._connection.do("POST", at("volumes", volume_id, "freed"), body, once=True)
 
     def report_health(self, volume_id: str, report: HealthReport) -> Volume:

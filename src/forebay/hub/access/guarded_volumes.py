@@ -48,13 +48,13 @@ class GuardedVolumes:
         found = self._volumes.at(path, host)
         return found if found is not None and self._may_read(found.volume_id) else None
 
-    def set_used_bytes(self, volume_id: str, used_bytes: int) -> None:
+    def set_used_bytes(self, volume_id: str, used_bytes: int, added_bytes: int | None = None) -> None:
         self._gate.on_volume("volumes.set_used_bytes", Action.TEND, volume_id, detail=f"{used_bytes} bytes")
-        self._volumes.set_used_bytes(volume_id, used_bytes)
+        self._volumes.set_used_bytes(volume_id, used_bytes, added_bytes)
 
-    def free_bytes(self, volume_id: str, freed_bytes: int, abandoned: str = "") -> None:
+    def free_bytes(self, volume_id: str, freed_bytes: int, counts: int | None = None) -> None:
         self._gate.on_volume("volumes.free_bytes", Action.TEND, volume_id, quiet=True)
-        self._volumes.free_bytes(volume_id, freed_bytes, abandoned)
+        self._volumes.free_bytes(volume_id, freed_bytes, counts)
 
     def report_health(self, volume_id: str, report: HealthReport) -> Volume:
         """Counts only from who tends the volume; what others saw of it is no evidence, and no fault of theirs."""

@@ -27,20 +27,21 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Used:
-    """What was counted on a volume."""
+    """What was counted on a volume, and its `added_bytes` from before."""
 
     used_bytes: Count
+    added_bytes: Count | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Freed:
     """What was deleted of what the account counted; a negative number counts from now on.
 
-    `abandoned` names the fill whose leftovers it was.
+    `counts` is the volume's from before the first of it was deleted: nothing happens when it was counted since.
     """
 
     freed_bytes: Signed
-    abandoned: str = ""
+    counts: Count | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +76,14 @@ def add_volume(hub: Acting, volume_id: str, seen: Seen) -> Volume:
 
 @router.put("/{volume_id}/used-bytes", status_code=204)
 def set_used_bytes(hub: Acting, volume_id: str, used: Used) -> None:
-    """Recover: replace the account by what was counted."""
-    hub.volumes.set_used_bytes(volume_id, used.used_bytes)
+    """Recover: replace the account by what was counted, and what came onto it meanwhile."""
+    hub.volumes.set_used_bytes(volume_id, used.used_bytes, used.added_bytes)
 
 
 @router.post("/{volume_id}/freed", status_code=204)
 def free_bytes(hub: Acting, volume_id: str, freed: Freed) -> None:
     """Something that the account counted was deleted."""
-    hub.volumes.free_bytes(volume_id, freed.freed_bytes, freed.abandoned)
+    hub.volumes.free_bytes(volume_id, freed.freed_bytes, freed.counts)
 
 
 @router.post("/{volume_id}/health")
