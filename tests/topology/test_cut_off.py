@@ -71,8 +71,9 @@ def test_a_run_outlives_a_cut_that_is_shorter_than_the_hold(
 def test_a_stolen_token_of_an_agent_is_refused_at_another_site_and_that_is_written_down(stage: Stage) -> None:
     with stage() as team:
         stolen = team.hub.access.make_token(NewToken(user="admin", role=Role.ENGINEER, site="near"))
-        thief, before = team.sites["farthest"], team.record("farthest")
+        thief = team.sites["farthest"]
         thief.end_agent(signal.SIGTERM)
+        before = team.record("farthest")
         process = thief.start("agent", "--site", "farthest", FOREBAY_TOKEN=stolen.secret)
         process.communicate(timeout=LIMIT_S)
         assert process.returncode == 4

@@ -45,7 +45,7 @@ class SeaweedFS:
                 "-master.volumeSizeLimitMB=512",
                 "-master.telemetry=false",
                 f"-volume.port={volume_port}",
-                "-volume.max=40",
+                "-volume.max=400",
                 "-filer",
                 f"-filer.port={filer_port}",
                 "-s3",
