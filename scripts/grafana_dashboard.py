@@ -1,4 +1,4 @@
-"""Writes deploy/grafana/forebay.json: rows for hub, runs, fills, cache and volumes, by the metrics' own names.
+"""Writes deploy/grafana/forebay.json: rows for hub, runs, sites, fills, cache and volumes, by the metrics' own names.
 
 A test sees to it that the file is what this script makes: `python scripts/grafana_dashboard.py` brings it up to date.
 """
@@ -171,6 +171,69 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 meaning="Of the runs whose commands started in the last hour.",
                 queries=((_waited(0.5), "half"), (_waited(0.9), "9 of 10")),
                 unit="s",
+            ),
+        ),
+    ),
+    (
+        "Sites",
+        (
+            Panel(
+                title="Sites",
+                meaning="By state; forebay sites ls says which and why.",
+                queries=(("max without (instance) (forebay_hub_site_state)", "{{state}}"),),
+                width=6,
+                stacked=True,
+            ),
+            Panel(
+                title="Silence of agents",
+                meaning="Since each site's agent was last heard of.",
+                queries=(("max without (instance) (forebay_hub_site_silent_seconds)", "{{site}}"),),
+                unit="s",
+                width=6,
+            ),
+            Panel(
+                title="Open tasks",
+                meaning="Fills, evictions and scrubs of all sites; forebay sites show says more of each.",
+                queries=(("max without (instance) (forebay_hub_open_tasks) > 0", "{{kind}} {{state}}"),),
+                width=6,
+                stacked=True,
+            ),
+            Panel(
+                title="Rules",
+                meaning="Datasets at sites of which rules speak, by how they stand; forebay rule show says why.",
+                queries=(("max without (instance) (forebay_hub_rule_places)", "{{state}}"),),
+                width=6,
+                stacked=True,
+            ),
+            Panel(
+                title="Agents that are ready",
+                meaning="Of those that tell metrics: 0 is one that the hub does not hear.",
+                queries=(("forebay_agent_ready", "{{site}}"),),
+                kind="stat",
+                width=6,
+                steps=_RED_AT_0,
+            ),
+            Panel(
+                title="Tasks under way at agents",
+                meaning="As each agent has them.",
+                queries=(("forebay_agent_tasks > 0", "{{site}} {{kind}}"),),
+                width=6,
+                stacked=True,
+            ),
+            Panel(
+                title="Tasks that ended at agents",
+                meaning="An hour, by kind and outcome.",
+                queries=(("3600 * rate(forebay_agent_tasks_ended_total[1h]) > 0", "{{site}} {{kind}} {{outcome}}"),),
+                width=6,
+            ),
+            Panel(
+                title="Beats",
+                meaning="How old the last one is that the hub took, and how many failed, an hour.",
+                queries=(
+                    ("forebay_agent_beat_age_seconds", "{{site}} age"),
+                    ("3600 * rate(forebay_agent_beats_failed_total[1h])", "{{site}} failed"),
+                ),
+                width=6,
             ),
         ),
     ),
@@ -396,7 +459,7 @@ def _panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
 _FRAME: dict[str, Any] = {
     "uid": "forebay",
     "title": "Forebay",
-    "description": "Hub, runs, fills, cache and volumes. Needs the recording rules of deploy/prometheus/rules.yml.",
+    "description": "Hub, runs, sites, fills, cache, volumes. Needs the recording rules of deploy/prometheus/rules.yml.",
     "tags": ["forebay"],
     "schemaVersion": 39,
     "version": 1,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from forebay.metrics.agent_families import AGENT
 from forebay.metrics.family import Family
 from forebay.metrics.hub_families import COUNTERS, GAUGES, PROCESS, STANDARD
 from forebay.metrics.volume_families import VOLUME
@@ -21,7 +22,7 @@ _TABLE = "| metric | kind | labels | meaning |\n|---|---|---|---|\n"
 def render() -> str:
     """The whole page."""
     page = WORDS.read_text()
-    told = {"process": PROCESS, "gauges": GAUGES, "counters": COUNTERS, "volume": VOLUME}
+    told = {"process": PROCESS, "gauges": GAUGES, "counters": COUNTERS, "volume": VOLUME, "agent": AGENT}
     for name, families in told.items():
         page = page.replace(f"{{{{{name}}}}}\n", _TABLE + "".join(map(_row, families)))
     return page.replace("{{standard}}", ", ".join(f"`{name}`" for name in STANDARD))

@@ -291,6 +291,9 @@ class Settings:
     site_serve_url: str = field(default="", metadata=_is("and where they reach that, if not there", _hub_url))
     site_tls_cert: Path | None = field(default=None, metadata=_is("Its certificate, with its chain (PEM)", _path))
     site_tls_key: Path | None = field(default=None, metadata=_is("and the key", _path))
+    site_metrics: str = field(
+        default="", metadata=_is("Where an agent tells its metrics and health: HOST:PORT; empty: nowhere", _listens)
+    )
     scrub_rate: str = field(default="50MB/s", metadata=_is("How fast an agent verifies", _checked(parse_rate)))
     user: str = field(default_factory=lambda: _user(), metadata=_is("Who you are, in records", _text))
     profiles: dict[str, dict[str, str]] = field(

@@ -28,6 +28,8 @@ class Scope(StrEnum):
     """Of the records: every hub of one database tells the same. Never add them: `max without (instance)`."""
     VOLUME = "volume"
     """Of one volume, as one machine sees it."""
+    AGENT = "agent"
+    """Of one agent's process, from its start on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,9 @@ VOLUME_BANDWIDTH = _database(
     "volume",
 )
 REPLICAS = _database("forebay_hub_replicas", Kind.GAUGE, "Replicas by state", *("volume", "state"))
-PINNED = _database("forebay_hub_replicas_pinned", Kind.GAUGE, "Replicas that somebody pinned", "volume")
+PINNED = _database(
+    "forebay_hub_replicas_pinned", Kind.GAUGE, "Replicas that somebody pinned, or that a rule keeps", "volume"
+)
 STRUGGLING = _database(
     "forebay_hub_replicas_struggling", Kind.GAUGE, "Replicas that are not ready after three tries or more", "volume"
 )
@@ -94,6 +96,27 @@ OPEN_FILLS = _database(
     Kind.GAUGE,
     "Fills under way (`held`), and those that broke off and wait for the next try (`left`)",
     *("volume", "held"),
+)
+
+SITE_STATE = _database("forebay_hub_site_state", Kind.GAUGE, "Sites by state: up, draining, degraded or down", "state")
+SITE_SILENCE = _database(
+    "forebay_hub_site_silent_seconds",
+    Kind.GAUGE,
+    "Since a site's agent was last heard of; absent before its first word, and while the site shall be down or has a "
+    "downtime",
+    "site",
+)
+OPEN_TASKS = _database(
+    "forebay_hub_open_tasks",
+    Kind.GAUGE,
+    "Fills, evictions and scrubs of all sites that have not ended, by state: waiting for a try, ordered or under-way",
+    *("kind", "state"),
+)
+RULE_PLACES = _database(
+    "forebay_hub_rule_places",
+    Kind.GAUGE,
+    "Datasets at sites of which rules speak, by how they stand: satisfied, filling or waiting",
+    "state",
 )
 
 RUNS = _database(
@@ -163,6 +186,10 @@ GAUGES = (
     OLDEST_CHECK,
     LEASES,
     OPEN_FILLS,
+    SITE_STATE,
+    SITE_SILENCE,
+    OPEN_TASKS,
+    RULE_PLACES,
     RUNS,
     LONGEST_WAIT,
 )

@@ -1,6 +1,7 @@
-"""A small HTTP face for metrics of a process that serves nothing else: GET /metrics, and nothing but the last text.
+"""A small HTTP face for metrics of a process that serves nothing else: GET /metrics, and for an agent its health.
 
-A scrape never waits for what is measured. On an address that others can reach it wants the metrics token.
+A scrape never waits for what is measured. On an address that others can reach it wants the metrics token; whether an
+agent lives and is ready is told to everybody, as a hub tells it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import hmac
 import socket
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +19,7 @@ from forebay.loopback import is_loopback
 from forebay.metrics.exposition import CONTENT_TYPE
 
 _SILENT_SECONDS = 10.0
+_HEALTH = ("/healthz", "/readyz")
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -29,9 +32,20 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 class Listener:
-    """A context manager; `text` is what the next scrape gets."""
+    """A context manager; `text` is what the next scrape gets. With `tell` a text is made for each, without waiting.
 
-    def __init__(self, host: str, port: int, token: str) -> None:
+    `unready` says why the process is not ready, "" while it is; with it /healthz and /readyz are there, too.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        token: str,
+        *,
+        tell: Callable[[], bytes] | None = None,
+        unready: Callable[[], str] | None = None,
+    ) -> None:
         """InputError `metrics-open` for an address that others reach, without a token; UnavailableError
         `cannot-listen`."""
         if not token and not is_loopback(host):
@@ -45,12 +59,16 @@ class Listener:
 
         class Handler(_Handler):
             def answer(self) -> tuple[int, bytes]:
-                if self.path.partition("?")[0] != "/metrics":
-                    return 404, b"There is only /metrics.\n"
+                page = self.path.partition("?")[0]
+                if unready is not None and page in _HEALTH:
+                    reason = unready() if page == "/readyz" else ""
+                    return (503, f"{reason}\n".encode()) if reason else (200, b"ok\n")
+                if page != "/metrics":
+                    return 404, b"There is only /metrics.\n" if unready is None else b"There is no such page.\n"
                 given = self.headers.get("Authorization", "").removeprefix("Bearer ").encode(errors="replace")
                 if token and not hmac.compare_digest(given, token.encode()):
                     return 401, b"This needs the metrics token.\n"
-                return 200, listener.text
+                return 200, tell() if tell is not None else listener.text
 
         try:
             self._server = _Server((host, port), Handler)

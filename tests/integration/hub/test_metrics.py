@@ -29,7 +29,8 @@ from forebay.wire.access import AuditQuery, DatasetPolicy, NewToken, Outcome, Ro
 from forebay.wire.cache import FillDone, Granted, HealthReport, Progress, Sign
 from forebay.wire.catalog import Version
 from forebay.wire.http import API
-from forebay.wire.sites import TaskKind, TaskState
+from forebay.wire.rules import NewRule
+from forebay.wire.sites import SiteState, TaskKind, TaskState
 from tests.contract.hub.sited import RUN, Agent
 from tests.integration.hub.conftest import new_version
 
@@ -190,6 +191,61 @@ def test_the_queue_of_runs_and_how_long_they_waited(hub: LocalHub, clock: FakeCl
     hub.runs.cancel(other.run_id)
     told = read(metrics)
     assert of(told, "forebay_hub_run_longest_wait_seconds") == KEPT_SECONDS, "an attempt's end begins the wait anew"
+
+
+def test_sites_by_state_and_how_long_each_is_silent(hub: LocalHub, clock: FakeClock) -> None:
+    metrics = HubMetrics(hub, clock)
+
+    def states() -> dict[str, float]:
+        clock.pass_by(KEPT_SECONDS)
+        told = read(metrics)
+        return {state: of(told, "forebay_hub_site_state", state=state) for state in SiteState}
+
+    def silent(site: str) -> float | None:
+        return read(metrics).get(("forebay_hub_site_silent_seconds", frozenset({("site", site)})))
+
+    assert set(states().values()) == {0}
+    for site in ("dgx", "aks", "old"):
+        Agent(hub=hub, site=site).attach()
+    hub.sites.set_state("old", SiteState.DOWN, "sold")
+    assert states() == {"up": 2, "draining": 0, "degraded": 0, "down": 1}
+    assert (silent("dgx"), silent("old")) == (KEPT_SECONDS, None), "somebody took it down: it may be silent"
+    hub.downtimes.plan("aks", clock.now() - 1, clock.now() + 1000, "new disks", "ada")
+    assert states() == {"up": 1, "draining": 1, "degraded": 0, "down": 1}
+    assert silent("aks") is None, "it has a downtime"
+    clock.pass_by(100)
+    assert states() == {"up": 0, "draining": 0, "degraded": 0, "down": 3}, "though no hub has written it yet"
+    assert silent("dgx") == 100 + 3 * KEPT_SECONDS
+
+
+def test_open_tasks_what_rules_want_and_what_they_keep(hub: LocalHub, clock: FakeClock) -> None:
+    metrics = HubMetrics(hub, clock)
+    dgx = Agent(hub=hub, site="dgx").attach()
+    clicks = new_version(hub, "clicks")
+    until = clock.now() + 1000
+    hub.rules.add(NewRule(ref="clicks", at="", until=until, owner="ada"))
+    hub.scheduler.tick()
+
+    def told() -> tuple[float, ...]:
+        clock.pass_by(KEPT_SECONDS)
+        dgx.beat()
+        hub.scheduler.tick()
+        found = read(metrics)
+        fills = {
+            state: of(found, "forebay_hub_open_tasks", kind="fill", state=state) for state in ("ordered", "waiting")
+        }
+        assert of(found, "forebay_hub_open_tasks", kind="scrub", state="waiting") == 0
+        places = [of(found, "forebay_hub_rule_places", state=state) for state in ("filling", "satisfied")]
+        return sum(fills.values()), *places, of(found, "forebay_hub_replicas_pinned", volume=dgx.volume_id)
+
+    assert told() == (1, 1, 0, 0)
+    dgx.fill(dgx.order(TaskKind.FILL))
+    assert told() == (0, 0, 1, 1), "what a rule keeps is held as by a pin"
+    hub.replicas.pin(dgx.volume_id, clicks, "ada", "mine", 0.0)
+    assert told() == (0, 0, 1, 1), "one replica, whoever holds it"
+    hub.replicas.unpin(dgx.volume_id, clicks)
+    clock.pass_by(until - clock.now())
+    assert told() == (0, 0, 0, 0), "the rule's time is over"
 
 
 def test_counters_outlive_a_restart_and_are_the_same_at_every_hub(hub: LocalHub, clock: FakeClock) -> None:
@@ -378,6 +434,7 @@ def test_every_name_is_in_the_list_and_every_family_is_told(
     served: httpx2.Client, local: LocalHub, clock: FakeClock, access: AccessStore
 ) -> None:
     story(local, clock)
+    Agent(hub=local, site="dgx").attach()
     access.add_user("ada", Role.VIEWER)
     viewer = access.make_token(NewToken(user="ada", role=Role.VIEWER))
     served.get("/metrics", headers=bearer(viewer.secret))

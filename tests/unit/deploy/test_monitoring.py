@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from forebay.metrics.agent_families import AGENT
 from forebay.metrics.family import Family, Kind
 from forebay.metrics.hub_families import HUB, STANDARD
 from forebay.metrics.volume_families import VOLUME
@@ -19,8 +20,9 @@ from forebay.metrics.volume_families import VOLUME
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "rules.yml"
-NAMES = {name for family in (*HUB, *VOLUME) for name in family.series} | set(STANDARD) | {"up"}
-ROWS = ["Hub", "Runs", "Fills", "Cache", "Volumes"]
+ALL = (*HUB, *VOLUME, *AGENT)
+NAMES = {name for family in ALL for name in family.series} | set(STANDARD) | {"up"}
+ROWS = ["Hub", "Runs", "Sites", "Fills", "Cache", "Volumes"]
 _NAME = re.compile(r"\b(?:forebay_[a-z0-9_]+|process_[a-z0-9_]+|forebay:[a-z0-9_:]+)")
 
 
@@ -49,18 +51,18 @@ def run(promtool: Path, *arguments: str | Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("family", [*HUB, *VOLUME], ids=lambda family: family.name)
+@pytest.mark.parametrize("family", ALL, ids=lambda family: family.name)
 def test_names_follow_prometheus_and_ours_and_no_label_can_name_what_is_hidden(family: Family) -> None:
-    assert re.fullmatch(r"forebay_(hub|volume)_[a-z_]+", family.name)
+    assert re.fullmatch(r"forebay_(hub|volume|agent)_[a-z_]+", family.name)
     assert family.name.endswith("_total") == (family.kind is Kind.COUNTER)
     assert bool(family.buckets) == (family.kind is Kind.HISTOGRAM)
     allowed = {"volume", "path", "site", "host", "version", "route", "method", "status", "state", "held", "found"}
-    assert set(family.labels) <= allowed | {"outcome", "source", "reason", "change", "action"}
+    assert set(family.labels) <= allowed | {"outcome", "source", "reason", "change", "action", "kind"}
     assert not family.meaning.endswith(".")
 
 
 def test_no_two_families_have_one_name() -> None:
-    names = [family.name for family in (*HUB, *VOLUME)]
+    names = [family.name for family in ALL]
     assert len(names) == len(set(names))
 
 
@@ -86,13 +88,14 @@ def test_the_rules_ask_only_for_what_there_is() -> None:
 
 def test_every_metric_that_matters_is_on_the_dashboard_or_in_a_rule() -> None:
     asked = "\n".join([*expressions(), RULES.read_text(), json.dumps(dashboard()["templating"])])
-    unseen = {family.name for family in HUB if family.name not in asked}
+    unseen = {family.name for family in (*HUB, *AGENT) if family.name not in asked}
     # What the dashboard has from another one: seconds beside bytes, failures beside answers, bytes beside their rate.
     assert unseen == {
         "forebay_hub_statements_failed_total",
         "forebay_hub_filled_bytes_total",
         "forebay_hub_download_seconds_total",
         "forebay_hub_volume_changes_total",
+        "forebay_agent_info",
     }
 
 

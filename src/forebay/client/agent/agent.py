@@ -16,6 +16,7 @@ from forebay.client.agent.run_work import RunWork
 from forebay.client.session import Session
 from forebay.errors import InputError
 from forebay.fsio import Disk
+from forebay.metrics.family import Sample
 from forebay.runs.executors.environment import Environments, find_uv
 from forebay.runs.executors.fence import since_boot
 from forebay.runs.executors.process import ProcessExecutor
@@ -27,7 +28,9 @@ from forebay.sites.agent.chores import EvictWork, FillWork, ScrubWork, Tended
 from forebay.sites.agent.events import ToldToDrain, ToldToPause, ToldToStop
 from forebay.sites.agent.journal import Journal
 from forebay.sites.agent.loop import AgentLoop
+from forebay.sites.agent.measured import samples
 from forebay.sites.agent.upkeep import Upkeep
+from forebay.sites.agent.watched import unready
 from forebay.sites.agent.work import Work
 from forebay.sites.site import Resources
 from forebay.wire.sites import Hello, Order, TaskKind
@@ -76,6 +79,14 @@ class Agent:
             self._loop.run()
         finally:
             self._upkeep.stop()
+
+    def samples(self) -> list[Sample]:
+        """How it is now, as metrics."""
+        return list(samples(self.hello.site, self.hello.release, *self._loop.standing()))
+
+    def unready(self) -> str:
+        """Why the hub gives it nothing to do now; "" while it may."""
+        return unready(*self._loop.standing())
 
     def pause(self) -> None:
         """End now; runs go on until the hold is over, and the next agent takes them up."""

@@ -20,7 +20,7 @@ from forebay.catalog.engine import reading
 from forebay.clock import Clock
 from forebay.errors import ForebayError
 from forebay.hub.local import LocalHub
-from forebay.hub.metrics import records
+from forebay.hub.metrics import records, site_records
 from forebay.hub.metrics.counted import Counted
 from forebay.hub.metrics.statements import listen
 from forebay.log import get_logger
@@ -40,6 +40,7 @@ class HubMetrics:
 
     def __init__(self, hub: LocalHub, clock: Clock) -> None:
         self._engine = hub.engine
+        self._site_terms = hub.site_terms
         self._clock = clock
         self._registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._registry)
@@ -94,7 +95,8 @@ class HubMetrics:
             connection.execute(sa.text(f"SET LOCAL statement_timeout = {_STATEMENT_MS}"))
         now = self._clock.now()
         standing = records.read(connection, now)
-        return [*standing.samples, *self._counted.read(connection, standing.volumes, now)]
+        of_sites = site_records.read(connection, now, self._site_terms)
+        return [*standing.samples, *of_sites, *self._counted.read(connection, standing.volumes, now)]
 
     def _of_records(self) -> Iterable[Sample]:
         return self._read

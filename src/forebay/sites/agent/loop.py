@@ -16,7 +16,8 @@ from forebay.sites.agent import effects as do
 from forebay.sites.agent import events as seen
 from forebay.sites.agent.journal import Journal, Note
 from forebay.sites.agent.machine import PROTOCOL, step
-from forebay.sites.agent.state import Limits, recovered
+from forebay.sites.agent.state import Agent, Limits, recovered
+from forebay.sites.agent.watched import Watched, watch
 from forebay.sites.agent.work import Workers, Works, failed
 from forebay.wire.sites import Hello, Order, Sites, SiteState, TaskKey
 
@@ -53,6 +54,7 @@ class AgentLoop:
             lambda report: self.tell(seen.TaskEnded(report=report)),
         )
         self._agent = recovered(journal.held(), limits or Limits())
+        self._seen = (self._agent, Watched())
         self._attach_error: ForebayError | None = None
         self._end: do.End | None = None
         self._unnoted: list[Order] = []
@@ -61,6 +63,10 @@ class AgentLoop:
     def tell(self, event: seen.Event) -> None:
         """From any thread, and from a signal's handler."""
         self._events.put(event)
+
+    def standing(self) -> tuple[Agent, Watched, float]:
+        """What it knows, what it has seen, and the moment on its clock. From any thread."""
+        return *self._seen, self._since_boot()
 
     def run(self) -> None:
         """Until it has ended. ConflictError `fenced`, `protocol`; or why the hub would not have this agent."""
@@ -75,7 +81,9 @@ class AgentLoop:
         self._raise_end(self._end.kind)
 
     def _take(self, event: seen.Event) -> None:
-        self._agent, effects = step(self._agent, event, self._since_boot())
+        before, (_, watched) = self._agent, self._seen
+        self._agent, effects = step(before, event, self._since_boot())
+        self._seen = (self._agent, watch(watched, before, event, self._agent))
         for effect in effects:
             self._carry_out(effect)
 
