@@ -8,24 +8,32 @@ from __future__ import annotations
 
 
 class ForebayError(Exception):
-    """Base of all expected failures. `str()` gives the message and, on a second line, what to do next."""
+    """Base of all expected failures. `str()` gives the message and, on a second line, what to do next.
+
+    `besides` has a line for each other object that failed in the same piece of work.
+    """
 
     def __init__(self, kind: str, message: str, *, todo: str = "") -> None:
         super().__init__(kind, message, todo)
         self.kind = kind
         self.message = message
         self.todo = todo
+        self.besides: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         """Errors cross process borders (Dask, pools) whole."""
-        return _remade, (type(self), self.kind, self.message, self.todo)
+        return _remade, (type(self), self.kind, self.message, self.todo, self.besides)
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.todo}" if self.todo else self.message
 
 
-def _remade(category: type[ForebayError], kind: str, message: str, todo: str) -> ForebayError:
-    return category(kind, message, todo=todo)
+def _remade(
+    category: type[ForebayError], kind: str, message: str, todo: str, besides: tuple[str, ...] = ()
+) -> ForebayError:
+    error = category(kind, message, todo=todo)
+    error.besides = besides
+    return error
 
 
 class InputError(ForebayError):

@@ -91,7 +91,7 @@ def test_a_run_is_filled_started_followed_and_taken_up_again_and_its_output_comm
     assert done.made == ("criteo-model@v1",)
     made = team.hub.catalog.resolve("criteo-model@v1")
     assert made.parents == (ParentVersion(dataset="criteo", number=data.number),)
-    assert made.made_by.parameters == f"run {run.run_id}"
+    assert made.made_by.parameters.startswith(f"run {run.run_id}; ")
 
 
 def test_it_is_cancelled_by_an_agent_that_came_after_the_one_that_started_it(

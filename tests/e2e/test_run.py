@@ -165,7 +165,7 @@ def test_sites_are_shown_drained_and_priced(member: Program) -> None:
     waits = member("why", run_id, "--json").json[0]
     assert waits["state"] == "queued"
     assert waits["reason"]
-    assert "unblocked by" in member("why", run_id).out
+    assert "what unblocks it" in member("why", run_id).out
     assert "--yes" in member("sites", "down", "dgx", code=2).err
     assert member("sites", "up", "dgx").out.startswith("dgx is up")
     member("runs", "logs", "-f", run_id)

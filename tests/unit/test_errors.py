@@ -14,9 +14,12 @@ CATEGORIES = [value for value in vars(errors).values() if isinstance(value, type
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_every_category_survives_pickling(category: type[ForebayError]) -> None:
-    error = pickle.loads(pickle.dumps(category("a-kind", "what failed", todo="what to do")))
+    raised = category("a-kind", "what failed", todo="what to do")
+    raised.besides = ("what else failed",)
+    error = pickle.loads(pickle.dumps(raised))
 
     assert type(error) is category
+    assert error.besides == ("what else failed",)
     assert (error.kind, error.message, error.todo) == ("a-kind", "what failed", "what to do")
 
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from forebay.cache.besides import besides
 from forebay.cache.bringing import Bringer
 from forebay.cache.crew import Crew
 from forebay.cache.digests import Digests
@@ -234,9 +235,8 @@ class Transfer:
 
     def _raise_collected(self) -> None:
         if self.errors:
-            first = self.errors[0]
-            if len(self.errors) > 1:
-                first.add_note(f"and {len(self.errors) - 1} more objects failed")
+            first, *others = self.errors
+            first.besides = besides(first.message, (error.message for error in others))
             raise first
         if self._meter.reason is not None:
             raise self._meter.reason

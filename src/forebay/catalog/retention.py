@@ -28,7 +28,10 @@ AT_ONCE_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What is known of one version that is not retired. `is_behind`: a tagged version was made from it."""
+    """What is known of one version that is not retired. `is_behind`: a tagged version was made from it.
+
+    `rule_id` names a rule that keeps it, "" where none does.
+    """
 
     number: int
     size_bytes: int
@@ -38,7 +41,7 @@ class Standing:
     tags: tuple[str, ...] = ()
     is_leased: bool = False
     is_pinned: bool = False
-    has_rule: bool = False
+    rule_id: str = ""
     is_filling: bool = False
     has_run: bool = False
     has_task: bool = False
@@ -71,8 +74,8 @@ def held(standing: Standing) -> tuple[Keep, str] | None:
         return Keep.IN_USE, "it is in use"
     if standing.is_pinned:
         return Keep.PINNED, "it is pinned"
-    if standing.has_rule:
-        return Keep.RULE, "a rule keeps it at sites"
+    if standing.rule_id:
+        return Keep.RULE, f"rule {standing.rule_id} keeps it at sites"
     if standing.is_filling:
         return Keep.FILLING, "it is being filled"
     if standing.has_run:

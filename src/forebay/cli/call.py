@@ -147,7 +147,7 @@ def show_error(error: ForebayError, *, as_json: bool) -> None:
         label = typer.style("Error: ", fg="red", bold=True)
     sys.stderr.write(label)
     write(sys.stderr, error.message)
-    for note in getattr(error, "__notes__", ()):
+    for note in (*error.besides, *getattr(error, "__notes__", ())):
         write(sys.stderr, f"  ({note})")
     if error.todo:
         write(sys.stderr, error.todo)

@@ -61,7 +61,7 @@ def plan(
     begins_at = parse_moment(begin, now, option="--from") if begin else now
     ends_at = parse_moment(until, now, option="--until")
     planned = session.hub.downtimes.plan(site, begins_at, ends_at, why, session.settings.user)
-    call.show(planned, ids=[planned.downtime_id], human=lambda out: say(out, f"{site} is {told(planned)}"))
+    call.show(planned, ids=[planned.downtime_id], human=lambda out: say(out, f"{site} {told_when(planned, call.now)}"))
 
 
 @command(
@@ -104,6 +104,11 @@ def told(item: Downtime) -> str:
     why = f" for {item.reason}" if item.reason else ""
     by = f", by {item.planned_by}" if item.planned_by else ""
     return f"down from {moment(item.begins_at)} until {moment(item.ends_at)}{why}{by}"
+
+
+def told_when(item: Downtime, now: float) -> str:
+    """`will be down from ...`, or `is down from ...` once it has begun."""
+    return f"{'will be' if item.begins_at > now else 'is'} {told(item)}"
 
 
 def _print(out: Console, found: Sequence[Downtime]) -> None:

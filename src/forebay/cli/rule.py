@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,9 +11,13 @@ from forebay.cli.command import Group, command
 from forebay.cli.options import Message, Yes
 from forebay.cli.words import parse_until
 
+if TYPE_CHECKING:
+    from forebay.wire.hub import Hub
+    from forebay.wire.rules import Rule
+
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Rules: what is kept at which sites, until when.")
 
-RuleId = Annotated[str, typer.Argument(metavar="RULE", help="A rule's id, from rule ls.", show_default=False)]
+RuleId = Annotated[str, typer.Argument(metavar="RULE", help="A rule's id, or the beginning of it.", show_default=False)]
 
 
 @command(
@@ -69,8 +73,10 @@ def ls(call: Call) -> None:
     """List the rules, and where each is satisfied."""
     from forebay.cli.rules_shown import print_rules
 
-    found = call.session.hub.rules.all()
-    call.show(found, ids=(item.rule_id for item in found), human=lambda out: print_rules(out, found, call.now))
+    hub = call.session.hub
+    found = hub.rules.all()
+    why = {item.rule_id: _placeless(hub, item) for item in found if not item.places}
+    call.show(found, ids=(item.rule_id for item in found), human=lambda out: print_rules(out, found, why))
 
 
 @command(app, "show", example="forebay rule show 4f9c0a1b2d3e", gives="forebay.wire.rules:Rule")
@@ -81,8 +87,10 @@ def show(call: Call, rule: RuleId) -> None:
     """
     from forebay.cli.rules_shown import print_rule
 
-    found = call.session.hub.rules.get(rule)
-    call.show(found, ids=[found.rule_id], human=lambda out: print_rule(out, found, call.now))
+    hub = call.session.hub
+    found = _find(hub, rule)
+    why = "" if found.places else _placeless(hub, found)
+    call.show(found, ids=[found.rule_id], human=lambda out: print_rule(out, found, call.now, why))
 
 
 @command(app, "rm", example="forebay rule rm 4f9c0a1b2d3e --yes", gives="forebay.wire.rules:Rule")
@@ -90,7 +98,21 @@ def rm(call: Call, rule: RuleId, yes: Yes = False) -> None:
     """End a rule. What it kept stays until it is stale or its space is needed."""
     from forebay.cli.rules_shown import told_rule
 
-    found = call.session.hub.rules.get(rule)
+    found = _find(call.session.hub, rule)
     call.confirm(f"End {told_rule(found)}?", yes=yes)
     removed = call.session.hub.rules.remove(found.rule_id)
     call.show(removed, ids=[removed.rule_id], human=lambda out: out.out(f"ended: {told_rule(removed)}"))
+
+
+def _find(hub: Hub, rule_id: str) -> Rule:
+    from forebay.sites.rules import begun_by
+
+    return begun_by(hub.rules.all(), rule_id) or hub.rules.get(rule_id)
+
+
+def _placeless(hub: Hub, rule: Rule) -> str:
+    """Why it has no place."""
+    from forebay.client.why import all_labels
+    from forebay.sites.rules import placeless
+
+    return placeless(rule, all_labels(hub.sites.all()))[0]

@@ -69,7 +69,7 @@ def print_run(out: Console, run: Run, now: float) -> None:
             ("state", f"{run.state}{f' at {run.site}' if run.site else ''}, {ago(run.since, now)}"),
             ("reason", run.reason),
             ("last error", run.last_error),
-            ("unblocked by", run.unblock),
+            ("what unblocks it", run.unblock),
             ("next try", _in(run.next_try_at, now)),
             ("command", shlex.join(new.command)),
             ("reads", ", ".join(f"{item.name}={item.ref}" for item in new.data)),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from forebay.cli.downtime import told
+from forebay.cli.downtime import told, told_when
 from forebay.cli.table import keep, number, print_facts, print_table, say, text, wrapped
-from forebay.cli.words import ago, duration, size
+from forebay.cli.words import ago, count, duration, first_line, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,9 +66,9 @@ def print_site(out: Console, found: SiteOverview, now: float) -> None:
             ("prices", f"{site.gpu_hour_price:g} a GPU hour, {site.cpu_hour_price:g} a CPU hour"),
             ("volume", f"{site.volume_id}: {_used(found)}"),
             ("health", f"{volume.state}: {volume.state_reason}" if volume and volume.state_reason else ""),
-            ("ready", f"{found.ready} versions"),
+            ("ready", count(found.ready, "version")),
             *(("link", told_link(item, now)) for item in found.links),
-            *(("downtime", told(item)) for item in found.downtimes),
+            *(("downtime", told_when(item, now)) for item in found.downtimes),
         ],
     )
     if found.tasks:
@@ -99,7 +99,7 @@ def print_why(out: Console, found: Sequence[Why], now: float) -> None:
                 ("attempts", str(item.attempts) if item.attempts else ""),
                 ("next try", f"in {duration(item.next_try_at - now)}" if item.next_try_at > now else ""),
                 ("last error", item.last_error),
-                ("unblocked by", item.unblock),
+                ("what unblocks it", item.unblock),
             ],
         )
 
@@ -129,6 +129,11 @@ def _seen(site: SiteRecord, now: float) -> str:
 
 def _task(item: Task, now: float) -> Sequence[str]:
     done = f"{size(item.done_bytes)} of {size(item.total_bytes)}" if item.total_bytes else ""
-    why = "; ".join(part for part in (item.reason, item.last_error, item.unblock) if part)
+    parts = [item.reason]
+    if item.last_error and first_line(item.last_error) not in item.reason:
+        parts.append(first_line(item.last_error))
+    if item.unblock:
+        parts.append(f"what unblocks it: {item.unblock}")
+    why = "; ".join(part for part in parts if part)
     of = item.ref or item.run_id[:_ID]
     return item.task_id[:_ID], item.site, item.kind.value, item.state.value, of, done, ago(item.since, now), why

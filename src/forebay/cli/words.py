@@ -61,6 +61,11 @@ def ago(then: float, now: float) -> str:
     return f"{seconds / 3600:.0f} h ago" if seconds < 2 * _DAY_SECONDS else f"{seconds / _DAY_SECONDS:.0f} days ago"
 
 
+def first_line(text: str) -> str:
+    """`clicks/b is gone`, of an error that has a line for each object."""
+    return text.partition("\n")[0]
+
+
 def moment(at: float) -> str:
     """`2026-12-01 14:05`, in local time."""
     return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")

@@ -22,6 +22,7 @@ from forebay.cache.volume import LAYOUT, VolumeLayout, read_mark
 from forebay.doctor.clocks import skewed
 from forebay.doctor.finding import Finding, fault, note, warning
 from forebay.doctor.patient import Patient
+from forebay.settings import parse_limit
 from forebay.wire.cache import OpenFill, Sign, VolumeState
 
 MOST_LOOKED_AT = 2000
@@ -29,6 +30,7 @@ _BLOCK_BYTES = 4 << 20
 _BLOCKS = 8
 _WRITE_SECONDS = 3.0
 _SYNCS = 5
+_SHARE_OF_FREE = 0.9
 _ODD_NS = 123_456_789
 
 
@@ -158,10 +160,20 @@ def _room(patient: Patient, volume_id: str) -> Iterator[Finding]:
     left = known.limit_bytes - known.used_bytes
     free_bytes = fsio.free_bytes(patient.layout.root)
     if left > free_bytes:
-        message = (
-            f"the limit lets the volume grow by {left >> 20} MiB, and its file system has {free_bytes >> 20} MiB left"
-        )
-        yield warning("limit-too-high", message, "Lower volume_limit, or move away what else is on that file system.")
+        yield _beyond(patient.settings.volume_limit, known.used_bytes, left, free_bytes)
+
+
+def _beyond(limit: str, used_bytes: int, left_bytes: int, free_bytes: int) -> Finding:
+    """A limit that can't be used up. As a share, which is the default, nobody has promised that much: a note."""
+    fits = f"volume_limit={max(1, int(used_bytes + _SHARE_OF_FREE * free_bytes) >> 20)}MB"
+    message = (
+        f"the limit lets the volume grow by {left_bytes >> 20} MiB, and its file system has {free_bytes >> 20} MiB left"
+    )
+    if isinstance(parse_limit(limit), float):
+        mend = f"All is well while less is kept; then fills fail with disk-full. To have it evict before that: {fits}"
+        return note("limit-too-high", f"{message}: it is {limit} of the whole file system", mend)
+    mend = f"Lower it, such as {fits}, or move away what else is on that file system."
+    return warning("limit-too-high", message, mend)
 
 
 def _left_fills(left: list[OpenFill]) -> Iterator[Finding]:

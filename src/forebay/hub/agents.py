@@ -322,7 +322,7 @@ def _fail_waiting(connection: Connection, task: Task, now: float, terms: SiteTer
     """Runs that wait at a site for what can never come there fail, with the reason."""
     waits = sa.select(t.run_data.c.run_seq).where(t.run_data.c.ref == task.ref)
     event = machine.DataFailed(
-        reason=f"{task.ref} can't be brought to {task.site}: {task.last_error}", unblock=task.unblock
+        reason=f"{task.ref} can't be brought to {task.site}: {tasks.first_line(task.last_error)}", unblock=task.unblock
     )
     keys = []
     for kept in run_rows.load(

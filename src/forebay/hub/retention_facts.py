@@ -67,8 +67,7 @@ def standings(
     tags = _tags(connection, owner)
     leased = _numbers(connection, t.lease, owner, t.lease.c.expires_at > now)
     pinned = _numbers(connection, t.replica, owner, _pinned(now))
-    ruled = _numbers(connection, t.rule_hold, owner, rule_rows.is_hold_in_force(now))
-    ruled |= _numbers_of(_rule_refs(connection, now, dataset))
+    ruled = _ruled(connection, dataset, owner, now)
     filling = _numbers(connection, t.fill, owner, t.fill.c.expires_at > now)
     runs, tasks = _numbers_of(_run_refs(connection, dataset)), _numbers_of(_task_refs(connection, dataset))
     behind = _behind_tags(connection, owner)
@@ -82,7 +81,7 @@ def standings(
             tags=tuple(tags.get(row.number, ())),
             is_leased=row.number in leased,
             is_pinned=row.number in pinned,
-            has_rule=row.number in ruled,
+            rule_id=ruled.get(row.number, ""),
             is_filling=row.number in filling,
             has_run=row.number in runs,
             has_task=row.number in tasks,
@@ -131,10 +130,21 @@ def _pinned(now: float) -> sa.ColumnElement[bool]:
     return sa.and_(t.replica.c.pinned_by != "", sa.or_(t.replica.c.pin_until == 0, t.replica.c.pin_until > now))
 
 
-def _rule_refs(connection: Connection, now: float, dataset: str) -> Iterable[str]:
-    """The versions that rules name by their numbers, also where they are at no site yet."""
+def _ruled(connection: Connection, dataset: str, owner: int, now: float) -> dict[int, str]:
+    """The versions that rules keep somewhere, or name by their numbers, each with the first rule's id.
+
+    Who may see the dataset may see these: all of them are rules on it, or on every dataset.
+    """
     named = t.rule.c.ref.startswith(f"{dataset}@v", autoescape=True)
-    return connection.execute(sa.select(t.rule.c.ref).where(rule_rows.is_in_force(now), named)).scalars()
+    by_name = sa.select(t.rule.c.ref, t.rule.c.rule_id).where(rule_rows.is_in_force(now), named)
+    holds = (
+        sa.select(t.version.c.number, t.rule_hold.c.rule_id)
+        .join(t.rule_hold, t.rule_hold.c.version_id == t.version.c.version_id)
+        .where(t.version.c.dataset_id == owner, rule_rows.is_hold_in_force(now))
+    )
+    found = [(number, row.rule_id) for row in connection.execute(by_name) for number in _numbers_of([row.ref])]
+    found += [(row.number, row.rule_id) for row in connection.execute(holds)]
+    return dict(sorted(found, reverse=True))
 
 
 def _tags(connection: Connection, owner: int) -> dict[int, list[str]]:

@@ -356,15 +356,14 @@ def _failed(
         failure = tasks.failure(errand, now)
         if failure is not None and (key not in known or known[key].missing_bytes):
             found[key] = Failed(
-                reason=errand.task.last_error or errand.task.reason,
-                unblock=errand.task.unblock or _TRIED_AGAIN,
+                reason=tasks.first_line(errand.task.last_error or errand.task.reason),
+                unblock=errand.task.unblock or tasks.TRIED_AGAIN,
                 at=errand.task.since,
                 final=failure is tasks.Failure.FINAL,
             )
     return found
 
 
-_TRIED_AGAIN = "what it failed of passes"
 _BESIDE = 3
 """With so many of a dataset's versions that are there a wanted one is compared: with those nearest in number."""
 

@@ -58,8 +58,9 @@ def _forget_logs(connection: Connection, before: float) -> int:
 
 
 def _forget_runs(connection: Connection, before: float) -> int:
-    # As `client.agent.outputs` writes it into each version that a run makes.
-    made_something = sa.select(t.version.c.version_id).where(t.version.c.made_by_parameters == "run " + t.run.c.run_id)
+    # As `client.agent.outputs` writes it into each version that a run makes: "run ID; what it ran in".
+    named, run = t.version.c.made_by_parameters, "run " + t.run.c.run_id
+    made_something = sa.select(t.version.c.version_id).where(sa.or_(named == run, named.like(run + ";%")))
     due = sa.select(t.run.c.run_seq).where(~active(), t.run.c.since < before, ~made_something.exists())
     seqs: Collection[int] = connection.execute(due.order_by(t.run.c.run_seq).limit(AT_ONCE)).scalars().all()
     if seqs:

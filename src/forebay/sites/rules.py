@@ -6,14 +6,17 @@ the rule has ended or may not keep it; and what one rule, dataset or site lacks 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from forebay.sites.labels import Expression, unmet
+from forebay.errors import InputError
+from forebay.sites.labels import Expression, parse_expression, unmet
 from forebay.sites.tasks import LONGEST_BACKOFF_S, RULES
 from forebay.wire.cache import ReplicaState
-from forebay.wire.rules import USED_LAST, PlaceState, RulePlace
+from forebay.wire.rules import ALL_DATASETS, USED_LAST, PlaceState, Rule, RulePlace
 from forebay.wire.sites import SiteState, Task, TaskState
+
+_TOLD_SITES = 3
 
 Key = tuple[str, str, str]
 """A rule, a site and a dataset."""
@@ -117,6 +120,35 @@ def told(ref: str, *, newest: bool, at: str, owner: str) -> str:
     """What a rule is, in a few words."""
     what = f"the newest of {ref}" if newest else ref
     return f"{what} at {at or 'every site'}, by {owner}"
+
+
+def begun_by(rules: Iterable[Rule], rule_id: str) -> Rule | None:
+    """The rule of an id, or of a unique beginning of one; InputError `ambiguous-rule`."""
+    found = [rule for rule in rules if rule_id and rule.rule_id.startswith(rule_id)]
+    found = [rule for rule in found if rule.rule_id == rule_id] or found
+    if len(found) > 1:
+        told = f"Several rules have an id that begins with {rule_id}."
+        raise InputError("ambiguous-rule", told, todo="Give more of it.")
+    return found[0] if found else None
+
+
+def placeless(rule: Rule, sites: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+    """Why a rule has no place, and what would give it one. `sites` are those there are, with all their labels."""
+    if rule.ended:
+        return "its time is over", "it is made anew: forebay rule add"
+    if not sites:
+        return "there is no site", "an agent attaches: forebay agent --site NAME"
+    plain = tuple(item for item in parse_expression(rule.at) if item.key != USED_LAST)
+    short = [(name, unmet(plain, labels)) for name, labels in sorted(sites.items())]
+    if all(missing for _, missing in short):
+        has = [f"{name} {missing[0].shortfall(sites[name])}" for name, missing in short[:_TOLD_SITES]]
+        has += [f"{len(short) - _TOLD_SITES} more do not either"] if len(short) > _TOLD_SITES else []
+        return f"no site matches: {'; '.join(has)}", "a site gets such labels: forebay agent --labels"
+    if rule.ref.startswith(f"{ALL_DATASETS}@"):
+        return f"no dataset has the tag {rule.ref.partition('@')[2]!r}", "a dataset gets the tag"
+    if len(plain) < len(parse_expression(rule.at)):
+        return "no site that matches has used it last", "it is used at a site that matches"
+    return "nobody has looked at it yet", "the hub's next pass"
 
 
 def go_round(facts: Facts) -> Round:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from forebay.sites import downtime
 from forebay.sites.downtime import Window
 from forebay.wire.cache import VolumeState
-from forebay.wire.sites import SiteState, TaskKind
+from forebay.wire.sites import SiteRecord, SiteState, TaskKind
 
 FLAP_S = 300.0
 """Trouble that comes back within so long is the old one."""
@@ -83,6 +83,21 @@ def stops(kind: TaskKind, *, wanted: SiteState, volume: VolumeState | None, has_
     if wanted is SiteState.DOWN:
         return True
     return volume is VolumeState.DOWN and not (kind is TaskKind.RUN and has_started)
+
+
+def unblocks(record: SiteRecord, volume: VolumeState | None, *, has_downtime: bool) -> str:
+    """What would have a site take all work again; "" where it does. `has_downtime`: one is under way, or unproven."""
+    if record.state is SiteState.UP:
+        return ""
+    if record.wanted is not SiteState.UP:
+        return f"somebody wants it up again: forebay sites up {record.name}"
+    if volume in (VolumeState.DOWN, VolumeState.UNSTABLE):
+        return "its volume is tried out well; on it: forebay cache health"
+    if record.state is SiteState.DOWN:
+        return f"its agent attaches again; there: forebay agent --site {record.name}"
+    if has_downtime:
+        return f"the downtime ends and its volume is tried out well; or: forebay sites downtime cancel {record.name} ID"
+    return "its agent is heard of once more"
 
 
 def _is_well(state: SiteState) -> bool:

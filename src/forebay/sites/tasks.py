@@ -173,7 +173,7 @@ def _rank(by: str) -> _Rank:
 
 def _ordered(errand: Errand, now: float) -> Errand:
     task = errand.task
-    again = f" once more, after: {task.last_error}" if task.last_error else ""
+    again = f" once more, after: {first_line(task.last_error)}" if task.last_error else ""
     told = _moved(
         errand,
         TaskState.ORDERED,
@@ -203,11 +203,13 @@ def _told(errand: Errand, event: Told, now: float) -> Errand:
         case TaskState.FAILED if not errand.stopping and report.retryable and not _is_refused(errand.task, report):
             return _failed(errand, report.detail, now)
         case TaskState.FAILED if not errand.stopping:
-            failed = _moved(errand, TaskState.FAILED, now, reason=report.detail, unblock=report.todo)
+            failed = _moved(errand, TaskState.FAILED, now, reason=first_line(report.detail), unblock=report.todo)
             return replace(failed, task=replace(failed.task, last_error=report.detail))
         case _:
             return _moved(errand, TaskState.CANCELLED, now, reason=errand.stopping, unblock="")
 
+
+TRIED_AGAIN = "the next try, if its cause is gone by then"
 
 REMEMBERED_S = 3600.0
 """So long runs keep away from where a fill failed for good, if there is another site; from where it may work by itself
@@ -251,8 +253,8 @@ def _failed(errand: Errand, why: str, now: float) -> Errand:
     delay_s = min(LONGEST_BACKOFF_S, BACKOFF_S * 2 ** min(failures - 1, 30))
     why = why or "it failed, and its agent did not say why"
     failed = replace(errand, task=replace(errand.task, last_error=why), failures=failures)
-    reason = f"it failed {'once' if failures == 1 else f'{failures} times'}: {why}"
-    waits = _moved(failed, TaskState.WAITING, now, reason=reason, unblock="what it failed of passes")
+    reason = f"it failed {'once' if failures == 1 else f'{failures} times'}: {first_line(why)}"
+    waits = _moved(failed, TaskState.WAITING, now, reason=reason, unblock=TRIED_AGAIN)
     return replace(waits, task=replace(waits.task, next_try_at=now + delay_s))
 
 
@@ -261,6 +263,11 @@ def _given_back(errand: Errand, why: str, delay_s: float, now: float) -> Errand:
         return _moved(errand, TaskState.CANCELLED, now, reason=errand.stopping, unblock="")
     waits = _moved(errand, TaskState.WAITING, now, reason=why, unblock=_WAITS)
     return replace(waits, task=replace(waits.task, next_try_at=now + delay_s if delay_s else 0.0))
+
+
+def first_line(text: str) -> str:
+    """Of an error that has a line for each object."""
+    return text.partition("\n")[0]
 
 
 def _moved(errand: Errand, state: TaskState, now: float, *, reason: str, unblock: str) -> Errand:

@@ -340,3 +340,44 @@ def test_what_can_be_no_rule_is_refused(hub: LocalHub, dgx: Agent, criteo: Versi
             hub.rules.add(new)
         assert caught.value.kind == kind
     assert hub.rules.all() == []
+
+
+def test_why_tells_of_a_rule_without_a_place_of_its_beginning_and_of_a_site(
+    hub: LocalHub, dgx: Agent, criteo: Version, clock: FakeClock
+) -> None:
+    nowhere = keep(hub, "criteo@prod", at="gpu>=64")
+    (told,) = why(hub, nowhere.rule_id[:8])
+    assert (told.what, told.state, told.site) == ("rule", "nowhere", "")
+    assert told.reason == "no site matches: dgx has gpu=8, asked for gpu>=64"
+    assert told.unblock
+
+    begins_at = clock.now() + 3600
+    hub.downtimes.plan("dgx", begins_at, begins_at + 60, "new disks")
+    (site,) = why(hub, "dgx", now=clock.now())
+    assert (site.what, site.thing, site.state) == ("site", "dgx", "up")
+    assert "it will be down for new disks" in site.reason
+    hub.sites.set_state("dgx", SiteState.DRAINING, "new disks")
+    (site,) = why(hub, "dgx", now=clock.now())
+    assert (site.reason.partition(";")[0], site.unblock) == (
+        "new disks",
+        "somebody wants it up again: forebay sites up dgx",
+    )
+
+    new_version(hub, nowhere.rule_id[:2])
+    assert {item.what for item in why(hub, nowhere.rule_id[:2])} == {"replica"}, "a whole name before a beginning"
+
+    with pytest.raises(NotFoundError, match="rule, site or version 'dgy'") as caught:
+        why(hub, "dgy")
+    assert "dgx" in caught.value.todo
+
+
+def test_why_of_a_version_that_is_coming_does_not_say_that_nobody_brought_it(
+    hub: LocalHub, dgx: Agent, criteo: Version
+) -> None:
+    assert why(hub, "criteo@v1")[0].reason.startswith("nobody has brought it there")
+    keep(hub, "criteo@prod")
+    hub.scheduler.tick()
+    dgx.tell(dgx.order(TaskKind.FILL), TaskState.FAILED, detail="a is gone\nb is gone")
+    replica, fill, *_ = why(hub, "criteo@v1")
+    assert replica.reason == "it is still to be brought there"
+    assert (fill.reason, fill.last_error) == ("it failed once: a is gone", "a is gone\nb is gone")

@@ -74,8 +74,9 @@ def test_a_run_that_waits_or_was_asked_for_again_is_not_old(embedded: LocalHub, 
     }
 
 
+@pytest.mark.parametrize("environment", ["", "; no requirements; engine process"], ids=["before", "now"])
 def test_a_run_goes_when_nothing_names_it_and_one_that_made_a_version_stays(
-    embedded: LocalHub, dgx: Agent, clock: FakeClock
+    embedded: LocalHub, dgx: Agent, clock: FakeClock, environment: str
 ) -> None:
     version = new_version(embedded, "clicks")
     gone, made = _ended(embedded, dgx), _ended(embedded, dgx)
@@ -85,7 +86,7 @@ def test_a_run_goes_when_nothing_names_it_and_one_that_made_a_version_stays(
             manifest_digest=version.manifest_digest,
             origin="registered",
             lake_url="file:///lake",
-            made_by=MadeBy(command="python train.py", parameters=f"run {made.run_id}"),
+            made_by=MadeBy(command="python train.py", parameters=f"run {made.run_id}{environment}"),
         )
     )
     clock.pass_by(2 * DAY_S)

@@ -74,6 +74,18 @@ def test_IMMUTABLE_an_object_that_changed_after_registration(stage: Stage, chang
     assert_mended(session)
 
 
+def test_a_fill_tells_of_each_object_that_failed(stage: Stage) -> None:
+    version = stage.add("clicks", FILES)
+    assert stage.origin is not None
+    for name in FILES:
+        stage.origin.remove(stage.object("clicks", name))
+    with pytest.raises(ConflictError) as caught:
+        stage.session().warm(version, "test")
+    lines = [caught.value.message, *caught.value.besides]
+    assert len(lines) == len(FILES) <= 5
+    assert all(sum(name in line for line in lines) == 1 for name in FILES)
+
+
 def test_IMMUTABLE_a_changed_object_is_a_new_version(stage: Stage) -> None:
     version = stage.add("clicks", FILES)
     stage.put("clicks", BAD, b"x" * 50_000)

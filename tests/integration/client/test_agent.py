@@ -167,7 +167,8 @@ def test_a_run_reads_its_data_makes_versions_and_its_log_is_told(here: Here) -> 
     made = here.hub.catalog.resolve("criteo-model@v1")
     assert made.created_by == "ada"
     assert made.parents == (ParentVersion(dataset="criteo", number=data.number),)
-    assert made.made_by.parameters == f"run {run.run_id}"
+    assert made.made_by.parameters.startswith(f"run {run.run_id}; no requirements; ")
+    assert made.made_by.parameters.endswith("; engine process")
     assert here.state_of(made) is ReplicaState.READY, "it is at hand for the next run"
     assert not here.hub.leases.live(here.session.cache.volume_id)
     wait_for(lambda: not any((here.session.settings.home / "agent" / "here" / "runs").iterdir()))

@@ -271,7 +271,16 @@ def test_a_volume_that_the_hub_holds_for_shaky(machine: Machine) -> None:
 
 def test_a_limit_beyond_the_disk(machine: Machine) -> None:
     machine.world.hub.volumes.add(machine.world.cache().volume_id, str(machine.world.volume), 1 << 60, HOST)
-    only(machine.examine(), "limit-too-high", WARNING)
+    found = only(machine.examine({"FOREBAY_VOLUME_LIMIT": "1024PB"}), "limit-too-high", WARNING)
+    assert "volume_limit=" in found.mend
+
+
+def test_a_share_of_the_disk_that_others_use_too_is_no_warning(machine: Machine) -> None:
+    machine.world.hub.volumes.add(machine.world.cache().volume_id, str(machine.world.volume), 1 << 60, HOST)
+    found = only(machine.examine(), "limit-too-high", Severity.NOTE)
+    assert "80% of the whole file system" in found.message
+    assert "disk-full" in found.mend
+    assert "volume_limit=" in found.mend
 
 
 def test_what_was_left_over(machine: Machine) -> None:

@@ -9,11 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forebay.errors import InputError
 from forebay.sites.labels import parse_expression
-from forebay.sites.rules import AskFill, Facts, Found, Hold, Keeping, Round, Spot, Wanted, go_round, told
+from forebay.sites.rules import (
+    AskFill,
+    Facts,
+    Found,
+    Hold,
+    Keeping,
+    Round,
+    Spot,
+    Wanted,
+    begun_by,
+    go_round,
+    placeless,
+    told,
+)
 from forebay.sites.tasks import LONGEST_BACKOFF_S
 from forebay.wire.cache import ReplicaState
-from forebay.wire.rules import PlaceState, RulePlace
+from forebay.wire.rules import PlaceState, Rule, RulePlace
 from forebay.wire.sites import SiteState, Task, TaskKind, TaskState
 
 NOW = 1_800_000_000.0
@@ -312,3 +326,45 @@ def test_when_all_is_well_every_rule_is_satisfied_and_keeps_nothing_else(story: 
     assert {(item.rule_id, item.ref) for item in world.holds} == set(world.tags.items())
     done = go_round(world.facts())
     assert {place.state for place in done.places.values()} == {PlaceState.SATISFIED}
+
+
+def _rule(rule_id: str = "4f9c0a1b2d3e", **more: object) -> Rule:
+    facts: dict[str, Any] = {"ref": "clicks@prod", "newest": False, "at": "gpu>=4", "until": 0.0, "message": ""}
+    facts |= {"owner": "ana", "made_at": NOW, "ended": False, **more}
+    return Rule(rule_id=rule_id, **facts)
+
+
+@pytest.mark.parametrize(
+    ("rule", "sites", "reason", "unblock"),
+    [
+        (_rule(), {}, "there is no site", "forebay agent"),
+        (_rule(), {"aks": AKS.labels}, "no site matches: aks has gpu=1, asked for gpu>=4", "labels"),
+        (_rule(ended=True), {"dgx": DGX.labels}, "its time is over", "made anew"),
+        (_rule(ref="*@daily"), {"dgx": DGX.labels}, "no dataset has the tag 'daily'", "gets the tag"),
+        (_rule(at="used-last"), {"dgx": DGX.labels}, "no site that matches has used it last", "used"),
+        (_rule(), {"dgx": DGX.labels}, "nobody has looked at it yet", "next pass"),
+    ],
+)
+def test_a_rule_without_a_place_says_why(
+    rule: Rule, sites: dict[str, dict[str, str]], reason: str, unblock: str
+) -> None:
+    told, helps = placeless(rule, sites)
+    assert told == reason
+    assert unblock in helps
+
+
+def test_of_many_sites_that_do_not_match_a_few_are_named() -> None:
+    told, _ = placeless(_rule(), {f"s{number}": {"gpu": "1"} for number in range(9)})
+    assert told.count("asked for") == 3
+    assert told.endswith("; 6 more do not either")
+
+
+def test_the_beginning_of_a_rules_id_will_do_where_it_is_the_only_one() -> None:
+    rules = [_rule("4f9c0a"), _rule("4f9d11"), _rule("4f9")]
+    assert begun_by(rules, "4f9c") is rules[0]
+    assert begun_by(rules, "4f9") is rules[2], "its whole id"
+    assert begun_by(rules, "77") is None
+    assert begun_by(rules, "") is None
+    with pytest.raises(InputError) as caught:
+        begun_by(rules, "4f")
+    assert caught.value.kind == "ambiguous-rule"

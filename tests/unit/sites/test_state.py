@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forebay.sites.state import FLAP_S, Seen, SiteTerms, Standing, stand, stops
+from forebay.sites.state import FLAP_S, Seen, SiteTerms, Standing, stand, stops, unblocks
 from forebay.wire.cache import VolumeState
-from forebay.wire.sites import SiteState, TaskKind
+from forebay.wire.sites import SiteRecord, SiteState, TaskKind
 
 TERMS = SiteTerms()
 NOW = 1_800_000_000.0
@@ -100,3 +100,40 @@ def test_what_stops_where() -> None:
         assert stops(kind, wanted=SiteState.DOWN, volume=VolumeState.NORMAL, has_started=True)
         assert stops(kind, wanted=SiteState.UP, volume=VolumeState.DOWN, has_started=False)
     assert not stops(TaskKind.RUN, wanted=SiteState.UP, volume=VolumeState.DOWN, has_started=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "volume", "has_downtime", "told"),
+    [
+        (SiteState.UP, SiteState.UP, VolumeState.NORMAL, False, ""),
+        (SiteState.DRAINING, SiteState.DRAINING, VolumeState.NORMAL, False, "forebay sites up dgx"),
+        (SiteState.DOWN, SiteState.DOWN, VolumeState.NORMAL, False, "forebay sites up dgx"),
+        (SiteState.DOWN, SiteState.UP, VolumeState.NORMAL, False, "forebay agent --site dgx"),
+        (SiteState.DOWN, SiteState.UP, VolumeState.DOWN, False, "forebay cache health"),
+        (SiteState.DEGRADED, SiteState.UP, VolumeState.UNSTABLE, False, "forebay cache health"),
+        (SiteState.DRAINING, SiteState.UP, VolumeState.NORMAL, True, "forebay sites downtime cancel dgx"),
+        (SiteState.DEGRADED, SiteState.UP, None, False, "heard of"),
+    ],
+)
+def test_a_site_that_takes_no_work_says_what_would_help(
+    state: SiteState, wanted: SiteState, volume: VolumeState | None, has_downtime: bool, told: str
+) -> None:
+    record = SiteRecord(
+        name="dgx",
+        volume_id="v",
+        state=state,
+        reason="so it is",
+        since=NOW,
+        wanted=wanted,
+        labels="",
+        gpus=0,
+        cpus=1,
+        memory_bytes=0,
+        engine="process",
+        release="",
+        agent_token=1,
+        seen_at=NOW,
+    )
+    helps = unblocks(record, volume, has_downtime=has_downtime)
+    assert told in helps
+    assert bool(helps) is (state is not SiteState.UP)

@@ -159,3 +159,12 @@ def test_what_is_gone_from_an_object_store_is_gone_for_every_site() -> None:
         assert tasks.fails_everywhere(kind, "s3://lake/clicks")
         assert not tasks.fails_everywhere(kind, "file:///lake/clicks"), "each site has its own files"
     assert not tasks.fails_everywhere("lake-denied", "s3://lake/clicks")
+
+
+def test_a_fill_that_failed_keeps_a_line_for_each_object_and_its_reason_is_one() -> None:
+    told = "lake/a is gone\nlake/b is gone"
+    ordered = step(_new(), tasks.Due(), NOW)
+    waits = _tell(ordered, TaskState.FAILED, detail=told).task
+    assert (waits.last_error, waits.reason) == (told, "it failed once: lake/a is gone")
+    final = _tell(ordered, TaskState.FAILED, detail=told, retryable=False).task
+    assert (final.last_error, final.reason) == (told, "lake/a is gone")

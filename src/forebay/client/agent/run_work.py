@@ -207,7 +207,8 @@ class RunWork:
         """A hub or a lake that is away is waited for: the work is done, and only here."""
         while True:
             try:
-                return commit_outputs(self.bench.session, self.run, self.folder / "out")
+                bench = self.bench
+                return commit_outputs(bench.session, self.run, self.folder / "out", python=bench.environments.python)
             except UnavailableError as error:
                 _log.warning("commit-waits", job=self.key.name, kind=error.kind)
                 if leash.wait(_AGAIN_S):

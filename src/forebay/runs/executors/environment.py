@@ -40,6 +40,11 @@ class Environments:
         self._python = python
         self._version = f"{platform.python_implementation()} {platform.python_version()} {platform.machine()}"
 
+    @property
+    def python(self) -> str:
+        """`CPython 3.11.7 x86_64`: what each environment has, and the agent itself."""
+        return self._version
+
     def ready(self, requirements: str, should_stop: Callable[[], bool] = bool) -> Path:
         """The environment's folder (`bin/python` is in it), made if need be; of several at once, one makes it.
 

@@ -174,12 +174,12 @@ def cancelled(order: Order, why: Why) -> Report:
 
 
 def failed(order: Order, error: ForebayError) -> Report:
-    """Another try can't help where what was asked for is wrong itself."""
+    """A line for each object that failed. Another try can't help where what was asked for is wrong itself."""
     return Report(
         task_id=order.task_id,
         token=order.token,
         state=TaskState.FAILED,
-        detail=error.message,
+        detail="\n".join((error.message, *error.besides)),
         kind=error.kind,
         todo=error.todo,
         retryable=not isinstance(error, InputError),
