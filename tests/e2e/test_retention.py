@@ -31,4 +31,10 @@ def test_old_versions_go_and_come_back(forebay: Program, days: Path) -> None:
     assert forebay("cache", "warm", "criteo@v1", "-q").out
     assert "is retired" in forebay("dataset", "retire", "criteo@v1", "-m", "wrong labels").out
     assert "wrong labels" in forebay("dataset", "show", "criteo@v1").out
+    assert forebay("cache", "warm", "criteo@v1").out.startswith("criteo@v1: ready already, nothing moved")
+    told = forebay("cache", "why", "criteo@v1").out
+    assert "its version is retired: it goes in 7 days" in told
+    assert "forebay dataset restore criteo@v1" in told
+    assert forebay("path", "criteo@v1").out
+    assert "forebay dataset restore criteo@v1" in forebay("exec", "criteo@v1", "--", "ls", code=5).err
     assert forebay("dataset", "retention", "criteo", "--off").out.startswith("criteo: all versions are kept\n")

@@ -229,7 +229,8 @@ def _judge(
         scores.append(reuse * MIB / (bytes_s or ASSUMED_BYTES_S))
         if replica.state is not ready:
             is_stale = idle_s > (site_s if own_s is None else own_s or math.inf)
-            stays_noted = replica.ref in lost and not is_stale
+            is_released = replica.release_at and now >= replica.release_at
+            stays_noted = replica.ref in lost and not is_stale and not is_released
             rule = rules[index] = _rule_of_odd(replica, now, hold_seconds, stays_noted=stays_noted)
             if rule is Rule.DAMAGED or rule is Rule.INTERRUPTED:
                 due_at.append(index)
@@ -401,7 +402,8 @@ def _reason(replica: Replica, rule: Rule, policy: Policy, now: float) -> str:
             until = "" if replica.pin_until == 0 else f" for another {_days(replica.pin_until - now)}"
             return f"pinned by {replica.pinned_by}{until}: {replica.pin_reason or 'no reason given'}"
         case Rule.GRACE:
-            return f"it came {_days(now - replica.since)} ago (grace {_days(policy.grace_s)})"
+            came = f"it came {_days(now - replica.since)} ago (grace {_days(policy.grace_s)})"
+            return f"{came}; {_released(replica, now)}" if replica.release_at else came
         case _:
             return _idle_reason(replica, rule, policy, now)
 
@@ -411,11 +413,21 @@ def _idle_reason(replica: Replica, rule: Rule, policy: Policy, now: float) -> st
     own = replica.stale_after_s is not None
     stale_after_s = (replica.stale_after_s or None) if own else policy.stale_after_s
     whose = f" (set for {replica.dataset})" if own else ""
+    if replica.release_at and rule is Rule.KEPT:
+        return f"idle for {_days(idle_s)}; {_released(replica, now, stale_after_s)}"
     if stale_after_s is None:
         return f"idle for {_days(idle_s)}; stale age is off{whose}, it goes only when its space is needed"
     if rule is Rule.STALE:
         return f"idle for {_days(idle_s)}, longer than {_days(stale_after_s)}{whose}"
     return f"idle for {_days(idle_s)}; goes in {_days(stale_after_s - idle_s)}{whose} if nobody uses it"
+
+
+def _released(replica: Replica, now: float, stale_after_s: float | None = None) -> str:
+    """When one whose version is retired goes at the latest."""
+    left_s = replica.release_at - now
+    if stale_after_s is not None:
+        left_s = min(left_s, stale_after_s - (now - replica.last_used_at))
+    return f"its version is retired: it goes in {_days(left_s)}"
 
 
 def _over_quota(item: TeamQuota, worth: float) -> str:

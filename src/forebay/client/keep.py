@@ -125,6 +125,8 @@ def _why_absent(last: CacheEvent | None) -> str:
 
 def _todo(version: Version, replica: Replica | None, decision: Decision | None, last: CacheEvent | None) -> str:
     ref = quote(version.ref)
+    if version.is_retired:
+        return f"bring it back: forebay dataset restore {ref}"
     if replica is None and last is not None and last.event == "fill-failed":
         return f"when that is mended: forebay cache warm {ref}"
     if replica is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from shlex import quote
 
 from forebay.catalog.names import did_you_mean
@@ -26,9 +27,9 @@ _NEAR = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """One state with its story. `what` is `run`, `rule`, `site`, `replica` or a kind of task; `site` "" for none.
+    """One state with its story. `what` is `run`, `rule`, `site`, `version`, `replica` or a kind of task.
 
-    `last_error` has a line for each object that failed.
+    `site` is "" for none. `last_error` has a line for each object that failed.
     """
 
     thing: str
@@ -162,7 +163,21 @@ def _of_version(hub: Hub, version: Version, site: str) -> list[Why]:
         todo = f"On this machine's volume: forebay cache why {version.ref}"
         raise NotFoundError("no-site", "This hub has no sites.", todo=todo)
     tasks, rules = hub.sites.tasks(site), hub.rules.all()
-    return [item for record in records for item in _at(hub, version, record, tasks, rules)]
+    found = [item for record in records for item in _at(hub, version, record, tasks, rules)]
+    return [_of_retired(version), *found] if version.is_retired else found
+
+
+def _of_retired(version: Version) -> Why:
+    by = f"{version.retired_by}: " if version.retired_by else ""
+    return Why(
+        thing=version.ref,
+        what="version",
+        site="",
+        state="retired",
+        reason=f"{by}{version.retired_reason}; its replicas go from {_day(version.release_at)} on",
+        since=version.retired_at,
+        unblock=_restored(version.ref),
+    )
 
 
 def _at(hub: Hub, version: Version, record: SiteRecord, tasks: Sequence[Task], rules: Sequence[Rule]) -> list[Why]:
@@ -212,12 +227,22 @@ def _of_replica(version: Version, record: SiteRecord, replica: Replica | None, *
         reason=replica.reason,
         since=replica.since,
         attempts=replica.attempts,
-        unblock=_mends(version.ref) if replica.state is ReplicaState.DAMAGED else "",
+        unblock=_mends(version) if replica.state is ReplicaState.DAMAGED else "",
     )
 
 
-def _mends(ref: str) -> str:
-    named = quote(ref)
+def _restored(ref: str) -> str:
+    return f"somebody brings it back: forebay dataset restore {quote(ref)}"
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _mends(version: Version) -> str:
+    named = quote(version.ref)
+    if version.is_retired:
+        return f"{_restored(version.ref)}; or there: forebay cache evict {named}"
     there = f"forebay cache warm {named}, forebay cache evict {named}, or forebay cache recover if its files are back"
     return f"the next run that wants it there; or there: {there}"
 

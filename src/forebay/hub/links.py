@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from forebay.cache.health import ALLOWED, Act
 from forebay.cache.machine import Terms, is_held
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
@@ -23,16 +24,20 @@ from forebay.catalog.records import dataset_id
 from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import ForebayError, InputError, NotAllowedError, NotFoundError
-from forebay.hub import link_rows, rows
+from forebay.hub import link_rows, rows, site_rows
 from forebay.hub.access.secret import hash_of, new_secret
 from forebay.hub.fills import fenced
+from forebay.sites.state import SiteTerms
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import ref_of
 from forebay.wire.links import LinkRecord, PeerHolder, Sources, Ticketed, TransferReport
+from forebay.wire.sites import SiteState
 
 TICKET_SECONDS = 900.0
 SERVED_SECONDS = 90.0
 """So long after an agent said that it serves, it is believed to."""
+
+_READ = [state.value for state, acts in ALLOWED.items() if Act.OPEN in acts]
 
 _PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _URL = re.compile(r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.ASCII)
@@ -67,10 +72,11 @@ _TICKET = (
 class LinkStore:
     """Implements `wire.hub.Links`."""
 
-    def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
+    def __init__(self, engine: Engine, clock: Clock, terms: Terms, of_sites: SiteTerms) -> None:
         self._engine = engine
         self._clock = clock
         self._hold_seconds = terms.hold_seconds
+        self._site_terms = of_sites
 
     def all(self) -> list[LinkRecord]:
         with reading(self._engine) as connection:
@@ -133,7 +139,7 @@ class LinkStore:
         now = self._clock.now()
         with reading(self._engine) as connection:
             row = _held(connection, fill_id, token)
-            servers = _servers(connection, row["version_id"], row["volume_id"], now)
+            servers = _servers(connection, row["version_id"], row["volume_id"], now, self._site_terms)
             target = link_rows.place_of(connection, row["volume_id"])
             known = _open_to(connection, row["version_id"])
             nearness = {
@@ -217,12 +223,16 @@ def _held(connection: Connection, fill_id: str, token: int) -> Any:
 
 
 def serve_blobs(now: float) -> sa.ColumnElement[bool]:
-    """Those servers whose agents said so lately."""
-    return t.blob_server.c.seen_at > now - SERVED_SECONDS
+    """Those servers whose agents said so lately, of volumes that may be read."""
+    read = sa.select(t.volume.c.volume_id).where(t.volume.c.state.in_(_READ))
+    return sa.and_(t.blob_server.c.seen_at > now - SERVED_SECONDS, t.blob_server.c.volume_id.in_(read))
 
 
-def _servers(connection: Connection, version_id: int, asking: str, now: float) -> list[Any]:
-    """Other volumes with the version ready, whose agents said lately that they serve; each with its place."""
+def _servers(connection: Connection, version_id: int, asking: str, now: float, terms: SiteTerms) -> list[Any]:
+    """Other volumes with the version ready, whose agents said lately that they serve; each with its place.
+
+    Of a site that is down nothing is asked; one that drains serves.
+    """
     query = (
         sa.select(
             t.blob_server.c.volume_id,
@@ -235,7 +245,10 @@ def _servers(connection: Connection, version_id: int, asking: str, now: float) -
         .where(t.blob_server.c.volume_id != asking, serve_blobs(now))
         .order_by(t.blob_server.c.volume_id)
     )
-    return list(connection.execute(query).mappings())
+    found = list(connection.execute(query).mappings())
+    sites = site_rows.every(connection) if found else []
+    down = {site["volume_id"] for site in sites if site_rows.stands(site, now, terms).state is SiteState.DOWN}
+    return [server for server in found if server["volume_id"] not in down]
 
 
 def _open_to(connection: Connection, version_id: int) -> Collection[str]:

@@ -67,9 +67,9 @@ class LocalHub:
         self.fills = FillStore(engine, clock, terms)
         self.leases = LeaseStore(engine, clock, terms)
         self.replicas = ReplicaStore(engine, clock, terms)
-        self.links = LinkStore(engine, clock, terms)
         of_sites, changes = site_terms or SiteTerms(), Changes()
         self.site_terms = of_sites
+        self.links = LinkStore(engine, clock, terms, of_sites)
         archive = Archive(files, shared=SharedFiles.of(engine))
         shared = SharedBytes(archive)
         self.scheduler = Scheduler(engine, clock, of_sites, terms, changes, shared, kept)

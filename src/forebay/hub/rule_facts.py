@@ -288,11 +288,15 @@ def _found(
     """A fill that only a run wants is not counted: a rule wants it longer."""
     by_volume = {row["volume_id"]: row["name"] for row in sites}
     refs = {key: ref for ref, key in versions.items()}
-    query = sa.select(t.replica).where(
-        t.replica.c.volume_id.in_(sorted(by_volume)), t.replica.c.version_id.in_(sorted(refs))
+    query = (
+        sa.select(t.replica, t.version.c.retired_at)
+        .join(t.version, t.version.c.version_id == t.replica.c.version_id)
+        .where(t.replica.c.volume_id.in_(sorted(by_volume)), t.replica.c.version_id.in_(sorted(refs)))
     )
     found: dict[tuple[str, str], Found] = {
-        (by_volume[row.volume_id], refs[row.version_id]): Found(state=ReplicaState(row.state), reason=row.reason)
+        (by_volume[row.volume_id], refs[row.version_id]): Found(
+            state=ReplicaState(row.state), reason=row.reason, retired=bool(row.retired_at)
+        )
         for row in connection.execute(query)
     }
     for task in task_rows.failed_since(connection, TaskKind.FILL, now - LONGEST_BACKOFF_S):

@@ -3,19 +3,24 @@
 Any number of hubs of one database may do it at once: whoever finds something to change locks the rules, looks again,
 and changes what is still to be changed. There is no lock that somebody could die with, and a round is one transaction.
 
-Lock order: rules, sites by name, volumes by id, tasks.
+Lock order: rules, sites by name, volumes by id, versions by key, tasks.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
+from forebay.catalog.retired import hold_live
 from forebay.clock import Clock
+from forebay.errors import ConflictError, NotFoundError
 from forebay.hub import agents, rows, rule_facts, rule_rows, site_rows, task_rows
 from forebay.hub.changes import Changes, orders_of
+from forebay.hub.rule_facts import Loaded
 from forebay.hub.sites import want
 from forebay.sites import tasks
 from forebay.sites.rules import Round, go_round
@@ -66,7 +71,7 @@ class RuleRounds:
             loaded = rule_facts.load(connection, now, self._terms)
             if loaded is None:
                 return []
-            done = go_round(loaded.facts)
+            loaded, done = _of_live(connection, loaded, now, self._terms)
             rule_rows.change_holds(connection, done.held, done.released & seen.released, loaded.versions)
             changed = self._order(connection, done, locked, now)
             # How things stand with what has just been asked for: no later round is needed to tell it.
@@ -93,6 +98,30 @@ class RuleRounds:
             agents.order_due(connection, site, now, self._terms)
             site_rows.change_orders(connection, site)
         return changed
+
+
+def _of_live(connection: Connection, loaded: Loaded, now: float, terms: SiteTerms) -> tuple[Loaded, Round]:
+    """A round that holds and asks for nothing that was retired since it was loaded, or can be before it is written."""
+    done = go_round(loaded.facts)
+    refs = {hold.ref for hold in done.held} | {item.ref for item in done.fills}
+    named = {loaded.versions[ref] for ref in refs}
+    live = {key for key in sorted(named) if _is_live(connection, key)}
+    if live != named:
+        loaded = rule_facts.load(connection, now, terms) or loaded
+        done = go_round(loaded.facts)
+    return loaded, replace(
+        done,
+        held=frozenset(hold for hold in done.held if loaded.versions[hold.ref] in live),
+        fills=tuple(item for item in done.fills if loaded.versions[item.ref] in live),
+    )
+
+
+def _is_live(connection: Connection, version_id: int) -> bool:
+    try:
+        hold_live(connection, version_id)
+    except (ConflictError, NotFoundError):
+        return False
+    return True
 
 
 def _lock_sites(connection: Connection, names: set[str]) -> list[str]:

@@ -104,7 +104,7 @@ def load(
         sites=tuple(sites),
         links=ways.links,
         own_links=ways.own_links,
-        presence=_with_ordered(known, fills, wanted),
+        presence=_with_ordered(known, fills, wanted, now),
         failed=_failed(connection, known, wanted, now),
         residency=_residency(connection, {item.dataset for item in wanted.values()}),
     )
@@ -249,7 +249,7 @@ def _working(item: Kept, now: float) -> Working:
 
 @dataclass(slots=True, kw_only=True)
 class _Room:
-    """A volume: its limit, what is used and set aside; and what is there: ref, size, whether it is leased or pinned."""
+    """A volume: its limit, what is used and set aside; and what is ready: ref, size, whether it is leased or kept."""
 
     limit_bytes: int
     used_bytes: int
@@ -280,6 +280,7 @@ def _rooms(connection: Connection, now: float) -> dict[str, _Room]:
 
 
 def _kept_there() -> sa.Select[Any]:
+    """Of what is damaged all is missing (`_known_there`): room that it kept would be in the way of its own refill."""
     now: sa.BindParameter[float] = sa.bindparam("now")
     leased = (
         sa.select(t.lease.c.lease_id)
@@ -289,7 +290,6 @@ def _kept_there() -> sa.Select[Any]:
     )
     pinned = sa.and_(t.replica.c.pinned_by != "", sa.or_(t.replica.c.pin_until == 0, t.replica.c.pin_until > now))
     held = rule_rows.is_held(t.replica.c.volume_id, t.replica.c.version_id, now)
-    there = (ReplicaState.READY.value, ReplicaState.DAMAGED.value)
     return (
         sa.select(
             t.replica.c.volume_id,
@@ -301,7 +301,7 @@ def _kept_there() -> sa.Select[Any]:
         )
         .join(t.version, t.version.c.version_id == t.replica.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-        .where(t.replica.c.state.in_(there))
+        .where(t.replica.c.state == ReplicaState.READY.value)
     )
 
 
@@ -333,6 +333,7 @@ def _with_ordered(
     known: Mapping[tuple[str, str], Presence],
     fills: Mapping[tuple[str, str], Errand],
     versions: Mapping[str, Wanted],
+    now: float,
 ) -> dict[tuple[str, str], Presence]:
     """With what sites were told to bring, and have not begun."""
     found = dict(known)
@@ -341,8 +342,15 @@ def _with_ordered(
         if ref in versions and not errand.stopping and (before is None or before.missing_bytes):
             before = before or Presence(missing_bytes=versions[ref].size_bytes)
             rate = before.fill_bytes_s if before.filling else 0.0
-            found[site, ref] = Presence(missing_bytes=before.missing_bytes, filling=True, fill_bytes_s=rate)
+            found[site, ref] = replace(before, filling=True, fill_bytes_s=rate, retry_s=_retry_s(errand, now))
     return found
+
+
+def _retry_s(errand: Errand, now: float) -> float | None:
+    """How long a fill that fails again and again waits for its next try."""
+    if errand.is_ordered or tasks.failure(errand, now) is None:
+        return None
+    return min(max(0.0, errand.task.next_try_at - now), tasks.LONGEST_BACKOFF_S)
 
 
 def _failed(

@@ -31,7 +31,9 @@ def explain(placement: Placement, *, currency: str = "") -> Explained:
         rows=tuple(_cells(row, currency) for row in placement.rows),
         choice=placement.choice.site if placement.choice else None,
         unblock=tuple(
-            f"{row.site}: {refusal.reason}; {refusal.unblock}" for row in placement.rows for refusal in row.refusals
+            f"{row.site}: {told}"
+            for row in placement.rows
+            for told in (*row.failures, *(f"{item.reason}; {item.unblock}" for item in row.refusals))
         ),
     )
 
@@ -55,6 +57,7 @@ def site_row(row: Row) -> SiteRow:
         start_s=row.start_s,
         money=row.money,
         score=row.score,
+        unblock=row.failures,
     )
 
 
@@ -68,6 +71,8 @@ def _cells(row: Row, currency: str) -> tuple[str, ...]:
 
 
 def _source(fetch: Fetch) -> str:
+    if fetch.retried:
+        return "a fill that failed"
     return "a fill under way" if fetch.under_way else fetch.source
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from forebay.cache.bandwidth import seconds_for
 from forebay.runs.eligible import Need, Refusal, cut_short, refusals
 from forebay.runs.outlook import Outlook
-from forebay.runs.world import Request, Wanted, Weights, World
+from forebay.runs.world import Presence, Request, Wanted, Weights, World
 from forebay.sites.links import Link, nearest
 from forebay.sites.site import Site
 from forebay.wire.runs import Way
@@ -24,7 +24,8 @@ from forebay.wire.runs import Way
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """A version that must come to a site, and from where; `under_way`: a fill is bringing it already.
+    """A version that must come to a site, and from where; `under_way`: a fill is bringing it already; `retried`: it
+    failed, and waits for its next try.
 
     `way` is the link that a new fill would take.
     """
@@ -35,6 +36,7 @@ class Fetch:
     seconds: float
     money: float = 0.0
     under_way: bool = False
+    retried: bool = False
     way: Way | None = None
 
 
@@ -42,12 +44,14 @@ class Fetch:
 class Row:
     """A site, for one run. Seconds from now: `data_s` until its data are there, `queue_s` until compute alone is free.
 
-    Of a site that is refused, only `refusals` and `missing_bytes` say something.
+    Of a site that is refused, only `refusals` and `missing_bytes` say something. `failures` tell of fills that did not
+    work and are tried again.
     """
 
     site: str
     missing_bytes: int
     refusals: tuple[Refusal, ...] = ()
+    failures: tuple[str, ...] = ()
     fetches: tuple[Fetch, ...] = ()
     data_s: float = 0.0
     queue_s: float = 0.0
@@ -134,6 +138,7 @@ def judge(
     return Row(
         site=site.name,
         missing_bytes=missing_bytes,
+        failures=_failures(request, site.name, outlook.world),
         fetches=fetches,
         data_s=data_s,
         queue_s=queue_s,
@@ -159,7 +164,7 @@ def _fetches(data: Iterable[Wanted], site: str, outlook: Outlook, weights: Weigh
             continue
         link = nearest(outlook.links_for(site, wanted), outlook.now, wait_s_per_money=weights.wait_s_per_money)
         if presence.filling:
-            found.append(_rest(wanted.ref, presence.missing_bytes, presence.fill_bytes_s, link, outlook.now))
+            found.append(_rest(wanted.ref, presence, link, outlook.now))
         elif link is None:
             sourceless = wanted.ref
             found.append(Fetch(ref=wanted.ref, source="", missing_bytes=presence.missing_bytes, seconds=0.0))
@@ -191,10 +196,19 @@ def _way(link: Link, now: float) -> Way:
     )
 
 
-def _rest(ref: str, missing_bytes: int, fill_bytes_s: float, link: Link | None, now: float) -> Fetch:
-    """What a fill under way still has to bring costs only its time."""
-    bytes_s = fill_bytes_s or (link.bandwidth_bytes_s(now) if link else 0.0)
-    seconds = seconds_for(missing_bytes, bytes_s)
+def _rest(ref: str, presence: Presence, link: Link | None, now: float) -> Fetch:
+    """What a fill under way still has to bring costs only its time, and that until its next try."""
+    bytes_s = presence.fill_bytes_s or (link.bandwidth_bytes_s(now) if link else 0.0)
     return Fetch(
-        ref=ref, source=link.source if link else "", missing_bytes=missing_bytes, seconds=seconds, under_way=True
+        ref=ref,
+        source=link.source if link else "",
+        missing_bytes=presence.missing_bytes,
+        seconds=(presence.retry_s or 0.0) + seconds_for(presence.missing_bytes, bytes_s),
+        under_way=True,
+        retried=presence.retry_s is not None,
     )
+
+
+def _failures(request: Request, site: str, world: World) -> tuple[str, ...]:
+    failed = ((wanted.ref, world.failed.get((site, wanted.ref))) for wanted in request.data)
+    return tuple(f"{ref} failed to come here: {item.reason}; it is tried again" for ref, item in failed if item)

@@ -24,12 +24,14 @@ class Wanted:
 class Presence:
     """How much of a version a site still lacks, blobs that other versions have brought counted as there.
 
-    `filling`: a fill is under way and brings the rest at `fill_bytes_s` (0: too new to say).
+    `filling`: a fill is wanted there and brings the rest at `fill_bytes_s` (0: too new to say). `retry_s`: it failed
+    more than once, and is tried again in so many seconds (None: it goes on, or is about to begin).
     """
 
     missing_bytes: int
     filling: bool = False
     fill_bytes_s: float = 0.0
+    retry_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

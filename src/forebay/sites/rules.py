@@ -1,7 +1,7 @@
 """What rules have filled, kept and let go, pure: facts in, a round out. Words: `wire.rules`; states: docs/rules.md.
 
 Invariants: what a rule keeps at a place is not let go before the version that it wants there now is ready there, unless
-the rule has ended or may not keep it; and what one rule, dataset or site lacks holds up no other.
+the rule has ended or may not keep it, or it is retired; and what one rule, dataset or site lacks holds up no other.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Found:
 
     state: ReplicaState = ReplicaState.ABSENT
     reason: str = ""
+    retired: bool = False
     task: Task | None = None
     failed: Task | None = None
 
@@ -213,7 +214,8 @@ class _Work:
                 return ()
         before = self._held_before.get((rule_id, spot.volume_id, wanted.dataset), ())
         older = [item for item in before if item.ref != wanted.ref]
-        kept = [item for item in older if self._found(spot, item.ref).state is ReplicaState.READY]
+        found = {item: self._found(spot, item.ref) for item in older}
+        kept = [item for item in older if found[item].state is ReplicaState.READY and not found[item].retired]
         self._stays.update(kept)
         return tuple(item.ref for item in kept)
 

@@ -224,7 +224,7 @@ class SiteRow:
     """One site in the table of a placement, the best first; times are seconds from now, money the team's currency.
 
     `ways` are the links of those `sources` from which new fills would come. Of a site that is refused only
-    `missing_bytes` and `why_not` say something.
+    `missing_bytes`, `why_not` and `unblock` say something; of another one `unblock` tells of fills that failed there.
     """
 
     site: str

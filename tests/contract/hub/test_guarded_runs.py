@@ -315,6 +315,14 @@ def test_a_hidden_name_can_not_be_learned_from_what_others_wait_for_or_fail_with
     assert "secret@v1" in str(team(ADA).sites.all())
 
 
+def test_a_site_that_will_not_do_for_a_hidden_reason_does_not_look_as_if_it_would(team: Team) -> None:
+    team.dgx.hub.sites.set_state("dgx", SiteState.DOWN, "its disk is full of secret@v1")
+    (seen,) = team(ADA).runs.explain(reading("clicks@v1")).rows
+    assert seen.why_not == ("the site is down: its disk is full of secret@v1",)
+    found = team(BEN).runs.explain(reading("clicks@v1"))
+    assert (found.choice, [row.why_not for row in found.rows]) == ("", [("it can't run there now",)])
+
+
 def test_one_withdraws_what_one_has_asked_for(team: Team) -> None:
     mine = team(ED).sites.ask("dgx", TaskKind.FILL, "clicks@v1", "for tomorrow")
     assert kind_of(lambda: team(BEN).sites.withdraw(mine.task_id, "no")) == "not-allowed"

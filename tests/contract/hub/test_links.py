@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from forebay.cache.health import SIGNS_TO_CHANGE
 from forebay.errors import ConflictError, ForebayError, InputError, NotAllowedError, NotFoundError
 from forebay.hub.access.guarded import Guarded
 from forebay.hub.access.rules import Agent, Person
@@ -16,10 +17,11 @@ from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
 from forebay.wire.access import AuditQuery, DatasetPolicy, Outcome, Role
-from forebay.wire.cache import FillDone, Granted, Progress
+from forebay.wire.cache import FillDone, Granted, HealthReport, Progress, Sign, VolumeState
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 from forebay.wire.links import LinkRecord, PeerHolder, TransferReport
+from forebay.wire.sites import Hello, SiteState
 from tests.contract.hub.conftest import VOLUME, new_version
 from tests.contract.hub.test_fills import claim
 
@@ -222,6 +224,27 @@ def test_who_serves_no_more_is_not_named(hub: Hub, ready: Version, clock: FakeCl
         clock.pass_by(9.0)
         hub.fills.renew(granted.fill_id, granted.token, Progress())
     assert named() == 0, "it was silent for too long"
+
+
+def test_who_can_not_be_read_is_not_named(hub: Hub, ready: Version, embedded: LocalHub) -> None:
+    granted = fill_elsewhere(hub, ready)
+
+    def named() -> int:
+        return len(hub.links.holders(granted.fill_id, granted.token, LAKE).peers)
+
+    def tell(sign: Sign) -> VolumeState:
+        return embedded.volumes.report_health(VOLUME, HealthReport(sign=sign, reason="the disk hangs")).state
+
+    assert (tell(Sign.BAD), named()) == (VolumeState.UNSTABLE, 1), "it is read still"
+    assert (tell(Sign.GONE), named()) == (VolumeState.DOWN, 0)
+    for _ in range(SIGNS_TO_CHANGE):
+        embedded.volumes.report_health(VOLUME, HealthReport(sign=Sign.GOOD))
+    assert named() == 1
+    embedded.sites.attach(Hello(site="dgx", volume_id=VOLUME))
+    embedded.sites.set_state("dgx", SiteState.DRAINING, "repairs")
+    assert named() == 1, "what drains serves"
+    embedded.sites.set_state("dgx", SiteState.DOWN, "repairs")
+    assert named() == 0
 
 
 def test_another_version_s_holder_is_not_named(hub: Hub, ready: Version) -> None:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
+from forebay.cache.health import SIGNS_TO_CHANGE
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.cli.sites_shown import print_site, print_sites
 from forebay.client.site_overview import site_overview, site_overviews
@@ -20,6 +21,7 @@ from forebay.sites.links import declared
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import add_version
 from forebay.wire.access import DatasetPolicy, Role
+from forebay.wire.cache import HealthReport, Sign
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 from forebay.wire.links import TransferReport
@@ -96,6 +98,10 @@ def test_data_come_from_a_site_that_has_and_serves_them_where_that_is_nearer(
     assert _row(embedded, "aks", version).sources == (LAKE,), "it has it, and serves nobody"
     embedded.links.serve(dgx.volume_id, "http://127.0.0.1:4321")
     assert [way.source for way in _row(embedded, "aks", version).ways] == ["dgx"]
+    embedded.volumes.report_health(dgx.volume_id, HealthReport(sign=Sign.GONE, reason="its disk hangs"))
+    assert _row(embedded, "aks", version).sources == (LAKE,), "its volume can't be read"
+    for _ in range(SIGNS_TO_CHANGE):
+        embedded.volumes.report_health(dgx.volume_id, HealthReport(sign=Sign.GOOD))
     _measure(embedded, aks, 1e6, source="dgx")
     assert [way.source for way in _row(embedded, "aks", version).ways] == [LAKE], "and it was measured as slow"
     embedded.links.forget("dgx", "aks")

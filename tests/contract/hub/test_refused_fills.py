@@ -117,6 +117,15 @@ def test_a_fill_that_fails_again_and_again_is_waited_for_only_where_no_other_sit
     waits = hub.runs.get(run.run_id)
     assert (waits.site, waits.state) == ("dgx", RunState.FILLING)
     assert aks.orders() == {}
+    (row,) = [row for row in hub.runs.explain(reading("clicks@v1")).rows if row.site == "dgx"]
+    assert row.sources == ("a fill under way",), "it has just been told to try again"
+    dgx.tell(dgx.order(TaskKind.FILL), TaskState.FAILED, detail="it is away", kind="lake-away")
+    (row,) = [row for row in hub.runs.explain(reading("clicks@v1")).rows if row.site == "dgx"]
+    assert (row.sources, row.unblock) == (
+        ("a fill that failed",),
+        ("clicks@v1 failed to come here: it is away; it is tried again",),
+    )
+    assert 30 < row.data_s < 45
     ready(hub, aks.volume_id, hub.catalog.resolve("clicks@v1"))
     hub.scheduler.tick(rethink=True)
     assert hub.runs.get(run.run_id).state is RunState.STARTING, "what is there by now was no failure"

@@ -10,6 +10,7 @@ import pytest
 
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.catalog.retention import DAY_S, GRACE_S
+from forebay.client.why import why
 from forebay.errors import ConflictError, ForebayError, InputError, NotFoundError
 from forebay.hub.access.store import AccessStore
 from forebay.hub.local import LocalHub
@@ -116,6 +117,23 @@ def test_a_retired_version_is_not_used_and_the_error_says_how_to_have_it_back(hu
         "clicks@v1 is retired.",
         "Bring it back: forebay dataset restore clicks@v1",
     )
+
+
+def test_why_tells_that_a_version_is_retired_and_how_to_have_it_back(hub: Hub, embedded: LocalHub) -> None:
+    first, _ = made(hub, 2)
+    filled(hub, first)
+    hub.sites.attach(Hello(site="dgx", volume_id=VOLUME, gpus=1))
+    done = hub.retention.retire("clicks", 1, "wrong labels", "ada")
+    embedded.replicas.mark_damaged(VOLUME, first, "its bytes are others")
+    retired, replica = why(hub, "clicks@v1")
+    assert (retired.what, retired.state, retired.since) == ("version", "retired", done.retired_at)
+    assert "ada: wrong labels; its replicas go from 20" in retired.reason
+    assert retired.unblock == "somebody brings it back: forebay dataset restore clicks@v1"
+    assert "cache warm" not in replica.unblock
+    assert "forebay dataset restore clicks@v1" in replica.unblock
+    hub.retention.restore("clicks", 1)
+    (replica,) = why(hub, "clicks@v1")
+    assert "cache warm" in replica.unblock
 
 
 def test_restored_it_is_as_it_was(hub: Hub, clock: FakeClock) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from forebay.cache.machine import Terms
+from forebay.catalog import retired
+from forebay.catalog import schema as t
+from forebay.catalog.records import dataset_id
 from forebay.clock import SystemClock
+from forebay.hub import rule_facts
 from forebay.hub.local import LocalHub
+from forebay.testing.cached import FakeClock
 from forebay.testing.servers import Postgres
 from forebay.wire.rules import NewRule, PlaceState
 from forebay.wire.sites import TaskKind
@@ -47,6 +54,53 @@ def test_a_hub_that_is_killed_at_any_write_of_a_round_is_gone_on_from(
     (place,) = hub.rules.get(rule_id).places
     assert (place.ref, place.state) == (older.ref, PlaceState.SATISFIED)
     assert at > 4, "it was killed at many writes"
+
+
+@pytest.mark.parametrize("is_ready", [False, True])
+def test_a_version_that_is_retired_while_a_round_is_written_is_neither_held_nor_asked_for(
+    embedded: LocalHub, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, is_ready: bool
+) -> None:
+    dgx = Agent(hub=embedded, site="dgx").attach()
+    first = new_version(embedded, "criteo")
+    if is_ready:
+        ready(embedded, dgx.volume_id, first)
+    scheduling._idle(embedded, monkeypatch)
+    embedded.rules.add(NewRule(ref="criteo", owner="ana"))
+    load, count = rule_facts.load, 0
+
+    def load_and_retire(connection: sa.Connection, *given: Any) -> rule_facts.Loaded | None:
+        nonlocal count
+        count += 1
+        loaded = load(connection, *given)
+        if count == 2:  # the one in the round's transaction
+            owner = dataset_id(connection, "criteo")
+            retired.mark(connection, owner, 1, now=clock.now(), release_at=clock.now(), by="ada", reason="wrong")
+        return loaded
+
+    monkeypatch.setattr(rule_facts, "load", load_and_retire)
+    embedded.scheduler.tick()
+    assert count > 2
+    with embedded.engine.connect() as connection:
+        assert connection.execute(sa.select(t.rule_hold)).all() == []
+    assert dgx.orders() == {}
+    assert embedded.catalog.resolve("criteo@v1").is_retired
+
+
+def test_what_a_rule_held_of_a_version_that_is_retired_is_let_go(embedded: LocalHub, clock: FakeClock) -> None:
+    dgx = Agent(hub=embedded, site="dgx").attach()
+    first = new_version(embedded, "criteo")
+    ready(embedded, dgx.volume_id, first)
+    embedded.rules.add(NewRule(ref="criteo", owner="ana"))
+    embedded.scheduler.tick()
+    assert is_kept(embedded, dgx, first)
+    next_version(embedded)
+    embedded.scheduler.tick()
+    assert is_kept(embedded, dgx, first), "OLD-UNTIL-NEW"
+    with embedded.engine.begin() as connection:
+        owner = dataset_id(connection, "criteo")
+        retired.mark(connection, owner, 1, now=clock.now(), release_at=clock.now(), by="ada", reason="by a hub before")
+    embedded.scheduler.tick()
+    assert not is_kept(embedded, dgx, first)
 
 
 def test_hubs_that_go_round_at_the_same_time_ask_once_and_let_go_in_time(

@@ -33,7 +33,7 @@ from forebay.wire.runs import (
 )
 from forebay.wire.sites import SiteState, TaskKey, TaskKind, TaskState
 from tests.contract.hub.conftest import new_version
-from tests.contract.hub.sited import RUN, Agent, Behind, attempts_of, pass_by, reading, ready
+from tests.contract.hub.sited import GB, RUN, Agent, Behind, attempts_of, pass_by, reading, ready
 
 
 @pytest.fixture
@@ -70,6 +70,18 @@ def test_a_run_goes_from_queued_over_filling_and_starting_to_its_end(
     done = hub.runs.get(run.run_id)
     assert (done.state, done.made, done.attempts[0].exit_code) == (RunState.SUCCEEDED, ("model@v1",), 0)
     assert dgx.orders() == {}
+
+
+def test_what_is_damaged_takes_no_room_from_its_own_refill_nor_from_others(hub: LocalHub, dgx: Agent) -> None:
+    clicks, other = (new_version(hub, name, 600 * GB) for name in ("clicks", "other"))
+    ready(hub, dgx.volume_id, clicks)
+    hub.replicas.pin(dgx.volume_id, clicks, "ada", "mine", 0.0)
+    (full,) = hub.runs.explain(reading(other.ref)).rows
+    assert "only 372.5 GiB can be had" in full.why_not[0]
+    hub.replicas.mark_damaged(dgx.volume_id, clicks, "its volume was lost")
+    for ref in (clicks.ref, other.ref):
+        found = hub.runs.explain(reading(ref))
+        assert (found.choice, found.rows[0].missing_bytes) == ("dgx", 600 * GB)
 
 
 def test_a_run_that_had_ended_well_when_its_agent_fell_silent_does_not_begin_again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -393,3 +394,33 @@ def test_what_was_lost_stays_noted_until_it_is_stale_or_pinned_or_leased() -> No
         assert none.rule is (Rule.DAMAGED if rule is Rule.LOST else rule), "with files there it goes at once"
         if rule is Rule.LOST:
             assert some.reason == "its volume was lost; nothing of it is here that could go"
+
+
+def test_what_is_retired_says_when_it_goes() -> None:
+    retired = replace(REPLICA, since=NOW - 44, last_used_at=NOW - 44, release_at=NOW + 3 * DAY)
+    told = {
+        "it came 44 s ago (grace 10 min); its version is retired: it goes in 3 days": retired,
+        "idle for 44 s; its version is retired: it goes in 3 days": replace(retired, since=NOW - DAY),
+        "idle for 6 days; its version is retired: it goes in 24 h": replace(
+            retired, since=NOW - 6 * DAY, last_used_at=NOW - 6 * DAY
+        ),
+    }
+    for reason, replica in told.items():
+        (decision,) = decided([Candidate(replica=replica, alone_bytes=100)], Policy())
+        assert decision.reason == reason
+    (decision,) = decided(
+        [Candidate(replica=replace(retired, since=NOW - DAY), alone_bytes=1)], Policy(stale_after_s=None)
+    )
+    assert decision.reason == "idle for 44 s; its version is retired: it goes in 3 days"
+
+
+@pytest.mark.parametrize(("release_at", "rule"), [(NOW + 1, Rule.LOST), (NOW, Rule.DAMAGED)])
+@pytest.mark.parametrize("stale_after_s", [7 * DAY, None])
+def test_what_was_lost_and_is_retired_is_noted_until_it_is_released(
+    release_at: float, rule: Rule, stale_after_s: float | None
+) -> None:
+    retired = replace(REPLICA, state=ReplicaState.DAMAGED, reason="its volume was lost", release_at=release_at)
+    found = replace(columns([Candidate(replica=retired, alone_bytes=0)]), lost=frozenset({retired.ref}))
+    policy = Policy(stale_after_s=stale_after_s)
+    (decided,) = decide(found, policy, used_bytes=0, limit_bytes=1, missing_bytes=0, now=NOW)
+    assert (decided.rule, decided.evict) == (rule, rule is Rule.DAMAGED)

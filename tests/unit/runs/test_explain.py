@@ -8,7 +8,7 @@ import pytest
 
 from forebay.runs.explain import HEAD, explain, site_row
 from forebay.runs.placement import place
-from forebay.runs.world import Presence, Wanted, Weights, World
+from forebay.runs.world import Failed, Presence, Wanted, Weights, World
 from forebay.sites.site import Resources, Working
 from forebay.wire.sites import SiteState
 from tests.unit.runs.worlds import DATA, GB, HOUR_S, NOW, link, request, site, world
@@ -45,6 +45,27 @@ def test_the_table() -> None:
     ]
     assert shown.rows[4][-1].startswith("it has 0 gpus, asked for 1")
     assert "away: the site is down: no heartbeat; the site comes up again" in shown.unblock
+
+
+def test_a_fill_that_failed_is_not_called_one_under_way() -> None:
+    waits = Presence(missing_bytes=3 * GB, filling=True, retry_s=20.0)
+    failed = Failed(reason="the lake is away", unblock="what it failed of passes", at=NOW - 5, final=False)
+    found = place(
+        request(),
+        world(
+            site("a"),
+            links=(link("lake", "a", 100.0),),
+            presence={("a", DATA.ref): waits},
+            failed={("a", DATA.ref): failed},
+        ),
+        Weights(),
+        NOW,
+    )
+    (row,) = map(site_row, found.rows)
+    assert row.sources == ("a fill that failed",)
+    assert row.data_s == pytest.approx(50.0, rel=0.01)
+    told = f"{DATA.ref} failed to come here: the lake is away; it is tried again"
+    assert (row.why_not, row.unblock, explain(found).unblock) == ((), (told,), (f"a: {told}",))
 
 
 def test_no_site_will_do() -> None:

@@ -1,6 +1,7 @@
 """Retention for one principal: to see it is to read the dataset, to retire and to bring back is to remove.
 
-Why a version stays names nothing of other datasets, so plans need no cutting.
+Why a version stays names nothing of other datasets, so plans need no cutting: that it stays can't be hidden
+(docs/retention.md).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from forebay.catalog.names import check_dataset_name
 from forebay.errors import ConflictError, NotFoundError
 from forebay.hub.access.gate import Gate
 from forebay.hub.access.jobs import (
+    NOT_NOW,
     dataset_of,
     hidden_names,
     made_by,
@@ -205,10 +206,12 @@ def _deed(call: str, run: Run, detail: str = "") -> Deed:
 
 
 def _without_hidden(row: SiteRow, hidden: set[str]) -> SiteRow:
-    def kept(texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(told for text in texts if (told := without(text, hidden)))
+    """What is in the way stays in the way: a row without a reason would be one that will do."""
 
-    return replace(row, why_not=kept(row.why_not), unblock=kept(row.unblock))
+    def kept(texts: tuple[str, ...], otherwise: str = "") -> tuple[str, ...]:
+        return tuple(dict.fromkeys(told for text in texts if (told := without(text, hidden, otherwise))))
+
+    return replace(row, why_not=kept(row.why_not, NOT_NOW), unblock=kept(row.unblock))
 
 
 def _no_bundle(digest: str) -> NotFoundError:

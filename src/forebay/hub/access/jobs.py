@@ -17,6 +17,9 @@ from forebay.wire.runs import NewRun, Run
 OTHERS_FIRST = "others are before it"
 """What is told in place of a text that names something hidden."""
 
+NOT_NOW = "it can't run there now"
+"""The same, of a site that will not do."""
+
 _REF = re.compile(r"([a-z0-9][a-z0-9._-]*)@[A-Za-z0-9]", re.ASCII)
 
 
