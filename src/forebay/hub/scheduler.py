@@ -164,7 +164,7 @@ class Scheduler:
         now = self._clock.now()
         self._heed_clock(now)
         with reading(self._engine) as connection:
-            rows = site_rows.every(connection)
+            heard, uneasy = site_rows.heard(connection), site_rows.uneasy(connection, now, self._terms)
             under_way = run_rows.load(
                 connection,
                 run_rows.active(),
@@ -176,13 +176,12 @@ class Scheduler:
                 if tasks.step(errand, tasks.Due(), now) is not errand
             }
         keys: set[str] = set()
-        self._silence.look(self._clock.monotonic(), _heard_of(rows, under_way))
+        self._silence.look(self._clock.monotonic(), _heard_of(heard, under_way))
         for kept in under_way:
             if self._is_over(kept, now):
                 keys |= self._end_hold(kept)
-        for row in rows:
-            if row["name"] in due or self._needs_care(row, now):
-                keys |= self._tend_site(row["name"])
+        for site in sorted(due.union(row["name"] for row in uneasy if self._needs_care(row, now))):
+            keys |= self._tend_site(site)
         self._purge(now)
         self._changes.tell(*keys)
         return bool(keys)
@@ -232,7 +231,7 @@ class Scheduler:
         now = self._clock.now()
         with writing(self._engine) as connection:
             connection.execute(sa.select(t.site.c.name).where(t.site.c.name == site).with_for_update())
-            row = next((item for item in site_rows.every(connection) if item["name"] == site), None)
+            row = site_rows.find_if_there(connection, site)
             if row is None:
                 return set()
             if self._is_gone(row, now):

@@ -17,7 +17,7 @@ from forebay.catalog import schema as t
 from forebay.catalog.names import did_you_mean
 from forebay.errors import ConflictError, NotFoundError
 from forebay.sites.downtime import Window, settled
-from forebay.sites.state import Seen, SiteTerms, Standing, stand
+from forebay.sites.state import HEARD, Seen, SiteTerms, Standing, stand
 from forebay.wire.cache import VolumeState
 from forebay.wire.sites import SiteRecord, SiteState
 
@@ -49,6 +49,20 @@ _OF_VOLUME = _ALL.where(t.site.c.volume_id == sa.bindparam("volume_id"))
 _BEATEN = _ONE.add_columns(
     sa.exists().where(t.attempt.c.ending == "", t.attempt.c.site == sa.bindparam("site")).label("works")
 ).with_for_update(of=t.site)
+_UNEASY = _ALL.where(
+    sa.not_(
+        sa.and_(
+            t.site.c.attached,
+            t.site.c.state == SiteState.UP.value,
+            t.site.c.reason == HEARD,
+            t.site.c.wanted == SiteState.UP.value,
+            t.site.c.seen_at.between(sa.bindparam("heard_after"), sa.bindparam("heard_before")),
+            sa.func.coalesce(t.volume.c.state, "") == VolumeState.NORMAL.value,
+            t.downtime.c.downtime_id.is_(None),
+        )
+    )
+)
+_HEARD = sa.select(t.site.c.name, t.site.c.agent_token, t.site.c.seen_at).where(_IS_THERE)
 _LOCK = sa.select(t.site.c.name).where(t.site.c.name == sa.bindparam("site")).with_for_update()
 
 
@@ -58,16 +72,36 @@ def every(connection: Connection) -> list[Row]:
     return [_folded(list(own)) for _, own in groupby(lines, key=lambda line: line["name"])]
 
 
+def heard(connection: Connection) -> list[Row]:
+    """Of every site its name, its agent's token, and when that was last heard of."""
+    return list(connection.execute(_HEARD).mappings())
+
+
+def uneasy(connection: Connection, now: float, terms: SiteTerms) -> list[Row]:
+    """The sites, by name, that time may have changed: all but those that are up, were heard of within the hold, have a
+    volume that is well, and no downtime. Of a thousand sites these are few.
+    """
+    given = {"heard_after": now - terms.hold_s, "heard_before": now + terms.margin_s}
+    lines = connection.execute(_UNEASY, given).mappings()
+    return [_folded(list(own)) for _, own in groupby(lines, key=lambda line: line["name"])]
+
+
 def find(connection: Connection, site: str, *, lock: bool = False) -> Row:
     """One site, locked until the transaction ends where asked; NotFoundError `site-not-found`."""
     if lock:
         connection.execute(_LOCK, {"site": site})
-    lines = connection.execute(_ONE, {"site": site}).mappings().all()
-    if not lines:
+    row = find_if_there(connection, site)
+    if row is None:
         known = connection.execute(sa.select(t.site.c.name).where(_IS_THERE)).scalars()
         todo = did_you_mean(site, known, otherwise="forebay sites ls shows all of them.")
         raise NotFoundError("site-not-found", f"There is no site {site!r}.", todo=todo)
-    return _folded(lines)
+    return row
+
+
+def find_if_there(connection: Connection, site: str) -> Row | None:
+    """One site; None where there is none of that name."""
+    lines = connection.execute(_ONE, {"site": site}).mappings().all()
+    return _folded(lines) if lines else None
 
 
 def of_volume(connection: Connection, volume_id: str) -> Row | None:

@@ -15,6 +15,9 @@ from forebay.wire.sites import SiteRecord, SiteState, TaskKind
 FLAP_S = 300.0
 """Trouble that comes back within so long is the old one."""
 
+HEARD = "its agent is heard of"
+"""The reason of a site that is up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteTerms:
@@ -133,4 +136,4 @@ def _apart_from_windows(seen: Seen, now: float, terms: SiteTerms) -> tuple[SiteS
         return SiteState.DEGRADED, f"its volume is unstable: {seen.volume_reason}"
     if seen.volume is None:
         return SiteState.DEGRADED, "the hub does not know its volume yet"
-    return SiteState.UP, "its agent is heard of"
+    return SiteState.UP, HEARD

@@ -16,10 +16,12 @@ import pytest
 import sqlalchemy as sa
 
 from forebay.cache.machine import Terms
+from forebay.catalog import schema as t
 from forebay.catalog.engine import reading as snapshot
+from forebay.catalog.engine import writing
 from forebay.clock import SystemClock
 from forebay.errors import ForebayError
-from forebay.hub import run_facts
+from forebay.hub import run_facts, site_rows
 from forebay.hub.local import LocalHub
 from forebay.sites.state import SiteTerms
 from forebay.testing.cached import FakeClock
@@ -346,6 +348,50 @@ def test_a_tick_after_the_clock_was_set_back_bounds_the_leases_of_the_dead(
     assert len(hub.leases.live(dgx.volume_id)) == 1
     pass_by(hub, clock, 60, dgx)
     assert hub.leases.live(dgx.volume_id) == []
+
+
+UNEASY: tuple[tuple[str, dict[str, object]], ...] = (
+    ("site", {"attached": False}),
+    ("site", {"wanted": "draining"}),
+    ("site", {"wanted": "down"}),
+    ("site", {"state": "down"}),
+    ("site", {"reason": "its agent is silent"}),
+    ("site", {"seen_at": sa.literal_column("seen_at - 61")}),
+    ("site", {"seen_at": sa.literal_column("seen_at + 3600")}),
+    ("site", {"volume_id": "nobody's"}),
+    ("volume", {"state": "unstable"}),
+    ("volume", {"state": "down"}),
+)
+
+
+@pytest.mark.parametrize(("table", "values"), UNEASY)
+def test_a_tick_reads_only_sites_that_time_may_have_changed(
+    embedded: LocalHub, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, table: str, values: dict[str, object]
+) -> None:
+    hub = embedded
+    _idle(hub, monkeypatch)
+    for site in ("one", "two"):
+        Agent(hub=hub, site=site).attach()
+    hub.scheduler.tick()
+
+    def uneasy() -> list[str]:
+        with snapshot(hub.engine) as connection:
+            return [row["name"] for row in site_rows.uneasy(connection, clock.now(), SiteTerms())]
+
+    assert uneasy() == []
+    changed = {"site": t.site, "volume": t.volume}[table]
+    which = t.site.c.name == "one" if table == "site" else t.volume.c.volume_id == "volume-of-one"
+    with writing(hub.engine) as connection:
+        connection.execute(sa.update(changed).where(which).values(values))
+    assert uneasy() == ["one"]
+
+
+def test_a_site_with_a_downtime_is_looked_at(embedded: LocalHub, clock: FakeClock) -> None:
+    Agent(hub=embedded, site="one").attach()
+    embedded.scheduler.tick()
+    embedded.downtimes.plan("one", clock.now() + 3600, clock.now() + 7200, "new disks", "ada")
+    with snapshot(embedded.engine) as connection:
+        assert [row["name"] for row in site_rows.uneasy(connection, clock.now(), SiteTerms())] == ["one"]
 
 
 def test_a_pass_asks_no_more_for_many_sites_than_for_one(
