@@ -16,7 +16,7 @@ from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.catalog.records import LIVE, WHOLE, dataset_id
 from forebay.catalog.retention import Standing
-from forebay.hub import rule_rows, run_rows
+from forebay.hub import rows, rule_rows, run_rows
 from forebay.wire.cache import ReplicaState
 from forebay.wire.retention import RetentionPolicy
 from forebay.wire.sites import TaskKind
@@ -62,11 +62,11 @@ def standings(
     chosen = [t.version.c.dataset_id == owner, LIVE]
     if numbers is not None:
         chosen.append(t.version.c.number.in_(sorted(numbers)))
-    rows = connection.execute(sa.select(t.version).where(*chosen, WHOLE)).all()
+    versions = connection.execute(sa.select(t.version).where(*chosen, WHOLE)).all()
     used = _last_used(connection, dataset, owner)
     tags = _tags(connection, owner)
     leased = _numbers(connection, t.lease, owner, t.lease.c.expires_at > now)
-    pinned = _numbers(connection, t.replica, owner, _pinned(now))
+    pinned = _numbers(connection, t.replica, owner, rows.pin_in_force(now))
     ruled = _ruled(connection, dataset, owner, now)
     filling = _numbers(connection, t.fill, owner, t.fill.c.expires_at > now)
     runs, tasks = _numbers_of(_run_refs(connection, dataset)), _numbers_of(_task_refs(connection, dataset))
@@ -87,7 +87,7 @@ def standings(
             has_task=row.number in tasks,
             is_behind=row.number in behind,
         )
-        for row in rows
+        for row in versions
     ]
 
 
@@ -124,10 +124,6 @@ def _numbers(connection: Connection, table: sa.Table, owner: int, which: sa.Colu
         .where(t.version.c.dataset_id == owner, which)
     )
     return set(connection.execute(query).scalars())
-
-
-def _pinned(now: float) -> sa.ColumnElement[bool]:
-    return sa.and_(t.replica.c.pinned_by != "", sa.or_(t.replica.c.pin_until == 0, t.replica.c.pin_until > now))
 
 
 def _ruled(connection: Connection, dataset: str, owner: int, now: float) -> dict[int, str]:

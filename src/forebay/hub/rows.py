@@ -219,6 +219,11 @@ def is_pinned(row: Any, now: float) -> bool:
     return bool(row["pinned_by"]) and (row["pin_until"] == 0 or row["pin_until"] > now)
 
 
+def pin_in_force(now: sa.ColumnElement[float] | float) -> sa.ColumnElement[bool]:
+    """The same of a row of `replica` in a query."""
+    return sa.and_(t.replica.c.pinned_by != "", sa.or_(t.replica.c.pin_until == 0, t.replica.c.pin_until > now))
+
+
 def set_state(
     connection: Connection, volume_id: str, version_key: int, state: ReplicaState, reason: str, now: float, **more: Any
 ) -> None:

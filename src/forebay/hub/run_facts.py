@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from forebay.cache.machine import Terms, is_held
 from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
+from forebay.hub import rows as cache_rows
 from forebay.hub import rule_rows, run_links, run_rows, site_rows, task_rows
 from forebay.hub.access import submitters
 from forebay.hub.run_rows import Kept
@@ -288,7 +289,7 @@ def _kept_there() -> sa.Select[Any]:
         .where(t.lease.c.expires_at > now)
         .exists()
     )
-    pinned = sa.and_(t.replica.c.pinned_by != "", sa.or_(t.replica.c.pin_until == 0, t.replica.c.pin_until > now))
+    pinned = cache_rows.pin_in_force(now)
     held = rule_rows.is_held(t.replica.c.volume_id, t.replica.c.version_id, now)
     return (
         sa.select(

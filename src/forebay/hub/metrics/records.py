@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
-from forebay.hub import rule_rows
+from forebay.hub import rows, rule_rows
 from forebay.metrics import hub_families as m
 from forebay.metrics.family import Sample, sample, states
 from forebay.wire.cache import ReplicaState, VolumeState
@@ -58,7 +58,7 @@ def _replicas(connection: Connection, known: list[str], now: float) -> Iterator[
     c = t.replica.c
     counted = sa.select(c.volume_id, c.state, sa.func.count()).group_by(c.volume_id, c.state)
     found = {(volume, state): count for volume, state, count in connection.execute(counted)}
-    by_somebody = sa.and_(c.pinned_by != "", sa.or_(c.pin_until == 0, c.pin_until > now))
+    by_somebody = rows.pin_in_force(now)
     is_pinned = sa.or_(by_somebody, rule_rows.is_held(c.volume_id, c.version_id, now))
     struggles = sa.and_(
         c.attempts >= STRUGGLES, c.state != ReplicaState.READY.value, c.since > now - _STRUGGLED_SECONDS
