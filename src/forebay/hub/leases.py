@@ -91,7 +91,7 @@ class LeaseStore:
     def take(self, volume_id: str, version: Version, holder: Holder) -> Lease:
         now = self._clock.now()
         with writing(self._engine) as connection:
-            rows.lock_volume(connection, volume_id, Act.OPEN)
+            self._hold(connection, volume_id, now)
             found = _found(connection, volume_id, version)
             facts = Facts() if found.state is None else Facts(state=ReplicaState(found.state), token=found.token)
             _, verdict = step(facts, LeaseRequested())
@@ -113,7 +113,6 @@ class LeaseStore:
             connection.execute(_INSERT, values)
             is_first = _write_use(connection, volume_id, found, version, holder.user, now)
             rows.touch(connection, volume_id, found.version_id, now)
-            self._tidy(connection, volume_id, now)
         self.on_granted(volume_id, is_first)
         return Lease(
             lease_id=lease_id,
@@ -133,7 +132,7 @@ class LeaseStore:
             row = connection.execute(_LEASE, {"lease_id": lease_id}).mappings().first()
             if row is None:
                 raise lost(lease_id)
-            rows.lock_volume(connection, row["volume_id"])
+            rows.hold_volume(connection, row["volume_id"])
             facts = rows.facts(connection, row["volume_id"], row["version_id"], now, self._terms.hold_seconds)
             same = facts.state in (ReplicaState.READY, ReplicaState.DAMAGED) and facts.token == row["token"]
             if not same:
@@ -150,11 +149,14 @@ class LeaseStore:
             if row is not None:
                 rows.touch(connection, row.volume_id, row.version_id, now)
 
-    def _tidy(self, connection: Connection, volume_id: str, now: float) -> None:
-        """Leases that ran out long ago go, now and then: of this volume alone, since only its row is locked."""
-        if abs(now - self._tidied_at.get(volume_id, 0.0)) > _TIDY_SECONDS:
-            connection.execute(_DELETE_OLD, {"volume_id": volume_id, "before": now - _KEEP_EXPIRED_SECONDS})
-            self._tidied_at[volume_id] = now
+    def _hold(self, connection: Connection, volume_id: str, now: float) -> None:
+        """Hold a volume for a new lease; now and then lock it, and leases of it that ran out long ago go."""
+        if abs(now - self._tidied_at.get(volume_id, 0.0)) <= _TIDY_SECONDS:
+            rows.hold_volume(connection, volume_id, Act.OPEN)
+            return
+        rows.lock_volume(connection, volume_id, Act.OPEN)
+        connection.execute(_DELETE_OLD, {"volume_id": volume_id, "before": now - _KEEP_EXPIRED_SECONDS})
+        self._tidied_at[volume_id] = now
 
     def live(self, volume_id: str) -> list[Lease]:
         return self._of(volume_id, t.lease.c.expires_at > self._clock.now())

@@ -1,8 +1,8 @@
 """Reads and writes the rows that describe replicas, as wire values and as the pure machine's facts.
 
 On PostgreSQL, whoever decides about a volume locks its row first (`lock_volume`), so decisions come one after another;
-on SQLite the write transaction itself is that lock. The statements that every opening runs are made once, here: making
-one anew takes longer than running it.
+leases, which decide nothing for one another, only hold it (`hold_volume`). On SQLite the write transaction itself is
+that lock. The statements that every opening runs are made once, here: making one anew takes longer than running it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from forebay.wire.catalog import Version
 
 _ARGUMENTS: dict[str, sa.BindParameter[Any]] = {name: sa.bindparam(name) for name in ("volume_id", "version_id")}
 _NOW: sa.BindParameter[float] = sa.bindparam("now")
+_TOUCH_SECONDS = 1.0
 
 
 def _given(table: sa.Table) -> sa.ColumnElement[bool]:
@@ -91,11 +92,11 @@ _REPLICA = sa.select(
 ).where(_given(t.replica))
 _HELD_UNTIL = sa.select(t.fill.c.expires_at).where(_given(t.fill))
 _COUNT_LEASES = sa.select(sa.func.count()).select_from(t.lease).where(_given(t.lease), t.lease.c.expires_at > _NOW)
-_LOCK = (
-    sa.select(t.volume.c.path, t.volume.c.last_token, t.volume.c.state, t.volume.c.state_reason)
-    .where(t.volume.c.volume_id == _ARGUMENTS["volume_id"])
-    .with_for_update()
+_VOLUME = sa.select(t.volume.c.path, t.volume.c.last_token, t.volume.c.state, t.volume.c.state_reason).where(
+    t.volume.c.volume_id == _ARGUMENTS["volume_id"]
 )
+_LOCK = _VOLUME.with_for_update()
+_HOLD = _VOLUME.with_for_update(read=True)
 _LOCK_IF_THERE = sa.select(t.volume.c.volume_id).where(t.volume.c.volume_id == _ARGUMENTS["volume_id"])
 _LATELY = sa.select(t.volume.c.lately_bytes, t.volume.c.lately_seconds, t.volume.c.lately_at).where(
     t.volume.c.volume_id == _ARGUMENTS["volume_id"]
@@ -110,12 +111,19 @@ _VERSION_ID = (
 _TOUCH = (
     sa.update(t.replica)
     .where(t.replica.c.volume_id == sa.bindparam("at_volume"), t.replica.c.version_id == sa.bindparam("at_version"))
+    .where(
+        sa.or_(
+            t.replica.c.last_used_at <= _NOW - _TOUCH_SECONDS,
+            t.replica.c.last_used_at > _NOW,
+            t.replica.c.last_used_at == t.replica.c.since,
+        )
+    )
     .values(last_used_at=_NOW)
 )
 
 
 def touch(connection: Connection, volume_id: str, version_key: int, now: float) -> None:
-    """The replica is used now."""
+    """The replica is used now, or was within the second: those who use it at once need not wait for one another."""
     connection.execute(_TOUCH, {"at_volume": volume_id, "at_version": version_key, "now": now})
 
 
@@ -132,12 +140,12 @@ def lock_volume(connection: Connection, volume_id: str, act: Act | None = None) 
 
     UnavailableError when the volume's health does not allow `act`.
     """
-    row = connection.execute(_LOCK, {"volume_id": volume_id}).mappings().first()
-    if row is None:
-        raise NotFoundError("volume-not-found", f"no volume {volume_id}")
-    if act is not None:
-        require(act, VolumeState(row["state"]), row["state_reason"], row["path"])
-    return int(row["last_token"])
+    return _locked(connection, _LOCK, volume_id, act)
+
+
+def hold_volume(connection: Connection, volume_id: str, act: Act | None = None) -> None:
+    """Let nothing be decided on this volume until the transaction ends, except by others who only hold it."""
+    _locked(connection, _HOLD, volume_id, act)
 
 
 def lock_if_there(connection: Connection, volume_id: str) -> None:
@@ -370,6 +378,15 @@ def cache_event(row: Any) -> CacheEvent:
         reason=row["reason"],
         size_bytes=row["size_bytes"],
     )
+
+
+def _locked(connection: Connection, lock: sa.Select[Any], volume_id: str, act: Act | None) -> int:
+    row = connection.execute(lock, {"volume_id": volume_id}).mappings().first()
+    if row is None:
+        raise NotFoundError("volume-not-found", f"no volume {volume_id}")
+    if act is not None:
+        require(act, VolumeState(row["state"]), row["state_reason"], row["path"])
+    return int(row["last_token"])
 
 
 def _here(table: sa.Table, volume_id: str, version_key: int) -> sa.ColumnElement[bool]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Protocol
+from collections.abc import Callable
+from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -29,6 +28,7 @@ class TeamHub(WatchedHub, Protocol):
     def access(self) -> Access: ...
 
 
+Result = TypeVar("Result")
 HubFor = Callable[[str | None, CameFrom], TeamHub]
 """The hub that a token's bearer may act through, for a request from there; NotAllowedError `not-signed-in`."""
 
@@ -54,39 +54,50 @@ Acting = Annotated[TeamHub, Depends(acting)]
 
 
 class Asker:
-    """Who sent a request, for what comes often: one thread looks at the token, decides, does it and writes it down."""
+    """Who sent a request, for what comes often: one thread looks at the token, decides, does it and writes it down.
+
+    Routes that use it are async and wait for that thread: of one that is not, FastAPI hands each answer to a second
+    thread, only to look at it.
+    """
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self.caller = caller_of(request)
 
-    @contextmanager
-    def acting(self, *, to_write: bool = False) -> Iterator[TeamHub]:
-        """The hub for them, in few transactions (`joining`). Each time the token is looked at anew."""
-        with joining(to_write=to_write):
-            try:
-                hub = acting(self._request, None)
-            except NotAllowedError:
-                known_callers(self._request).forget(self.caller)
-                raise
-            yield hub
+    async def does(self, act: Callable[[TeamHub], Result], *, to_write: bool = False) -> Result:
+        """What `act` gives for the hub as they may use it, in few transactions (`joining`).
 
-    def sign_in(self) -> None:
+        Each time the token is looked at anew; NotAllowedError `not-signed-in`.
+        """
+
+        def done() -> Result:
+            with joining(to_write=to_write):
+                return act(self._hub())
+
+        return await run_in_threadpool(done)
+
+    async def sign_in(self) -> None:
         """NotAllowedError `not-signed-in`."""
-        with self.acting():
-            known_callers(self._request).add(self.caller)
+        await self.does(lambda hub: known_callers(self._request).add(self.caller))
+
+    def _hub(self) -> TeamHub:
+        try:
+            return acting(self._request, None)
+        except NotAllowedError:
+            known_callers(self._request).forget(self.caller)
+            raise
 
 
 async def asking(request: Request, _sent: _Sent) -> Asker:
     """Whoever was never let in is refused before anything else of the request is looked at."""
     asker = Asker(request)
     if asker.caller not in known_callers(request):
-        await run_in_threadpool(asker.sign_in)
+        await asker.sign_in()
     return asker
 
 
 Asking = Annotated[Asker, Depends(asking)]
-"""For routes that come often. Nothing is done for them but by `acting`."""
+"""For routes that come often. Nothing is done for them but by `does`."""
 
 
 class KnownCallers:

@@ -30,10 +30,9 @@ class StaleAfter:
 
 
 @router.get("")
-def list_datasets(asker: Asking, paging: Paging) -> Page[Dataset]:
+async def list_datasets(asker: Asking, paging: Paging) -> Page[Dataset]:
     """All datasets, by name."""
-    with asker.acting() as hub:
-        return page(hub.catalog.datasets(), lambda item: (item.name,), paging)
+    return await asker.does(lambda hub: page(hub.catalog.datasets(), lambda item: (item.name,), paging))
 
 
 @router.get("/{name}")

@@ -21,10 +21,9 @@ class NewLease(OfVersion):
 
 
 @router.post("/volumes/{volume_id}/leases", status_code=201)
-def take_lease(asker: Asking, volume_id: str, wanted: NewLease) -> Lease:
+async def take_lease(asker: Asking, volume_id: str, wanted: NewLease) -> Lease:
     """Use a ready replica."""
-    with asker.acting(to_write=True) as hub:
-        return hub.leases.take(volume_id, wanted.found(hub), wanted.holder)
+    return await asker.does(lambda hub: hub.leases.take(volume_id, wanted.found(hub), wanted.holder), to_write=True)
 
 
 @router.get("/volumes/{volume_id}/leases")
@@ -40,14 +39,12 @@ def list_lapsed_leases(hub: Acting, volume_id: str, paging: Paging) -> Page[Leas
 
 
 @router.put("/leases/{lease_id}")
-def renew_lease(asker: Asking, lease_id: str) -> Lease:
+async def renew_lease(asker: Asking, lease_id: str) -> Lease:
     """Heartbeat."""
-    with asker.acting(to_write=True) as hub:
-        return hub.leases.renew(lease_id)
+    return await asker.does(lambda hub: hub.leases.renew(lease_id), to_write=True)
 
 
 @router.delete("/leases/{lease_id}", status_code=204)
-def release_lease(asker: Asking, lease_id: str) -> None:
+async def release_lease(asker: Asking, lease_id: str) -> None:
     """End a lease. Idempotent."""
-    with asker.acting(to_write=True) as hub:
-        hub.leases.release(lease_id)
+    await asker.does(lambda hub: hub.leases.release(lease_id), to_write=True)

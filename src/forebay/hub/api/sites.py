@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Query, Request
-from starlette.concurrency import run_in_threadpool
 
-from forebay.hub.api.acting import Acting, Asking
+from forebay.hub.api.acting import Acting, Asking, TeamHub
 from forebay.hub.api.paging import Page, Paging, page
 from forebay.hub.api.resource import resource
 from forebay.hub.api.values import Count, Finite, Waiting
@@ -75,11 +74,14 @@ def set_site_prices(hub: Acting, site: str, prices: Prices) -> SiteRecord:
 
 
 @router.put("/{site}/agent")
-def attach_agent(asker: Asking, site: str, hello: Hello) -> Attached:
+async def attach_agent(asker: Asking, site: str, hello: Hello) -> Attached:
     """For an agent: take the site over; an earlier one is fenced from now on."""
-    with asker.acting(to_write=True) as hub:
+
+    def attach(hub: TeamHub) -> Attached:
         agree(site, hello.site)
         return hub.sites.attach(hello)
+
+    return await asker.does(attach, to_write=True)
 
 
 @router.delete("/{site}/agent", status_code=204)
@@ -89,10 +91,9 @@ def detach_agent(hub: Acting, site: str, agent_token: Annotated[Count, Query()])
 
 
 @router.post("/{site}/beats")
-def beat(asker: Asking, site: str, beat: Beat) -> Beaten:
+async def beat(asker: Asking, site: str, beat: Beat) -> Beaten:
     """For an agent: heartbeat with how the tasks are."""
-    with asker.acting(to_write=True) as hub:
-        return hub.sites.beat(site, beat.agent_token, beat.reports)
+    return await asker.does(lambda hub: hub.sites.beat(site, beat.agent_token, beat.reports), to_write=True)
 
 
 @router.get("/{site}/orders")
@@ -106,12 +107,11 @@ async def wait_for_orders(
 ) -> Orders:
     """For an agent: all that shall be under way, as soon as that is another revision than `after`."""
 
-    def look() -> tuple[Orders, Revisions]:
-        with asker.acting() as hub:
-            return hub.sites.orders(site, agent_token, after, 0.0), hub.revisions
+    def look(hub: TeamHub) -> tuple[Orders, Revisions]:
+        return hub.sites.orders(site, agent_token, after, 0.0), hub.revisions
 
-    found, revisions = await run_in_threadpool(look)
+    found, revisions = await asker.does(look)
     if found.revision != after or not wait_s:
         return found
     await watcher_for(request, revisions).news(orders_of(site), after, wait_s)
-    return (await run_in_threadpool(look))[0]
+    return (await asker.does(look))[0]

@@ -19,12 +19,11 @@ _OF_DATASET = "/datasets/{name}/versions"
 
 
 @router.get("/version")
-def resolve(
+async def resolve(
     asker: Asking, ref: Annotated[str, Query(max_length=1000, description="criteo@v3, criteo@prod, criteo")]
 ) -> Version:
     """The version that a reference names."""
-    with asker.acting() as hub:
-        return hub.catalog.resolve(ref)
+    return await asker.does(lambda hub: hub.catalog.resolve(ref))
 
 
 @router.get(_OF_DATASET)
