@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Elsewhere than on Linux a sleep does not count."""
+
 
 class Clock(Protocol):
-    """Wall time for records, monotonic time for durations; both in seconds."""
+    """Wall time for records, monotonic time for durations, in which a machine's sleep counts; both in seconds."""
 
     def now(self) -> float: ...
 
@@ -21,4 +24,4 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_SINCE_BOOT)

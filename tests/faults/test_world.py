@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from forebay.hub import local
 from forebay.testing.cached import FailingDisk, World
 from forebay.testing.cached.invariants import assert_all
 from forebay.testing.cached.world import holder
+from forebay.wire.cache import Lease
 from tests.faults.stage import ACTIONS, FILES, OTHERS, Scene, Snapshot, judge
 
 HOUR = 3600.0
@@ -57,6 +59,49 @@ def test_IN_USE_a_lease_outlives_a_jump_of_the_clock(root: Path, seconds: float)
         with pytest.raises(ConflictError, match="in use"):
             ACTIONS["evict"][1](scene.cache, scene.version)
     judge(scene.world, [scene.version, scene.other], recover=True)
+
+
+def test_IN_USE_a_lease_whose_answer_was_long_in_coming_is_not_believed(root: Path) -> None:
+    """Its program was stopped before it heard, for longer than the lease lasted; the replica went meanwhile."""
+    scene = Scene(root, "ready")
+
+    def evict() -> None:
+        scene.clock.pass_by(scene.world.terms.lease_seconds + 1)
+        ACTIONS["evict"][1](scene.cache, scene.version)
+
+    late = LateLeases(scene.world.hub, evict)
+    with scene.world.cache(hub=late).lease(scene.version, holder(far=True)) as leased:
+        assert leased.warmed.moved_bytes > 0, "what had gone came again"
+        live = scene.world.hub.leases.live(scene.cache.volume_id)
+        assert [item.lease_id for item in live] == [leased.lease.lease_id]
+        with pytest.raises(ConflictError, match="in use"):
+            ACTIONS["evict"][1](scene.cache, scene.version)
+    judge(scene.world, [scene.version, scene.other], recover=True)
+
+
+class LateLeases:
+    """A hub whose first answer to who takes a lease is held back until something was done."""
+
+    def __init__(self, part: Any, meanwhile: Callable[[], None]) -> None:
+        self._part = part
+        self._meanwhile: Callable[[], None] | None = meanwhile
+
+    @property
+    def leases(self) -> Any:
+        return LateLeases(self._part.leases, self._do)
+
+    def take(self, *given: Any) -> Lease:
+        lease: Lease = self._part.take(*given)
+        self._do()
+        return lease
+
+    def _do(self) -> None:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
 
 
 def test_ONE_FILL_a_dead_holder_is_replaced_although_the_clock_went_back(root: Path) -> None:

@@ -16,6 +16,9 @@ AT_A_TIME = 50
 CHUNKS = 20
 MORE = 200
 
+FOUND = (2808, 3177, 9366)
+"""A lease whose answer, or whose agent, came back after it had run out was believed."""
+
 
 def _run(seeds: range) -> None:
     fired: Counter[Fault] = Counter()
@@ -42,6 +45,11 @@ def test_every_invariant_holds(chunk: int) -> None:
 @pytest.mark.parametrize("chunk", range(MORE))
 def test_every_invariant_holds_for_far_more_seeds(chunk: int) -> None:
     _run(range((CHUNKS + chunk) * AT_A_TIME, (CHUNKS + chunk + 1) * AT_A_TIME))
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_seeds_that_have_found_a_fault(seed: int) -> None:
+    run_seed(seed)
 
 
 def test_a_seed_replays_in_another_process() -> None:

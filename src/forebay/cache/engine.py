@@ -342,12 +342,17 @@ class Cache:
         return replica
 
     def _take(self, version: Version, holder: Holder) -> Lease | None:
+        """None when it is not ready. An answer that was long in coming may be from long ago: it is renewed first."""
+        asked_at = self._clock.monotonic()
         try:
-            return self._in_health(Act.OPEN, lambda: self._hub.leases.take(self.volume_id, version, holder))
+            lease = self._in_health(Act.OPEN, lambda: self._hub.leases.take(self.volume_id, version, holder))
+            if self._clock.monotonic() - asked_at >= self._terms.lease_beat_seconds:
+                lease = self._hub.leases.renew(lease.lease_id)
         except ConflictError as error:
-            if error.kind != "not-ready":
+            if error.kind not in ("not-ready", "lease-lost"):
                 raise
             return None
+        return lease
 
     def _end_dead_eviction(self, replica: Replica) -> None:
         """Who waits for an eviction ends it when its process is gone; only then may a fill begin.

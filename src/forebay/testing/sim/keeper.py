@@ -168,10 +168,8 @@ class Keeper:
             self.used[site] -= freed_bytes
 
     def lease(self, lease_id: str, place: Place, job: str, now: float) -> None:
-        """ConflictError `not-ready`."""
+        """ConflictError `not-ready`. An agent that was started anew takes its runs' leases again."""
         self._require(place[0], Act.OPEN)
-        if lease_id in self.leases:
-            return
         _, verdict = machine.step(self.of(place, now), machine.LeaseRequested())
         if verdict is not Verdict.DONE:
             raise ConflictError("not-ready", f"{place[1]} is not ready")

@@ -58,11 +58,21 @@ class RunWork(Work):
         ref, run_id = self._refs[number], self._run.run_id
         place = self.agent.site, ref
 
-        def leased(found: object) -> None:
+        asked_at = self.agent.sim.now
+
+        def held(found: object) -> None:
             if isinstance(found, ForebayError):
                 self._give_back(TaskState.FAILED, str(found), kind=HOLD_LOST)
             else:
                 self._lease(number + 1)
+
+        def leased(found: object) -> None:
+            """An answer that was long in coming may be one from long ago (as `CacheEngine.lease` has it)."""
+            is_fresh = self.agent.sim.now - asked_at < CACHE_TERMS.lease_beat_seconds
+            if isinstance(found, ForebayError) or is_fresh:
+                held(found)
+            else:
+                self.ask("holds its lease", lambda: self.keeper.renew_lease(self._lease_id(ref), self.now), held)
 
         self.ask("lease", lambda: self.keeper.lease(self._lease_id(ref), place, run_id, self.now), leased)
 
