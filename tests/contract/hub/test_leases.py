@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
-from forebay.errors import ConflictError
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from forebay.catalog.engine import writing
+from forebay.errors import ConflictError, UnavailableError
+from forebay.hub import rows
+from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder
 from forebay.wire.cache import NoRoom
@@ -118,3 +125,45 @@ def test_leases_of_the_dead_do_not_last_as_long_as_a_jump_of_the_clock(
     assert [lease.lease_id for lease in hub.leases.live(VOLUME)] == [living.lease_id]
     clock.pass_by(100)
     assert hub.replicas.begin_evict(VOLUME, ready, "full").token
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("hub", ["embedded"], indirect=True)
+def test_a_lease_waits_for_no_other_lease_and_decisions_wait_for_it(
+    hub: Hub, embedded: LocalHub, ready: Version
+) -> None:
+    hub.leases.take(VOLUME, ready, holder())
+    with writing(embedded.engine) as connection:
+        rows.hold_volume(connection, VOLUME)
+        assert hub.leases.take(VOLUME, ready, holder()).token
+        for lock in (rows.lock_volume, rows.lock_if_there):
+            with pytest.raises(UnavailableError) as busy:
+                _impatiently(embedded, lock)
+            assert busy.value.kind == "database-busy"
+
+
+def _impatiently(hub: LocalHub, lock: Callable[[Connection, str], object]) -> None:
+    with writing(hub.engine) as connection:
+        connection.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
+        lock(connection, VOLUME)
+
+
+def test_what_is_used_all_the_time_is_noted_once_a_second(hub: Hub, ready: Version, clock: FakeClock) -> None:
+    def last_used_at() -> float:
+        (replica,) = hub.replicas.all(VOLUME)
+        return replica.last_used_at
+
+    clock.pass_by(5)
+    lease = hub.leases.take(VOLUME, ready, holder())
+    first = last_used_at()
+    assert first == clock.now()
+    clock.pass_by(0.5)
+    hub.leases.take(VOLUME, ready, holder())
+    hub.leases.release(lease.lease_id)
+    assert last_used_at() == first
+    clock.pass_by(0.5)
+    lease = hub.leases.take(VOLUME, ready, holder())
+    assert last_used_at() == clock.now()
+    clock.jump(-3600)
+    hub.leases.release(lease.lease_id)
+    assert last_used_at() == clock.now()
