@@ -1,4 +1,4 @@
-"""Brings bytes of one file: from a peer while one is nearer, the rest of the range from the lake.
+"""Brings bytes of one file, a range after another: from a peer while one is nearer, the rest of it from the lake.
 
 The sink gets every byte once and in order, whoever it comes from and whenever they change.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from forebay.cache import pace
 from forebay.cache.meter import Meter
 from forebay.cache.nearby import Asked, Nearby
 from forebay.cache.tally import Tally
@@ -25,30 +26,57 @@ if TYPE_CHECKING:
 
 
 class Bringer:
-    """The sources of one transfer. `cuts` says whether the lake gives parts of objects, as far as it is known."""
+    """The sources of one transfer. `cuts`: files may be asked for in parts, so that streams can share them.
 
-    def __init__(self, store: LakeStore, meter: Meter, clock: Clock, nearby: Nearby | None) -> None:
+    That is over once the lake has answered with a whole object.
+    """
+
+    def __init__(self, store: LakeStore, meter: Meter, clock: Clock, nearby: Nearby | None, *, cuts: bool) -> None:
         self._store = store
         self._meter = meter
+        self._clock = clock
         self._nearby = nearby
+        # What one stream learns is good for all: whoever comes last sets it.
+        self._ask_bytes = pace.LEAST_CUT_BYTES
         self.lake = Tally(store.place, clock)
-        self.cuts = True
+        self.cuts = cuts
 
     def bring(self, piece: Piece, sink: Sink, *, lake_alone: bool) -> None:
         """Feed what the piece lacks to the sink, which claims it; what the sink raises comes through."""
+        nearby = None if lake_alone else self._nearby
+        first_at = 0.0
+
+        def noting(chunk: bytes) -> None:
+            nonlocal first_at
+            first_at = first_at or self._clock.monotonic()
+            sink(chunk)
+
+        while True:
+            began, before, first_at = self._clock.monotonic(), piece.position, 0.0
+            self._bring_range(piece, piece.ask(self._ask_bytes if self.cuts else None), noting, nearby)
+            if piece.asked_to >= piece.end:
+                return
+            self._ask_bytes = pace.next_ask(
+                self._ask_bytes,
+                moved_bytes=piece.position - before,
+                waited_s=first_at - began,
+                seconds=self._clock.monotonic() - began,
+            )
+
+    def _bring_range(self, piece: Piece, end: int, sink: Sink, nearby: Nearby | None) -> None:
         wanted = piece.file.wanted
-        if self._nearby is not None and wanted.digest is not None and not lake_alone and piece.end > piece.copied_to:
-            self._from_peers(self._nearby, piece, wanted.digest, sink)
-            if piece.position >= piece.end:
+        if nearby is not None and wanted.digest is not None and end > piece.position:
+            self._from_peers(nearby, piece, end, wanted.digest, sink)
+            if piece.position >= end:
                 return
         try:
-            self._from_lake(_parts(wanted, piece.position, piece.end), sink)
+            self._from_lake(_parts(wanted, piece.position, end), sink)
         except InputError as error:
-            behind_others = piece.cut or piece.position > piece.copied_to
-            if error.kind != "range-ignored" or not behind_others or wanted.cut is not None:
+            if error.kind != "range-ignored" or wanted.cut is not None:
                 raise
             # This lake gives whole objects only: the rest is to be had with all that is before it.
             self.cuts = False
+            piece.ask(None)
             self._from_lake(_parts(wanted, 0, wanted.size_bytes), _behind(piece.position, sink))
 
     def suspect(self, file: File) -> None:
@@ -56,8 +84,8 @@ class Bringer:
         if self._nearby is not None and file.given_by:
             self._nearby.suspect(file.wanted.digest or b"", file.given_by)
 
-    def _from_peers(self, nearby: Nearby, piece: Piece, digest: bytes, sink: Sink) -> None:
-        asked = Asked(index=piece.file.wanted.missing.index, digest=digest, start=piece.position, end=piece.end)
+    def _from_peers(self, nearby: Nearby, piece: Piece, end: int, digest: bytes, sink: Sink) -> None:
+        asked = Asked(index=piece.file.wanted.missing.index, digest=digest, start=piece.position, end=end)
 
         def counted(chunk: bytes) -> None:
             before = piece.position

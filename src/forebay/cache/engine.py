@@ -6,32 +6,24 @@ the number of files.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from forebay import fsio
 from forebay.cache.canary import try_out
-from forebay.cache.contents import replica_manifest
-from forebay.cache.evict import ConfirmLake, Evicted, Evictor
-from forebay.cache.fill import Filled, Filler
 from forebay.cache.health import ALLOWED, SIGNS_TO_CHANGE, Act, require
 from forebay.cache.heart import Heart
 from forebay.cache.leased import Kept, Leased, Readied, Warmed
-from forebay.cache.look import account_bytes
 from forebay.cache.machine import Terms, is_held
-from forebay.cache.memo import Memo
 from forebay.cache.meter import Meter
-from forebay.cache.moving import FillSettings, OpenLake
 from forebay.cache.nearby import OpenNearby
+from forebay.cache.pace import FillSettings
 from forebay.cache.place import holds
 from forebay.cache.policy import Decisions, Policy
-from forebay.cache.recover import Recovered, recover
-from forebay.cache.room import Room
-from forebay.cache.source import LocalSource
-from forebay.cache.verify import Verified, brake, still_there, take_out, verify_tree
 from forebay.cache.volume import RESERVED, VolumeLayout, open_volume
 from forebay.cache.wishes import Wishes
 from forebay.clock import Clock
@@ -55,6 +47,13 @@ from forebay.wire.cache import (
 )
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
+
+if TYPE_CHECKING:
+    from forebay.cache.evict import ConfirmLake, Evicted, Evictor
+    from forebay.cache.fill import Filled, Filler
+    from forebay.cache.moving import OpenLake
+    from forebay.cache.recover import Recovered
+    from forebay.cache.verify import Verified
 
 __all__ = ["Cache", "Leased", "OnProgress", "Warmed", "default_limit"]
 
@@ -105,31 +104,48 @@ class Cache:
         self.policy = policy
         self.layout, self.volume_id = _open(hub, root, disk, clock, rebuild=rebuild, host=host)
         self._make_known(limit_bytes)
-        self.evictor = Evictor(
-            hub,
+        self._open_lake = open_lake
+        self._confirm_lake = confirm_lake
+        self._open_nearby = open_nearby
+        self._fill_settings = fill_settings
+        self._lock = threading.Lock()
+        self._evictor: Evictor | None = None
+
+    @property
+    def evictor(self) -> Evictor:
+        """The volume's one; made for who first asks. To open what is ready takes none, nor its import."""
+        from forebay.cache.evict import Evictor
+
+        with self._lock:
+            if self._evictor is None:
+                self._evictor = Evictor(
+                    self._hub,
+                    self.layout,
+                    self.volume_id,
+                    policy=self.policy,
+                    confirm_lake=self._confirm_lake,
+                    disk=self._disk,
+                    clock=self._clock,
+                    terms=self._terms,
+                )
+            return self._evictor
+
+    def _filler(self, *, evicts: bool) -> Filler:
+        """Imported with the first fill, like what reads manifests and lakes."""
+        from forebay.cache.fill import Filler
+        from forebay.cache.room import Room
+
+        return Filler(
+            self._hub,
             self.layout,
-            self.volume_id,
-            policy=policy,
-            confirm_lake=confirm_lake,
-            disk=disk,
-            clock=clock,
+            open_lake=self._open_lake,
+            room=Room(self._hub, self.layout, self.volume_id, self._disk, self.evictor, evicts=evicts),
+            disk=self._disk,
+            clock=self._clock,
+            settings=self._fill_settings,
             terms=self._terms,
+            open_nearby=self._open_nearby,
         )
-
-        def filler(*, evicts: bool) -> Filler:
-            return Filler(
-                hub,
-                self.layout,
-                open_lake=open_lake,
-                room=Room(hub, self.layout, self.volume_id, disk, self.evictor, evicts=evicts),
-                disk=disk,
-                clock=clock,
-                settings=fill_settings,
-                terms=self._terms,
-                open_nearby=open_nearby,
-            )
-
-        self._filler, self._keeper = filler(evicts=True), filler(evicts=False)
 
     def path(self, version: Version) -> Path:
         """Where the version is, or would be."""
@@ -171,12 +187,14 @@ class Cache:
 
         CapacityError when there is no room; ConflictError `in-use` when somebody else fills or evicts it just now.
         """
+        from forebay.cache.source import LocalSource
+
         assert version.origin == "committed", "the bytes of a directory are nobody's before their digests are known"
         fills = self._hub.fills
         source, meter = LocalSource.of(directory), Meter(local=True)
         match fills.look(self.volume_id, version) or fills.claim(self.volume_id, version, holder):
             case Granted() as granted:
-                self._keeper.fill(granted, version, meter=meter, source=source)
+                self._filler(evicts=False).fill(granted, version, meter=meter, source=source)
             case Waiting(holder=who):
                 raise ConflictError("in-use", f"{version.ref} is in other hands: {who}", todo="Nothing: it comes.")
         return Kept(path=self.path(version), copied_bytes=meter.local_bytes)
@@ -210,6 +228,8 @@ class Cache:
         self, versions: list[Version], memo_folder: Path, *, force: bool, on_file: Callable[[int], object] = bool
     ) -> tuple[list[Verified], list[Replica]]:
         """Hash what changed or was not hashed lately; damaged replicas are marked and returned second."""
+        from forebay.cache.verify import brake, still_there
+
         self.require(Act.SCRUB)
         replicas = [self._ready(version) for version in versions]
         results = [self.look_through(replica, memo_folder, on_file=on_file) for replica in replicas]
@@ -227,6 +247,10 @@ class Cache:
         on_read: Callable[[int], object] = bool,
     ) -> Verified:
         """Hash the files of one ready replica that changed or were not hashed lately."""
+        from forebay.cache.contents import replica_manifest
+        from forebay.cache.memo import Memo
+        from forebay.cache.verify import verify_tree
+
         version = self.resolve(replica.ref)
         tree = self.path(version)
         manifest = replica_manifest(self._hub.catalog, version, tree)
@@ -239,6 +263,8 @@ class Cache:
 
     def take_out(self, results: list[Verified]) -> list[Replica]:
         """Take out of use what was found damaged; the replicas that were."""
+        from forebay.cache.verify import take_out
+
         return take_out(self._hub, self.layout, self.volume_id, results, self._disk, self._clock)
 
     def resolve(self, ref: str) -> Version:
@@ -262,6 +288,8 @@ class Cache:
 
     def recover(self, *, force: bool = False, dry_run: bool = False) -> Recovered:
         """Mend the records from the volume; see `recover`."""
+        from forebay.cache.recover import recover
+
         if not dry_run:
             self.require(Act.RECOVER)
         return recover(
@@ -317,7 +345,7 @@ class Cache:
             Heart("progress", _SHOW_SECONDS, lambda: on_progress(meter.progress, meter.waiting_for), bool),
         ):
             try:
-                filled = self._filler.fill(granted, version, meter=meter, wishes=wishes)
+                filled = self._filler(evicts=True).fill(granted, version, meter=meter, wishes=wishes)
             except ConflictError as error:
                 if error.kind == "fenced":
                     return None
@@ -398,6 +426,8 @@ class Cache:
         known = self._is_known()
         volume = self._hub.volumes.add(self.volume_id, str(self.layout.root), limit_bytes, self._host)
         if not known and volume.used_bytes == 0:
+            from forebay.cache.look import account_bytes
+
             used_bytes = account_bytes(self.layout, ())
             if used_bytes:
                 self._hub.volumes.set_used_bytes(self.volume_id, used_bytes, volume.added_bytes)

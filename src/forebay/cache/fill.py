@@ -19,9 +19,10 @@ from forebay.cache.incoming import Incoming, placed_bytes, remove_holders
 from forebay.cache.listing import Listing, link_present, starting
 from forebay.cache.machine import Terms
 from forebay.cache.meter import Meter
-from forebay.cache.moving import FillSettings, Mover, Moving, OpenLake
+from forebay.cache.moving import Mover, Moving, OpenLake
 from forebay.cache.nearby import OpenNearby
 from forebay.cache.overlap import hold_back, take_up
+from forebay.cache.pace import FillSettings
 from forebay.cache.place import Placer, described_bytes, discard, rewrite_completed
 from forebay.cache.plan import FillPlan, plan_fill
 from forebay.cache.quarantine import unmark

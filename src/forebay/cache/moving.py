@@ -16,6 +16,7 @@ from forebay.cache.incoming import Incoming, Leftover, Leftovers
 from forebay.cache.listing import Listing, line
 from forebay.cache.meter import Meter
 from forebay.cache.nearby import Nearby, OpenNearby
+from forebay.cache.pace import FillSettings
 from forebay.cache.plan import FillPlan, piece_bytes
 from forebay.cache.source import LocalSource
 from forebay.cache.transfer import Transfer
@@ -37,13 +38,6 @@ _LEAST_PIECE_BYTES = 256 << 20
 _BUSY_STREAMS = 4
 
 OpenLake = Callable[[Version], LakeStore]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FillSettings:
-    """At most `streams` at a time come from the lake; the pace says how many of them."""
-
-    streams: int = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from forebay.cache.tally import Tally
-from forebay.lake.fetch import Sink
 from forebay.wire.cache import Granted
 from forebay.wire.catalog import Version
+
+if TYPE_CHECKING:
+    from forebay.cache.tally import Tally
+    from forebay.lake.fetch import Sink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

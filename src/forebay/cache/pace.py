@@ -1,6 +1,6 @@
 """How many streams a fill keeps open, pure: what a round moved in, the number for the next round out.
 
-And whether a file is worth cutting for one stream more.
+And whether a file is worth cutting for one stream more, and how much of one a stream asks for at once.
 
 Streams double while that brings bytes, then stay; now and then a few more or a few less are tried, and kept where they
 pay: a far lake needs hundreds for its small objects, a near one is full with four and more only cost processor time.
@@ -16,6 +16,9 @@ FIRST_STREAMS = 4
 # What an object costs beside its bytes, as bytes: the largest come first, and fewer bytes a second of smaller objects
 # must not look like a slower lake.
 OBJECT_BYTES = 64 << 10
+LEAST_CUT_BYTES = 32 << 20
+"""What is cut off must be worth another request and another connection."""
+
 _GAIN = 1.05
 _EVEN = 0.98
 _FALL = 0.7
@@ -24,6 +27,15 @@ _PATIENCE_ROUNDS = 4
 _MOST_PATIENCE_ROUNDS = 64
 _FAST_STREAM_BYTES_S = 100e6
 _ROUNDS_TO_KNOW = 5
+_WAITS_AN_ASK = 30
+_LONGEST_ASK_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillSettings:
+    """At most `streams` at a time come from the lake; the pace says how many of them."""
+
+    streams: int = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +106,19 @@ def may_cut(*, running: int, rounds: int, stream_bytes_s: float) -> bool:
     """
     slow = rounds >= _ROUNDS_TO_KNOW and stream_bytes_s < _FAST_STREAM_BYTES_S
     return running > 0 and (running < FIRST_STREAMS or slow)
+
+
+def next_ask(most_bytes: int, *, moved_bytes: int, waited_s: float, seconds: float) -> int:
+    """How much streams ask for at once, after an answer brought so much; so far it was `most_bytes`.
+
+    `seconds` in all, of which `waited_s` for its first byte. What was asked for is nobody else's any more: bytes that
+    are on their way need not be thrown away, and who is done early finds all the rest to take from. So an answer lasts
+    long beside the wait for it, and no longer. A crumb says nothing of how fast a stream is.
+    """
+    if moved_bytes < LEAST_CUT_BYTES or seconds <= waited_s:
+        return most_bytes
+    lasting_s = min(_LONGEST_ASK_S, _WAITS_AN_ASK * waited_s)
+    return max(LEAST_CUT_BYTES, int(min(moved_bytes / (seconds - waited_s) * lasting_s, 2 * most_bytes)))
 
 
 def _tried_more(pace: Pace, rate: float) -> Pace:

@@ -1,7 +1,7 @@
 """A file on its way, and the pieces of it that streams are writing. A piece can be cut while it is written.
 
 Invariant: the pieces of a file cover its segments exactly once, whoever cuts them when; a byte belongs to the piece
-that claimed it, and no piece claims behind its end.
+that asked for it, and no piece asks or claims behind its end. So no byte is asked for twice, or comes for nothing.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import hashlib
 import threading
 from typing import TYPE_CHECKING
 
+from forebay.cache import pace
 from forebay.digest import Hasher, new_hasher
 
 if TYPE_CHECKING:
     from forebay.cache.plan import Segment
     from forebay.cache.transfer import Wanted
-
-# Half of what is left must be worth another request and another connection.
-LEAST_CUT_BYTES = 32 << 20
 
 
 class File:
@@ -47,20 +45,33 @@ class File:
 class Piece:
     """What one stream writes: from `start`, of which all up to `copied_to` is copied, to `end`, which may come nearer.
 
-    `position` is behind the last byte that was claimed. `cut_off`: another piece has the rest. `md5` is there when the
-    lake offers such a checksum for the whole file that this piece is; a file of several pieces is read again for it.
+    `position` is behind the last byte that was claimed, `asked_to` behind the last that was asked for. `md5` is there
+    when the lake offers such a checksum for the whole file that this piece is; a file of several pieces is read again
+    for it.
     """
 
-    def __init__(self, file: File, start: int, copied_to: int, end: int, *, cut: bool = False) -> None:
+    def __init__(self, file: File, start: int, copied_to: int, end: int) -> None:
         self.file = file
         self.start = start
         self.copied_to = copied_to
         self.end = end
         self.position = start
+        self.asked_to = copied_to
         self.hasher: Hasher = new_hasher()
         self.md5: hashlib._Hash | None = None
-        self.cut = cut
-        self.cut_off = False
+
+    def ask(self, most_bytes: int | None) -> int:
+        """Ask for the next bytes, at most about so many (None: for all): behind the last of them.
+
+        An object that has no name is asked for in one go: two answers might be about two objects. So is a rest that
+        would be too little for anybody.
+        """
+        with self.file.lock:
+            left = self.end - self.asked_to
+            if most_bytes is None or not self.file.name_is_known or left - most_bytes < pace.LEAST_CUT_BYTES:
+                most_bytes = left
+            self.asked_to += most_bytes
+            return self.asked_to
 
     def claim(self, count_bytes: int) -> int:
         """How many of the next bytes are this piece's; from now on nobody else can have them."""
@@ -70,18 +81,19 @@ class Piece:
             return claimed
 
     @property
-    def unclaimed_bytes(self) -> int:
-        return self.end - max(self.position, self.copied_to)
+    def spare_bytes(self) -> int:
+        """What another stream could have of it: half of what is left, as far as nobody has asked for that."""
+        return min(self.end - self.asked_to, (self.end - max(self.position, self.copied_to)) // 2)
 
     def cut_rest(self) -> Piece | None:
-        """The second half of what is left, as a piece of its own; None when that would be too little."""
+        """What is to spare, as a piece of its own; None when that would be too little."""
         with self.file.lock:
-            left = self.unclaimed_bytes
-            if left < 2 * LEAST_CUT_BYTES or not self.file.name_is_known:
+            spare = self.spare_bytes
+            if spare < pace.LEAST_CUT_BYTES or not self.file.name_is_known:
                 return None
-            middle = self.end - left // 2
-            rest = Piece(self.file, middle, middle, self.end, cut=True)
-            self.end, self.cut_off, self.md5 = middle, True, None
+            middle = self.end - spare
+            rest = Piece(self.file, middle, middle, self.end)
+            self.end, self.md5 = middle, None
             self.file.left += 1
             return rest
 

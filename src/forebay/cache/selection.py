@@ -12,16 +12,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from forebay.catalog.manifest import Manifest
 from forebay.digest import digest_bytes
 from forebay.errors import InputError
 from forebay.lake.glob import pattern_regex
 from forebay.lake.parquet.where import OPERATORS, Term, Value
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from forebay.catalog.manifest import Manifest
 
 Patterns: TypeAlias = str | Iterable[str] | None
 """One pattern (or the name of one column), several, or none."""
@@ -119,6 +120,9 @@ def select(manifest: Manifest, selection: Selection, ref: str) -> Manifest:
 
     A pattern to include that matches nothing is an error, too: whoever wrote it expects those files.
     """
+    import pyarrow as pa  # an open of all that is ready reads no manifest, and need not wait for its import
+    import pyarrow.compute as pc
+
     paths = manifest.table["path"]
     chosen = pa.chunked_array([pa.repeat(pa.scalar(not selection.include), len(manifest))])
     for pattern in selection.include:
@@ -189,6 +193,8 @@ def _said(term: Term) -> str:
 
 
 def _matches(paths: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
     regex = pattern_regex(pattern.removesuffix("/"))
     return pc.match_substring_regex(paths, f"{regex.removesuffix('$')}(?:/.*)?$")
 
@@ -237,6 +243,8 @@ def _nothing(ref: str, why: str, pattern: str, paths: pa.ChunkedArray) -> InputE
 
 def _nearest(pattern: str, paths: pa.ChunkedArray) -> list[str]:
     """A few paths, or folders, that the pattern was probably meant for: of a million, a sample is looked at."""
+    import pyarrow as pa
+
     step = -(-len(paths) // _NEAREST_OF) if len(paths) else 1
     sample: list[str] = paths.take(pa.array(range(0, len(paths), step), pa.int64())).to_pylist()
     known = {path.rsplit("/", cut)[0] for path in sample for cut in range(min(4, path.count("/") + 1))}

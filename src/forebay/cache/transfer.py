@@ -1,7 +1,8 @@
 """Moves missing entries from the lake, or from a nearer site, into temp files, hashing in the same pass.
 
-Threads stream whole files or gaps of them; when none are left, what others still have to do is cut in two. Every byte
-range is written to the journal after it is in the file, so that a kill costs at most one checkpoint's worth of bytes.
+Threads stream whole files or gaps of them; when none are left, they take from what others have not asked for yet.
+Every byte range is written to the journal after it is in the file, so that a kill costs at most one checkpoint's worth
+of bytes.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class Wanted:
     cut: Cut | None = None
 
 
-class _CutOffError(Exception):
-    """The rest of a piece is another stream's by now."""
+class _EnoughError(Exception):
+    """More comes than the piece is: the lake gives whole objects only."""
 
 
 _Task = tuple[File, Segment]
@@ -96,7 +97,7 @@ class Transfer:
         nearby: Nearby | None = None,
     ) -> None:
         self._store = store
-        self.bringer = Bringer(store, meter, clock or SystemClock(), nearby)
+        self.bringer = Bringer(store, meter, clock or SystemClock(), nearby, cuts=streams > 1)
         self._incoming = incoming
         self._disk = disk
         self._meter = meter
@@ -143,7 +144,7 @@ class Transfer:
         self._raise_collected()
 
     def _work(self) -> bool:
-        """Move one piece: the next segment from what all share, or else half of what another stream has left.
+        """Move one piece: the next segment from what all share, or else some of what another stream has left.
 
         False when there is nothing to begin any more.
         """
@@ -213,12 +214,12 @@ class Transfer:
         return piece
 
     def _cut(self) -> Piece | None:
-        """Half of what the stream with the most left still has to do, where that pays."""
+        """What the stream with the most to spare need not do itself, where that pays."""
         crew = self._crew
         pays = may_cut(running=len(self._running), rounds=crew.rounds, stream_bytes_s=crew.stream_bytes_s)
         if not self.bringer.cuts or not pays:
             return None
-        rest = max(self._running, key=lambda piece: piece.unclaimed_bytes).cut_rest()
+        rest = max(self._running, key=lambda piece: piece.spare_bytes).cut_rest()
         if rest is not None:
             self._running.add(rest)
         return rest
@@ -297,7 +298,7 @@ class Transfer:
         return digest_file(path, start=file.known_to, hasher=file.known)
 
     def _write(self, piece: Piece, *, again: bool = False) -> None:
-        """Copy, then fetch, the piece's bytes, hashing them; up to where another stream took over."""
+        """Copy, then fetch, the piece's bytes, hashing them; up to where another stream goes on."""
         file, wanted, hasher = piece.file, piece.file.wanted, piece.hasher
         count = self._meter.again if again else self._meter.moved
         checkpoint = piece.copied_to + CHECKPOINT_BYTES
@@ -308,7 +309,7 @@ class Transfer:
             self._still_held()
             position = piece.position
             claimed = piece.claim(len(chunk))
-            if claimed < len(chunk):
+            if enough := claimed < len(chunk):
                 chunk = chunk[:claimed]
             self._disk.write_at(file.descriptor, chunk, position)
             hasher.update(chunk)
@@ -324,14 +325,14 @@ class Transfer:
             if position >= checkpoint and position - piece.start < wanted.size_bytes:
                 checkpoint = position + CHECKPOINT_BYTES
                 self._note(wanted, piece.start, position, hasher.digest())
-            if piece.cut_off and position == piece.end:
-                raise _CutOffError
+            if enough:
+                raise _EnoughError
 
         if wanted.leftover is not None and piece.copied_to > piece.start:
             for chunk in wanted.leftover.read(piece.start, piece.copied_to):
                 sink(chunk)
         if piece.end > piece.copied_to or piece.end == 0:
-            with suppress(_CutOffError):
+            with suppress(_EnoughError):
                 self.bringer.bring(piece, sink, lake_alone=again)
         piece.ended()
         if piece.end - piece.start < wanted.size_bytes:

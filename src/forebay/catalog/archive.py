@@ -19,18 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from forebay.catalog.manifest import Manifest, ManifestFacts
-from forebay.catalog.recipe import read_recipe
-from forebay.catalog.seal import Seal, inherit
 from forebay.digest import digest_file
 from forebay.errors import CapacityError, ConflictError, DamagedError, InputError, NotFoundError, UnavailableError
 from forebay.fsio import Disk
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from forebay.catalog.manifest import Manifest, ManifestFacts
+    from forebay.catalog.seal import Seal
     from forebay.catalog.shared_files import SharedFiles
 
+# What reads Parquet is imported with the first file that is read: to open a ready version, or to hand out a lease, is
+# to read none, and takes less than the import.
 
 BUNDLE_BYTES = 64 << 20
 """The most that a code bundle may have."""
@@ -53,6 +54,8 @@ class KeptManifest:
         return self.facts.files
 
     def path_at(self, row: int) -> str:
+        from forebay.catalog.manifest import Manifest
+
         with Manifest.opened(self.file) as file:
             return str(file.column("path")[row].as_py())
 
@@ -77,6 +80,8 @@ class Archive:
         DamagedError; InputError for unsafe paths; ConflictError `manifest-keys-differ` when the same committed
         files are known under other keys.
         """
+        from forebay.catalog.manifest import Manifest
+
         with self._copied(parquet) as copy:
             facts = Manifest.verify(copy)
             if not self._kept_whole(facts.manifest_digest):
@@ -94,6 +99,8 @@ class Archive:
 
     def add_seal(self, parquet: Path) -> Seal:
         """Copy and check a seal file; DamagedError."""
+        from forebay.catalog.seal import Seal
+
         with self._copied(parquet) as copy:
             seal = Seal.read(copy)
             self._share(copy, self._seal_path(seal.seal_digest))
@@ -102,6 +109,8 @@ class Archive:
 
     def add_recipe(self, manifest_digest: str, parquet: Path) -> None:
         """Copy and check a recipe; one that is kept already and whole stays. DamagedError."""
+        from forebay.catalog.recipe import read_recipe
+
         with self._copied(parquet) as copy:
             read_recipe(copy, manifest_digest)
             try:
@@ -112,6 +121,8 @@ class Archive:
 
     def verify_recipe(self, manifest_digest: str) -> Path:
         """The file of a kept recipe; NotFoundError `recipe-not-found`, DamagedError `recipe-damaged`."""
+        from forebay.catalog.recipe import read_recipe
+
         read_recipe(self.recipe_file(manifest_digest), manifest_digest)
         return self.recipe_file(manifest_digest)
 
@@ -155,6 +166,8 @@ class Archive:
 
     def manifest(self, manifest_digest: str) -> Manifest:
         """A kept manifest; NotFoundError `manifest-not-found`, DamagedError `manifest-damaged`."""
+        from forebay.catalog.manifest import Manifest
+
         self.facts(manifest_digest)
         return Manifest.read(self.manifest_file(manifest_digest))
 
@@ -164,12 +177,16 @@ class Archive:
 
     def verify_manifest(self, manifest_digest: str) -> Path:
         """The file of a kept manifest, recomputed; errors as from `manifest`."""
+        from forebay.catalog.manifest import Manifest
+
         self.facts(manifest_digest)
         Manifest.verify_again(self.manifest_file(manifest_digest))
         return self.manifest_file(manifest_digest)
 
     def facts(self, manifest_digest: str) -> ManifestFacts:
         """What a kept manifest says of itself, quickly: it was checked when it came. NotFoundError, DamagedError."""
+        from forebay.catalog.manifest import Manifest
+
         path = self.manifest_file(manifest_digest)
         if not path.exists():
             raise NotFoundError("manifest-not-found", f"The catalog has no manifest {manifest_digest}.")
@@ -187,10 +204,14 @@ class Archive:
         return True
 
     def _same_keys(self, copy: Path, manifest_digest: str) -> bool:
+        from forebay.catalog.manifest import Manifest
+
         return bool(Manifest.read(copy).table["key"].equals(self.manifest(manifest_digest).table["key"]))
 
     def seal(self, seal_digest: str) -> Seal:
         """A kept seal; NotFoundError `seal-not-found`, DamagedError `seal-damaged`."""
+        from forebay.catalog.seal import Seal
+
         path = self.seal_file(seal_digest)
         if not path.exists():
             raise NotFoundError("seal-not-found", f"The catalog has no seal {seal_digest}.")
@@ -204,6 +225,9 @@ class Archive:
 
         Reads a few columns at a time; both files were checked when they came.
         """
+        from forebay.catalog.manifest import Manifest
+        from forebay.catalog.seal import inherit
+
         files = (self.manifest_file(old_digest), self.manifest_file(new_digest))
         with Manifest.opened(files[0]) as old, Manifest.opened(files[1]) as new:
 

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from forebay.catalog import lineage, subsets, tags, upkeep, versions
+from forebay.catalog import lineage, tags, upkeep, versions
 from forebay.catalog import schema as t
 from forebay.catalog.archive import Archive, KeptManifest
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.lake_url import check_lake_url
-from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name, parse_ref
 from forebay.catalog.records import LIVE, WHOLE, dataset_id, find_version, list_datasets, load_versions, version_id
-from forebay.catalog.seal import Seal, merge
 from forebay.catalog.shared_files import SharedFiles
 from forebay.clock import Clock
 from forebay.errors import DamagedError, InputError, NotFoundError
 from forebay.wire.catalog import DEFAULT_GROUP, AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
+
+if TYPE_CHECKING:
+    from forebay.catalog.manifest import ManifestFacts
+    from forebay.catalog.seal import Seal
+
+# Like `archive`, this imports what reads Parquet where it is read.
 
 
 class CatalogStore:
@@ -102,6 +107,8 @@ class CatalogStore:
             return versions.restore(connection, new, facts, number, group=self._group, now=self._clock.now())
 
     def add_subset(self, new: NewSubset) -> Version:
+        from forebay.catalog import subsets
+
         subsets.check_new(new)
         facts = self._archive.facts(new.manifest_digest)
         with reading(self._engine) as connection:
@@ -188,6 +195,8 @@ class CatalogStore:
 
     def _learn(self, manifest: KeptManifest, newer: Seal) -> None:
         """Record what was learned about a manifest, and tell those that share files with it."""
+        from forebay.catalog import subsets
+
         while (merged := self._try_seal(manifest, newer)) is None:
             pass  # somebody else recorded one in between: merge with that
         if merged.known == 0:
@@ -205,6 +214,8 @@ class CatalogStore:
 
     def _try_seal(self, manifest: KeptManifest, newer: Seal) -> Seal | None:
         """Record all that is known together with `newer`; None when the record changed meanwhile."""
+        from forebay.catalog.seal import merge
+
         with reading(self._engine) as connection:
             known = _recorded_seal(connection, manifest.manifest_digest)
         older = self._unsealed(manifest) if known is None else self._known_seal(known)
@@ -217,6 +228,8 @@ class CatalogStore:
 
     def _knows(self, manifest: KeptManifest, seal: Seal) -> bool:
         """Whether a seal adds nothing; ConflictError `digest-mismatch` when it contradicts what is known."""
+        from forebay.catalog.seal import merge
+
         with reading(self._engine) as connection:
             known = _recorded_seal(connection, manifest.manifest_digest)
         older = self._unsealed(manifest) if known is None else self._known_seal(known)
@@ -224,6 +237,8 @@ class CatalogStore:
 
     def _unsealed(self, manifest: KeptManifest) -> Seal:
         """What a manifest knows by itself."""
+        from forebay.catalog.seal import Seal
+
         if manifest.facts.origin == "registered":
             return Seal.unknown(manifest)
         return Seal.of(self._archive.manifest(manifest.manifest_digest))

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import retired
 from forebay.catalog import schema as t
-from forebay.catalog.manifest import ManifestFacts
 from forebay.catalog.names import check_dataset_name
 from forebay.catalog.records import LIVE, WHOLE, dataset_id, load_versions, storable, version_id
 from forebay.catalog.upkeep import join_team
 from forebay.errors import ConflictError, InputError
 from forebay.wire.catalog import AddedVersion, NewVersion, ParentVersion, Version
+
+if TYPE_CHECKING:
+    from forebay.catalog.manifest import ManifestFacts
 
 
 def add(connection: Connection, new: NewVersion, facts: ManifestFacts, *, group: str, now: float) -> AddedVersion:

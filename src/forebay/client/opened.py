@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import os
 import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from forebay.cache.contents import load_manifest
 from forebay.cache.selection import EVERYTHING, Patterns, Selection, Where
 from forebay.client.progress import fill_progress
 from forebay.client.session import Session, shared_session
@@ -44,6 +42,8 @@ class OpenedVersion(os.PathLike[str]):
     def manifest(self) -> Manifest:
         """The version's manifest with the digests of its files; read when first asked for."""
         if self._manifest is None:
+            from forebay.cache.contents import load_manifest  # plain files need none, and start without Arrow
+
             self._manifest = load_manifest(self._catalog, self.version)
         return self._manifest
 
@@ -76,6 +76,8 @@ class OpenedVersion(os.PathLike[str]):
         return f"<forebay {self.version.ref} at {self.path}{' (closed)' if self.closed else ''}>"
 
     def _repr_html_(self) -> str:
+        import html
+
         from humanize import naturalsize
 
         facts = f"{self.version.files:,} files, {naturalsize(self.version.size_bytes, binary=True)}"

@@ -103,7 +103,7 @@ class Session:
         """The cache on the volume; the volume is made when it is not there yet."""
         # The engine and the lakes are slow to import, and commands that only ask the catalog need neither.
         from forebay.cache.engine import Cache, default_limit
-        from forebay.cache.moving import FillSettings
+        from forebay.cache.pace import FillSettings
         from forebay.fsio import Disk
 
         settings = self.settings

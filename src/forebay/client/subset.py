@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from forebay.cache.contents import Contents, load_manifest
 from forebay.cache.selection import Selection, select
-from forebay.catalog.manifest import Manifest
 from forebay.catalog.names import NumberRef, parse_ref
-from forebay.catalog.recipe import Cut, recipe_digest, write_recipe
-from forebay.catalog.subsets import carried
 from forebay.client.session import Session
 from forebay.errors import InputError, NotFoundError
 from forebay.wire.catalog import NewSubset, Version, ref_of
+
+if TYPE_CHECKING:
+    from forebay.cache.contents import Contents
+    from forebay.catalog.manifest import Manifest
+    from forebay.catalog.recipe import Cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,11 @@ def require_whole(version: Version) -> Version:
 
 
 def _draft(session: Session, whole: Version, selection: Selection, folder: Path) -> Draft:
+    # Whoever opens a whole version, or a subset that is known, waits for no import of these.
+    from forebay.cache.contents import Contents, load_manifest
+    from forebay.catalog.recipe import write_recipe
+    from forebay.catalog.subsets import carried
+
     manifest = load_manifest(session.hub.catalog, whole)
     part = select(manifest, selection, whole.ref)
     cuts = _cuts(session, whole, part, selection) if selection.cuts else {}
@@ -161,6 +168,8 @@ def _cuts(session: Session, whole: Version, part: Manifest, selection: Selection
 
 def _cut_manifest(part: Manifest, cuts: Mapping[str, Cut]) -> Manifest:
     """The manifest of the files as they will be: cut ones have another size, and a digest that nobody knows yet."""
+    from forebay.catalog.manifest import Manifest
+    from forebay.catalog.recipe import recipe_digest
     from forebay.lake.parquet.objects import is_summary
 
     entries = (

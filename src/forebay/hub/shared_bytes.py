@@ -11,14 +11,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING
 
 from forebay.catalog.archive import Archive
-from forebay.catalog.identity import Column
-from forebay.catalog.manifest import Manifest
 from forebay.errors import ForebayError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from forebay.catalog.identity import Column
 
 MOST_FILES = 2_000_000
 """So many files of two versions are compared in one go, and one pair whatever its size."""
@@ -73,6 +74,10 @@ class SharedBytes:
             self._known.popitem(last=False)
 
     def _compared(self, content: Content, other: Content) -> int:
+        import pyarrow.compute as pc  # a hub that only hands out leases compares nothing
+
+        from forebay.catalog.manifest import Manifest
+
         with Manifest.opened(self._archive.manifest_file(content.manifest_digest)) as file:
             sizes, digests = file.column("size_bytes"), self._digests(content, file.column)
         with Manifest.opened(self._archive.manifest_file(other.manifest_digest)) as file:

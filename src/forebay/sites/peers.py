@@ -69,11 +69,12 @@ class Peers:
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
         self._peers: dict[str, _Peer] = {}
+        self._lacking: set[tuple[str, int]] = set()
         self._closed = False
         self._take(sources)
 
     def fetch(self, asked: Asked, sink: Sink, cancelled: Callable[[], bool], given_by: set[str]) -> int:
-        position, failed = asked.start, set[str]()
+        position, failed = asked.start, {name for name in self._usable if (name, asked.index) in self._lacking}
         while position < asked.end and not cancelled() and (peer := self._nearest(failed)) is not None:
             name = peer.holder.volume_id
             with closing(self._chunks(peer, asked, position, cancelled, failed)) as chunks:
@@ -146,6 +147,9 @@ class Peers:
             peer.misses = 0
         except _FailedError as failure:
             failed.add(peer.holder.volume_id)
+            if not failure.rests:
+                # A large file is asked for in many ranges; a miss is told once.
+                self._lacking.add((peer.holder.volume_id, asked.index))
             peer.misses += 1
             if failure.rests or peer.misses >= self._manners.misses:
                 _log.info("peer-rests", site=peer.holder.site, why=str(failure))

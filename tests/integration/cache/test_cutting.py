@@ -1,4 +1,4 @@
-"""What one stream has left is cut in two when another has nothing to do; the file is whole and right all the same."""
+"""What one stream has left is shared when another has nothing to do; the file is whole and right all the same."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from forebay.cache import piece
+from forebay.cache import pace
 from forebay.cache.digests import Digests
 from forebay.cache.incoming import Incoming
 from forebay.cache.journal import NAME, read_journal
 from forebay.cache.line import Line
 from forebay.cache.meter import Meter
-from forebay.cache.piece import File, Piece
 from forebay.cache.plan import Missing, Range
 from forebay.cache.transfer import Transfer, Wanted
 from forebay.digest import digest_bytes
@@ -50,16 +49,18 @@ class _SlowStart(Disk):
 
 @pytest.fixture(autouse=True)
 def _small_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(piece, "LEAST_CUT_BYTES", MIB)
+    monkeypatch.setattr(pace, "LEAST_CUT_BYTES", MIB)
 
 
-def _moved(store: LakeStore, folder: Path, disk: Disk, *, streams: int = 2) -> tuple[bytes, Digests, Meter]:
+def _moved(
+    store: LakeStore, folder: Path, disk: Disk, *, streams: int = 2, named: bool = True
+) -> tuple[bytes, Digests, Meter]:
     meta = look(store, KEY)
     assert meta is not None
     wanted = Wanted(
         missing=Missing(index=0, kept=(), gaps=(Range(0, len(BODY)),)),
         key=KEY,
-        etag=meta["e_tag"] or "",
+        etag=(meta["e_tag"] or "") if named else "",
         version_id="",
         size_bytes=len(BODY),
         digest=None,
@@ -90,6 +91,7 @@ def test_an_idle_stream_takes_half_of_what_another_has_left(awkward_origin: Awkw
     disk = _SlowStart()
     moved, digests, meter = _moved(open_awkward(awkward_origin), tmp_path / "fill", disk)
     assert len(disk.writers) == 2
+    assert awkward_origin.sent_bytes(f"/lake/{KEY}") == len(BODY), "nothing was sent for nothing"
     assert moved == BODY
     assert digests[0] == digest_bytes(BODY)
     assert (meter.progress.moved_bytes, meter.progress.moved_files) == (len(BODY), 1)
@@ -112,31 +114,22 @@ def test_with_one_stream_nothing_is_cut(awkward_origin: AwkwardOrigin, tmp_path:
     assert [seen.range for seen in awkward_origin.seen(f"/lake/{KEY}", method="GET")] == [None]
 
 
-def _piece(size: int, *, etag: str = "e") -> Piece:
-    missing = Missing(index=0, kept=(), gaps=(Range(0, size),))
-    wanted = Wanted(missing=missing, key=KEY, etag=etag, version_id="", size_bytes=size, digest=None, leftover=None)
-    return Piece(File(wanted, ()), 0, 0, size)
+def test_many_streams_take_from_one_object_and_no_byte_comes_twice(
+    awkward_origin: AwkwardOrigin, tmp_path: Path
+) -> None:
+    awkward_origin.put(f"/lake/{KEY}", BODY)
+    moved, digests, _ = _moved(open_awkward(awkward_origin), tmp_path / "fill", _SlowStart(), streams=8)
+    assert moved == BODY
+    assert digests[0] == digest_bytes(BODY)
+    asked = awkward_origin.seen(f"/lake/{KEY}", method="GET")
+    assert len(asked) > 2
+    assert all(seen.range and seen.if_match for seen in asked), "each is about the registered object"
+    assert sum(seen.sent_bytes for seen in asked) == len(BODY)
 
 
-def test_an_object_without_etag_and_version_is_never_cut() -> None:
+def test_an_object_without_a_name_is_asked_for_once(awkward_origin: AwkwardOrigin, tmp_path: Path) -> None:
     """Two requests could be answered from two objects, and nobody would know."""
-    assert _piece(8 * MIB, etag="").cut_rest() is None
-
-
-def test_a_cut_piece_claims_nothing_behind_its_end() -> None:
-    first = _piece(8 * MIB)
-    assert first.claim(MIB) == MIB
-    rest = first.cut_rest()
-    assert rest is not None
-    assert (rest.start, rest.end) == (first.end, 8 * MIB)
-    assert first.claim(8 * MIB) == first.end - MIB
-    assert first.claim(1) == 0
-    assert first.cut_rest() is None
-    assert rest.claim(8 * MIB) == 8 * MIB - rest.start
-
-
-def test_what_an_earlier_try_left_is_not_cut_off() -> None:
-    """Only bytes that are still to come from the lake are given away."""
-    left = _piece(8 * MIB)
-    left.copied_to = 7 * MIB
-    assert left.cut_rest() is None
+    awkward_origin.put(f"/lake/{KEY}", BODY)
+    moved, _, _ = _moved(open_awkward(awkward_origin), tmp_path / "fill", Disk(), named=False)
+    assert moved == BODY
+    assert [seen.range for seen in awkward_origin.seen(f"/lake/{KEY}", method="GET")] == [None]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forebay.cache.engine import Cache
-from forebay.cache.moving import FillSettings
+from forebay.cache.pace import FillSettings
 from forebay.cache.policy import Policy
 from forebay.client.session import Session
 from forebay.fsio import Disk

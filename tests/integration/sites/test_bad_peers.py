@@ -131,14 +131,22 @@ def test_a_bad_answer_ends_with_a_prefix_and_the_peer_rests(peer: AwkwardOrigin,
 
 
 def test_a_blob_that_is_missing_is_not_the_peer_s_end_but_many_are(peer: AwkwardOrigin) -> None:
+    with peers(holder(peer.url)) as made:
+        for index in (7, 8):
+            assert fetched(made, replace(ASKED, index=index))[0] == b""
+        assert fetched(made)[1] == len(BLOB), "a good answer in between"
+        for index in (9, 10, 11):
+            assert fetched(made, replace(ASKED, index=index))[0] == b""
+        assert fetched(made) == (b"", START, set())
+
+
+def test_a_blob_that_a_peer_lacks_is_asked_of_it_once_in_however_many_ranges(peer: AwkwardOrigin) -> None:
     missing = replace(ASKED, index=7)
     with peers(holder(peer.url)) as made:
-        for _ in range(2):
-            assert fetched(made, missing)[0] == b""
-        assert fetched(made)[1] == len(BLOB), "a good answer in between"
-        for _ in range(3):
-            assert fetched(made, missing)[0] == b""
-        assert fetched(made) == (b"", START, set())
+        for start in range(START, START + 5):
+            assert fetched(made, replace(missing, start=start)) == (b"", start, set())
+        assert len(peer.seen(PATH.replace("/0/", "/7/"))) == 1
+        assert fetched(made)[1] == len(BLOB), "it has others"
 
 
 def test_the_next_peer_goes_on_where_the_nearest_broke_off(peer: AwkwardOrigin) -> None:

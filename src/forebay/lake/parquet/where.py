@@ -10,11 +10,12 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeAlias
-
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from forebay.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 Value: TypeAlias = bool | int | float | str
 Term: TypeAlias = tuple[str, str, Value | tuple[Value, ...]]

@@ -17,8 +17,9 @@ from forebay.cache.contents import load_manifest, load_objects
 from forebay.cache.engine import Cache
 from forebay.cache.evict import ConfirmLake
 from forebay.cache.machine import Terms
-from forebay.cache.moving import FillSettings, OpenLake
+from forebay.cache.moving import OpenLake
 from forebay.cache.nearby import OpenNearby
+from forebay.cache.pace import FillSettings
 from forebay.cache.policy import Policy
 from forebay.cache.selection import Selection, select
 from forebay.catalog.manifest import Entry, Manifest
