@@ -111,9 +111,11 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule(at=versions)
     def pin(self, at: int) -> None:
+        """What a dead fill left is given up, pinned or not; the pin is there for the next one."""
         with suppress(NotFoundError, ConflictError):
-            self.world.hub.replicas.pin(self.cache.volume_id, self.versions[at], "me", "why", 0.0)
-            self.pinned[self.versions[at].ref] = self.versions[at]
+            replica = self.world.hub.replicas.pin(self.cache.volume_id, self.versions[at], "me", "why", 0.0)
+            if replica.state is not ReplicaState.FILLING:
+                self.pinned[self.versions[at].ref] = self.versions[at]
 
     @rule(at=versions)
     def unpin(self, at: int) -> None:

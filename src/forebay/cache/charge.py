@@ -32,18 +32,31 @@ def most_needed_bytes(
     return plan.need_bytes + max(0, earlier_bytes - finished_bytes) + described + journals + copies
 
 
-def left_behind(folder: Path, tree: Path, token: int, error: BaseException, disk: Disk) -> int:
-    """The bytes that a failed fill's reservation has to go on covering. On a full disk its folder goes."""
+def left_behind(
+    folder: Path, tree: Path, replaced: Sequence[Path], manifest_digest: str, error: BaseException, disk: Disk
+) -> int:
+    """The bytes that a failed fill's reservation has to go on covering. On a full disk its folder goes.
+
+    `replaced` are trees that its holders moved away and did not delete.
+    """
     placed, completed = placed_bytes(folder), read_completed(tree)
-    if completed is not None and completed.token == token:
-        # All is in place, but the hub did not hear of it, and what said so in the folder is gone.
+    if completed is not None and completed.manifest_digest == manifest_digest:
+        # All is in place, whichever holder put it there, but the hub did not hear of it, and what said so in the
+        # folder is gone.
         placed = max(placed, completed.added_bytes) + described_bytes(tree)
     elif read_completed(tree, DAMAGED) is None:
         # A tree that was put in its place and not reported: its records, and what could not be linked.
         placed += fsio.freed_bytes_below(tree)
     if isinstance(error, CapacityError) and error.kind == "disk-full" and not placed:
         disk.remove_tree(folder)
-    return placed + held_bytes(folder)
+    untold = (path for path in replaced if _is_untold(path, manifest_digest))
+    return placed + held_bytes(folder) + sum(map(fsio.freed_bytes_below, untold))
+
+
+def _is_untold(tree: Path, manifest_digest: str) -> bool:
+    """Whether the account knows nothing of a tree: it was never complete, or its fill could not tell the hub."""
+    completed = read_completed(tree)
+    return read_completed(tree, DAMAGED) is None and (completed is None or completed.manifest_digest == manifest_digest)
 
 
 def shares_its_blobs(layout: VolumeLayout, version: Version, tree: Path) -> bool:

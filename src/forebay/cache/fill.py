@@ -148,7 +148,7 @@ class _Fill:
         self._wishes = wishes
         self._began = filler.clock.monotonic()
         self._learned_files = 0
-        self._trash_name = f"replaced-{granted.fill_id}-{granted.token}"
+        self._trash_name = filler.layout.replaced_by(granted.fill_id, granted.token)
         self._folder = filler.layout.fill(granted.fill_id)
         self._tree = filler.layout.tree_of(version)
 
@@ -159,6 +159,8 @@ class _Fill:
         if completed is not None and completed.manifest_digest == self._version.manifest_digest:
             return self._report_placed(completed)
         self._filler.room.clear_strays()
+        for earlier in self._filler.layout.replaced(self._granted.fill_id):
+            self._disk.remove_tree(earlier)
         if self._unmarked():
             # A fill was killed before it could write the marker; all of it but its own records is in the blobs.
             discard(self._filler.layout, self._tree, self._trash_name, self._disk)
@@ -201,7 +203,8 @@ class _Fill:
         On NFS that looks like a disk that fails: a stale file handle.
         """
         try:
-            return left_behind(self._folder, self._tree, self._granted.token, error, self._disk)
+            replaced = self._filler.layout.replaced(self._granted.fill_id)
+            return left_behind(self._folder, self._tree, replaced, self._version.manifest_digest, error, self._disk)
         except OSError:
             self._hub.fills.renew(self._granted.fill_id, self._granted.token, self._meter.progress)
             raise

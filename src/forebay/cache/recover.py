@@ -242,7 +242,8 @@ class _Repair:
             for replica in self._hub.replicas.all(self._volume_id)
             if replica.state is ReplicaState.EVICTING
         ]
-        busy += [f"replaced-{fill.fill_id}-" for fill in self._hub.fills.open_fills(self._volume_id) if fill.live]
+        live = (fill for fill in self._hub.fills.open_fills(self._volume_id) if fill.live)
+        busy += [self._layout.replaced_by(fill.fill_id, fill.token) for fill in live]
         for name in names_in(self._layout.trash):
             if rests(name, self._now) or name.startswith(tuple(busy)):
                 continue

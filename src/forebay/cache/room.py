@@ -80,8 +80,9 @@ class Room:
             except ConflictError:
                 continue
             counts = self._hub.volumes.get(self._volume_id).counts
-            stays = self._disk.remove_tree(folder)
-            gone_bytes = max(0, left_bytes - fsio.used_bytes_below(folder)) if stays else left_bytes
+            gone = [folder, *self._layout.replaced(fill.fill_id)]
+            stays = [path for each in gone for path in self._disk.remove_tree(each)]
+            gone_bytes = max(0, left_bytes - fsio.used_bytes_below(*gone)) if stays else left_bytes
             self._hub.volumes.free_bytes(self._volume_id, gone_bytes, counts)
             freed_bytes += gone_bytes
         return freed_bytes

@@ -29,6 +29,7 @@ DAMAGED = "damaged.json"
 MANIFEST = "manifest.forebay"
 SEAL = "seal.forebay"
 RECIPE = "recipe.forebay"
+_REPLACED = "replaced-"
 _SUFFIX_BEFORE = ".parquet"
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -112,6 +113,14 @@ class VolumeLayout:
 
     def fill(self, fill_id: str) -> Path:
         return self.incoming / fill_id
+
+    def replaced_by(self, fill_id: str, token: int) -> str:
+        """The name in the trash of the tree that a fill's holder moves away to put its own there."""
+        return f"{_REPLACED}{fill_id}-{token}"
+
+    def replaced(self, fill_id: str) -> list[Path]:
+        """What of that is in the trash still, of all its holders."""
+        return sorted(self.trash.glob(f"{_REPLACED}{fill_id}-*"))
 
     def fill_of(self, fill_id: str, token: int) -> Path:
         """Each holder of a fill has a folder of its own, so that two never write to one name."""

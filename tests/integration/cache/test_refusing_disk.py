@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,30 @@ def test_CRASH_a_fill_on_a_disk_that_refuses_from_some_write_on(world: World, fi
     assert contents(cache.warm(version, holder()).path) == FILES
     assert_all(world.hub, cache)
     assert not list(cache.layout.incoming.iterdir())
+
+
+def _full_from(at: int, _name: str, number: int) -> int:
+    return errno.ENOSPC if number >= at else 0
+
+
+@pytest.mark.parametrize("second", [1, 3, 5])
+@pytest.mark.parametrize("first", [70, 74, 77, 80])
+def test_FITS_what_one_fill_has_placed_the_next_that_fails_still_answers_for(
+    world: World, first: int, second: int
+) -> None:
+    """The tree is whole in its place, and two holders after each other could not tell the hub."""
+    version = world.add("clicks", FILES)
+    world.cache()
+    for refused_from in (first, second):
+        disk = FailingDisk()
+        cache = world.cache(disk=disk, streams=1)
+        start = disk.count
+        disk.failing = partial(_full_from, start + refused_from)
+        with suppress(ForebayError):
+            cache.warm(version, holder())
+        assert_FITS(world.hub, cache)
+    assert contents(world.cache().warm(version, holder()).path) == FILES
+    assert_all(world.hub, world.cache())
 
 
 @pytest.fixture
