@@ -60,14 +60,14 @@ def test_a_thousand_who_wait_share_each_look_and_only_those_with_news_are_woken(
     sites = {f"site-{number}": 1 for number in range(1000)}
     numbers = Numbers(**sites)
 
-    before = threading.active_count()
+    threads = threading.active_count()
 
     async def play() -> None:
         watcher = Watcher(numbers, bool, pause_s=0.001)
         waits = {name: asyncio.create_task(watcher.news(orders_of(name), 1, LONG_S)) for name in sites}
         await looked(numbers, 5)
         assert not any(task.done() for task in waits.values())
-        assert threading.active_count() < before + 60, "they take no thread each"
+        assert threading.active_count() < threads + 60, "they take no thread each"
         before = numbers.looks
         numbers.known["site-7"] = 2
         await waits["site-7"]
