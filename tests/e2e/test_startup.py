@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from unittest import mock
 
@@ -109,31 +110,27 @@ def test_no_route_is_built_twice() -> None:
 
 def test_opening_what_is_ready_imports_nothing_that_reads_tables_or_lakes(forebay: Program, days: Path) -> None:
     """As a program of a user's does it, where nothing is hidden from pyarrow."""
-    forebay("dataset", "register", "criteo", days.as_uri())
-    forebay("cache", "warm", "criteo@v1", "--quiet")
-    script = (
-        "import sys, forebay\n"
-        "with forebay.open('criteo@v1') as data:\n"
-        "    print(*(name for name in sys.modules if name in sys.argv), data.path)\n"
-    )
-    command = [sys.executable, "-c", script, *NEVER_OPENING]
-    done = subprocess.run(command, env=dict(forebay.env), capture_output=True, text=True, check=True, timeout=120)
-    (path,) = done.stdout.split()
+    (path,) = _opened(forebay, days, "data.path", NEVER_OPENING)
     assert Path(path).is_dir()
 
 
 def test_a_manifest_that_was_opened_imports_nothing_that_groups_tables(forebay: Program, days: Path) -> None:
+    (files,) = _opened(forebay, days, "len(data.files)", ("pandas", "pyarrow.acero", "pyarrow.dataset"))
+    assert int(files) > 0
+
+
+def _opened(forebay: Program, days: Path, asked: str, never: Iterable[str]) -> list[str]:
+    """What a program gets that opens a ready version, and those of the modules that it has imported then."""
     forebay("dataset", "register", "criteo", days.as_uri())
     forebay("cache", "warm", "criteo@v1", "--quiet")
     script = (
         "import sys, forebay\n"
         "with forebay.open('criteo@v1') as data:\n"
-        "    print(len(data.files), *(name for name in sys.modules if name in sys.argv))\n"
+        f"    print({asked}, *(name for name in sys.modules if name in sys.argv))\n"
     )
-    command = [sys.executable, "-c", script, "pandas", "pyarrow.acero", "pyarrow.dataset"]
+    command = [sys.executable, "-c", script, *never]
     done = subprocess.run(command, env=dict(forebay.env), capture_output=True, text=True, check=True, timeout=120)
-    (files,) = done.stdout.split()
-    assert int(files) > 0
+    return done.stdout.split()
 
 
 def test_what_pyarrow_was_spared_others_can_import(forebay: Program, days: Path) -> None:

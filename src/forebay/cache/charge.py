@@ -49,11 +49,11 @@ def left_behind(
         placed += fsio.freed_bytes_below(tree)
     if isinstance(error, CapacityError) and error.kind == "disk-full" and not placed:
         disk.remove_tree(folder)
-    untold = (path for path in replaced if _is_untold(path, manifest_digest))
+    untold = (path for path in replaced if is_untold(path, manifest_digest))
     return placed + held_bytes(folder) + sum(map(fsio.freed_bytes_below, untold))
 
 
-def _is_untold(tree: Path, manifest_digest: str) -> bool:
+def is_untold(tree: Path, manifest_digest: str) -> bool:
     """Whether the account knows nothing of a tree: it was never complete, or its fill could not tell the hub."""
     completed = read_completed(tree)
     return read_completed(tree, DAMAGED) is None and (completed is None or completed.manifest_digest == manifest_digest)

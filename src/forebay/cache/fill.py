@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forebay import fsio
-from forebay.cache.charge import left_behind, most_needed_bytes, shares_its_blobs
+from forebay.cache.charge import is_untold, left_behind, most_needed_bytes, shares_its_blobs
 from forebay.cache.contents import load_contents
 from forebay.cache.digests import Digests
 from forebay.cache.disk_errors import disk_error
@@ -292,7 +292,8 @@ class _Fill:
     def _publish(self, placer: Placer, seal_digest: str) -> Filled:
         self._grip.renew()
         replaced = placer.make_way(self._trash_name, self._granted.token)
-        accounted = replaced is None or self._is_accounted(replaced)
+        # Not one that another holder completed and could not report.
+        accounted = replaced is None or not is_untold(replaced, self._version.manifest_digest)
         if not accounted:
             self._clear_replaced()
         added_bytes = placed_bytes(self._folder) + placer.copied_bytes
@@ -311,11 +312,6 @@ class _Fill:
             self._disk.remove_tree(trash)
             self._disk.sync_directory(trash.parent)
         return before - fsio.freed_bytes_below(trash)
-
-    def _is_accounted(self, replaced: Path) -> bool:
-        """Whether the account counts a tree: not one that another holder completed and could not report."""
-        completed = read_completed(replaced)
-        return completed is None or completed.manifest_digest != self._version.manifest_digest
 
     def _report_placed(self, completed: Completed) -> Filled:
         """A tree that was completed before the hub was told (or that the hub forgot): nothing to do but tell it."""

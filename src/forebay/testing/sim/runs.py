@@ -57,7 +57,6 @@ class RunWork(Work):
             return
         ref, run_id = self._refs[number], self._run.run_id
         place = self.agent.site, ref
-
         asked_at = self.agent.sim.now
 
         def held(found: object) -> None:
@@ -67,7 +66,7 @@ class RunWork(Work):
                 self._lease(number + 1)
 
         def leased(found: object) -> None:
-            """An answer that was long in coming may be one from long ago (as `CacheEngine.lease` has it)."""
+            """An answer that was long in coming may be one from long ago (as `Cache.lease` has it)."""
             is_fresh = self.agent.sim.now - asked_at < CACHE_TERMS.lease_beat_seconds
             if isinstance(found, ForebayError) or is_fresh:
                 held(found)
