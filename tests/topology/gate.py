@@ -112,9 +112,10 @@ class Gate:
     def _answer(self, far: socket.socket, near: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while not self._holds() and (data := far.recv(1 << 16)):
-                near.sendall(data)
+                # Before it is sent: whoever has read it finds it counted.
                 with self._counting:
                     self.given_bytes += len(data)
+                near.sendall(data)
         _end(near)
 
     def _holds(self) -> bool:

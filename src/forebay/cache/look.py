@@ -49,9 +49,8 @@ class Look:
         sound = True
         for ref in recorded:
             try:
-                version = self._catalog.resolve(ref)
-                tree = self._layout.tree_of(version)
-                self._list(version.group, replica_manifest(self._catalog, version, tree))
+                group, digests = listed_digests(self._layout, self._catalog, ref)
+                self._listed.setdefault(group, set()).update(digests)
             except ForebayError as error:
                 _log.warning("blobs-not-judged", ref=ref, kind=error.kind)
                 sound = False
@@ -99,14 +98,19 @@ class Look:
         return _wrong_sizes(path, manifest)
 
     def _list(self, group: str, manifest: Manifest) -> None:
-        digests = distinct_digests(manifest)["digest"].to_pylist()
-        self._listed.setdefault(group, set()).update(digest.hex() for digest in digests)
+        self._listed.setdefault(group, set()).update(_digests(manifest))
 
     def _blobs(self, group: str, *, sound: bool) -> BlobsFound:
         folder, listed = self._layout.blobs(group), self._listed.get(group, set())
         found = [name for shard in names_in(folder) for name in names_in(folder / shard)]
         orphans = tuple(name for name in sorted(found) if name not in listed)
         return BlobsFound(group=group, blobs=len(found), orphans=orphans, sound=sound)
+
+
+def listed_digests(layout: VolumeLayout, catalog: Catalog, ref: str) -> tuple[str, set[str]]:
+    """The root that a version's blobs are in, and the digests that it lists."""
+    version = catalog.resolve(ref)
+    return version.group, _digests(replica_manifest(catalog, version, layout.tree_of(version)))
 
 
 def account_bytes(layout: VolumeLayout, fills: Sequence[OpenFill]) -> int:
@@ -124,6 +128,10 @@ def account_bytes(layout: VolumeLayout, fills: Sequence[OpenFill]) -> int:
 def names_in(folder: Path) -> list[str]:
     """The names in a folder, sorted; none when it is not there."""
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def _digests(manifest: Manifest) -> set[str]:
+    return {digest.hex() for digest in distinct_digests(manifest)["digest"].to_pylist()}
 
 
 def _wrong_sizes(tree: Path, manifest: Manifest) -> tuple[str, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from forebay.cache.canary import LEFT
 from forebay.cache.disk_errors import disk_error
 from forebay.cache.evict import Evictor
 from forebay.cache.incoming import held_bytes, placed_bytes
-from forebay.cache.look import Look, account_bytes, names_in
+from forebay.cache.look import Look, account_bytes, listed_digests, names_in
 from forebay.cache.machine import Terms
 from forebay.cache.place import discard
 from forebay.cache.quarantine import quarantine_blob, quarantine_tree, rests, unmark
@@ -75,7 +75,7 @@ def recover(
         )
     done = Recovered(repairs=repairs)
     if not dry_run:
-        _Repair(hub, layout, volume_id, evictor, disk, clock, done).run()
+        _Repair(hub, layout, volume_id, evictor, disk, clock, terms, done).run()
     return done
 
 
@@ -110,6 +110,7 @@ class _Repair:
         evictor: Evictor,
         disk: Disk,
         clock: Clock,
+        terms: Terms,
         done: Recovered,
     ) -> None:
         self._hub = hub
@@ -117,7 +118,7 @@ class _Repair:
         self._volume_id = volume_id
         self._evictor = evictor
         self._disk = disk
-        self._clock = clock
+        self._terms = terms
         self._done = done
         self._now = clock.now()
 
@@ -140,6 +141,7 @@ class _Repair:
         for group, digests in repairs.orphan_blobs.items():
             for digest in digests:
                 self._try(digest, self._quarantine, group, digest)
+        self._try("blobs", self._quarantine_unlisted)
         self._try("incoming", self._remove_strays)
         self._try("trash", self._empty_trash)
         self._try("account", self._count)
@@ -220,6 +222,15 @@ class _Repair:
         kept_bytes = placed_bytes(folder) + held_bytes(folder)
         with suppress(ConflictError):
             self._hub.fills.fail(fill.fill_id, fill.token, "its process is gone", kept_bytes)
+
+    def _quarantine_unlisted(self) -> None:
+        """Blobs that only the fills ended just now listed, as evictions had left them there for these: no loss."""
+        ended = self._done.repairs.end_fills
+        orphans = _plan(self._hub, self._layout, self._volume_id, self._now, self._terms).orphan_blobs if ended else {}
+        for fill in ended if orphans else ():
+            group, digests = listed_digests(self._layout, self._hub.catalog, fill.ref)
+            for digest in sorted(digests.intersection(orphans.get(group, ()))):
+                self._try(digest, self._quarantine, group, digest)
 
     def _remove_strays(self) -> None:
         """Folders that no fill owns, those of fills that were ended just now included; canaries of the dead."""

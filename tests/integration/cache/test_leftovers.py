@@ -156,3 +156,29 @@ def test_FITS_what_a_live_fill_deletes_while_recover_looks_is_not_missed_twice(
 
     assert not temp.exists()
     assert cache.volume().used_bytes == before
+
+
+def test_CRASH_what_an_eviction_left_for_a_fill_goes_with_that_fill(tmp_path: Path) -> None:
+    """A version is evicted while the fill of a part of it, which is dead, still counts on a file."""
+    clock = FakeClock()
+    world = World(tmp_path, clock=clock)
+    cache = world.cache(limit_bytes=20 * MB)
+    whole = world.add("clicks", {"part-0": b"0" * MB, "part-1": b"1" * MB})
+    cache.warm(whole, holder())
+    coming = world.subset(whole, ["part-1"])
+    granted = world.hub.fills.claim(cache.volume_id, coming, holder(far=True))
+    assert isinstance(granted, Granted)
+    clock.pass_by(world.terms.hold_seconds + 1)
+    (replica,) = (one for one in cache.replicas() if one.ref == whole.ref)
+    assert cache.evictor.evict(replica, "asked").error is None
+    (blob,) = cache.layout.blobs(whole.group).glob("*/*")
+
+    cache.recover()
+
+    assert not blob.exists()
+    assert not cache.recover(dry_run=True).repairs.orphan_blobs, "a recovered volume needs no more"
+    assert_account(world.hub, cache)
+    clock.pass_by(8 * 86400.0)
+    cache.evictor.clear_quarantine()
+    assert cache.volume().used_bytes < MB
+    assert_account(world.hub, cache)
