@@ -235,8 +235,11 @@ def _after_loss(course: Course, event: Event, now: float, terms: SiteTerms) -> C
         case Resumed() if event.token == last.token:
             told = f"the agent of {last.site} is back, and says in a moment how attempt {last.number} ended"
             waits = _with(course, now, reason=told, unblock="it says so, or the time of its next try comes")
-            until = max(course.run.next_try_at, now + _WORD_BEATS * terms.beat_s)
-            return replace(waits, run=replace(waits.run, next_try_at=until))
+            until = now + _WORD_BEATS * terms.beat_s
+            if until <= course.run.next_try_at:
+                return waits
+            # It waits anew from now: so a clock that is set back later is seen (`is_due`).
+            return replace(waits, run=replace(waits.run, next_try_at=until, since=now))
         case _:
             return course
 
@@ -336,7 +339,7 @@ def _with(
     unblock: str | None = None,
     site: str | None = None,
 ) -> Course:
-    """`since` moves when the state changes, and then alone."""
+    """`since` moves when the state changes; besides, only when a wait for a next try begins anew."""
     run = course.run
     state = run.state if state is None else state
     return replace(

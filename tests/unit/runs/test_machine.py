@@ -116,8 +116,8 @@ def check(before: Course, event: Event, after: Course) -> None:
     if before.run.state.is_final and not isinstance(event, machine.RetryAsked):
         assert after is before, "final states stay"
     assert (run.revision > before.run.revision) == (run != before.run)
-    if run.state is before.run.state:
-        assert run.since == before.run.since
+    if run.state is before.run.state and run.next_try_at <= before.run.next_try_at:
+        assert run.since == before.run.since, "it moves with the state, and when a wait begins anew"
     newest = before.under_way.token if before.under_way else None
     holder = before.hold.agent_token if before.hold else None
     match event:
@@ -320,6 +320,8 @@ def test_an_agent_that_is_back_has_a_moment_to_say_so_in_which_no_other_attempt_
     assert step(early, _done(1), later + 1, TERMS).run.state is RunState.SUCCEEDED
     silent = step(placed, machine.Ordered(agent_token=2), later + 2 * TERMS.beat_s, TERMS)
     assert silent.under_way is not None
+    set_back = step(placed, machine.Ordered(agent_token=2), later - LONGEST_BACKOFF_S + 3 * TERMS.beat_s, TERMS)
+    assert set_back.under_way is not None, "a clock that went back means no wait of an hour"
     assert step(lost, machine.Resumed(token=2, agent_token=2), later, TERMS) is lost, "another attempt's token"
 
 
