@@ -82,6 +82,7 @@ def here(tmp_path: Path) -> Iterator[Here]:
             life = threading.Thread(target=agent.run)
             life.start()
             try:
+                wait_for(session.hub.sites.all)
                 yield Here(session, tmp_path / "lake")
             finally:
                 agent.stop()
