@@ -26,6 +26,7 @@ from forebay.runs.executors.protocol import Job, JobKey, is_final
 from forebay.sites.agent.journal import Journal, Note
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import ParentVersion, Version
+from forebay.wire.hub import Hub
 from forebay.wire.rules import NewRule, PlaceState
 from forebay.wire.runs import Code, DataUse, Ending, NewRun, Output, Retry, Run, RunState, Variable
 from forebay.wire.sites import TaskKind, TaskState
@@ -68,7 +69,7 @@ class Here:
         return self.hub.runs.submit(new)
 
     def ended(self, run: Run) -> Run:
-        return wait_for(lambda: found if (found := self.hub.runs.get(run.run_id)).state.is_final else None)
+        return ended(self.hub, run)
 
     def log(self, run: Run) -> str:
         return self.hub.runs.log(run.run_id, 0, 0, 1 << 20).text
@@ -95,6 +96,13 @@ def wait_for(look: Callable[[], Found | None]) -> Found:
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
     return found
+
+
+def ended(hub: Hub, run: Run) -> Run:
+    try:
+        return wait_for(lambda: found if (found := hub.runs.get(run.run_id)).state.is_final else None)
+    except AssertionError as error:
+        raise AssertionError(f"{hub.runs.get(run.run_id)}: {hub.sites.tasks()}") from error
 
 
 def test_what_is_asked_for_is_filled_verified_and_evicted(here: Here) -> None:
@@ -163,7 +171,7 @@ def test_a_run_reads_its_data_makes_versions_and_its_log_is_told(here: Here) -> 
     )
     done = here.ended(run)
     assert done.state is RunState.SUCCEEDED, done
-    assert here.log(run) == "clicksclicks 7 1\n"
+    assert here.log(run) == "clicksclicks 7 1\n", done.attempts
     assert done.made == ("criteo-model@v1",)
     made = here.hub.catalog.resolve("criteo-model@v1")
     assert made.created_by == "ada"
@@ -251,7 +259,7 @@ def test_a_run_whose_agent_died_before_its_engine_had_it_is_started_by_the_next_
         with site_agent(session) as agent:
             life = threading.Thread(target=agent.run)
             life.start()
-            done = wait_for(lambda: found if (found := session.hub.runs.get(run.run_id)).state.is_final else None)
+            done = ended(session.hub, run)
             agent.pause()
             life.join()
     assert done.state is RunState.SUCCEEDED
