@@ -1,7 +1,7 @@
 """A served hub under a team's load, beside what it holds on SQLite: a process of its own, asked over loopback HTTP.
 
-Load: so many agents beat every 10 s from when they attach, each over a connection of its own, while people resolve,
-lease, give back and list, 200 requests a second in all. Alone: one client resolves a version and leases its ready
+Load: so many agents, each with a volume, beat every 10 s from when they attach, over connections of their own; people
+resolve, lease, give back and list, 200 requests a second in all. Alone: one client resolves a version, leases its ready
 replica, over and over. The clients are a few lines over sockets; what they take of the machine is told. PostgreSQL has
 fsync off here. Run: python -m bench.hub [--rounds N] [--scale X] [--seconds S] [--hubs N]
 """
@@ -273,6 +273,8 @@ async def _agent(
         admin = served.asker(number)
         new = {"user": "admin", "role": "admin", "site": site, "note": ""}
         made = await _checked(admin.ask("POST", "/tokens", new))
+        volume = {"path": "/volume", "limit_bytes": 1 << 40, "host": site}
+        await _checked(admin.ask("PUT", f"/volumes/v{number}", volume))
         admin.close()
         agent = served.asker(number, made["secret"])
         told = await _checked(

@@ -17,7 +17,7 @@ from forebay.catalog import schema as t
 from forebay.catalog.names import did_you_mean
 from forebay.errors import ConflictError, NotFoundError
 from forebay.sites.downtime import Window, settled
-from forebay.sites.state import HEARD, Seen, SiteTerms, Standing, stand
+from forebay.sites.state import HEARD, UNKNOWN_VOLUME, Seen, SiteTerms, Standing, stand
 from forebay.wire.cache import VolumeState
 from forebay.wire.sites import SiteRecord, SiteState
 
@@ -49,16 +49,22 @@ _OF_VOLUME = _ALL.where(t.site.c.volume_id == sa.bindparam("volume_id"))
 _BEATEN = _ONE.add_columns(
     sa.exists().where(t.attempt.c.ending == "", t.attempt.c.site == sa.bindparam("site")).label("works")
 ).with_for_update(of=t.site)
+_AS_UP = sa.and_(
+    t.site.c.state == SiteState.UP.value,
+    t.site.c.reason == HEARD,
+    sa.func.coalesce(t.volume.c.state, "") == VolumeState.NORMAL.value,
+)
+_AS_UNKNOWN = sa.and_(
+    t.site.c.state == SiteState.DEGRADED.value, t.site.c.reason == UNKNOWN_VOLUME, t.volume.c.state.is_(None)
+)
 _UNEASY = _ALL.where(
     sa.not_(
         sa.and_(
             t.site.c.attached,
-            t.site.c.state == SiteState.UP.value,
-            t.site.c.reason == HEARD,
             t.site.c.wanted == SiteState.UP.value,
             t.site.c.seen_at.between(sa.bindparam("heard_after"), sa.bindparam("heard_before")),
-            sa.func.coalesce(t.volume.c.state, "") == VolumeState.NORMAL.value,
             t.downtime.c.downtime_id.is_(None),
+            sa.or_(_AS_UP, _AS_UNKNOWN),
         )
     )
 )
@@ -78,8 +84,8 @@ def heard(connection: Connection) -> list[Row]:
 
 
 def uneasy(connection: Connection, now: float, terms: SiteTerms) -> list[Row]:
-    """The sites, by name, that time may have changed: all but those that are up, were heard of within the hold, have a
-    volume that is well, and no downtime. Of a thousand sites these are few.
+    """The sites, by name, that time may have changed: all but those that stand as they would by what is known now, were
+    heard of within the hold, and have no downtime. Of a thousand sites these are few.
     """
     given = {"heard_after": now - terms.hold_s, "heard_before": now + terms.margin_s}
     lines = connection.execute(_UNEASY, given).mappings()

@@ -18,6 +18,9 @@ FLAP_S = 300.0
 HEARD = "its agent is heard of"
 """The reason of a site that is up."""
 
+UNKNOWN_VOLUME = "the hub does not know its volume yet"
+"""The reason of a site that is up but for that."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteTerms:
@@ -135,5 +138,5 @@ def _apart_from_windows(seen: Seen, now: float, terms: SiteTerms) -> tuple[SiteS
     if seen.volume is VolumeState.UNSTABLE:
         return SiteState.DEGRADED, f"its volume is unstable: {seen.volume_reason}"
     if seen.volume is None:
-        return SiteState.DEGRADED, "the hub does not know its volume yet"
+        return SiteState.DEGRADED, UNKNOWN_VOLUME
     return SiteState.UP, HEARD

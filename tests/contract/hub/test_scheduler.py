@@ -386,6 +386,26 @@ def test_a_tick_reads_only_sites_that_time_may_have_changed(
     assert uneasy() == ["one"]
 
 
+def test_a_site_whose_volume_is_unknown_is_looked_at_until_it_says_so(embedded: LocalHub, clock: FakeClock) -> None:
+    hub = embedded
+
+    def uneasy() -> list[str]:
+        with snapshot(hub.engine) as connection:
+            return [row["name"] for row in site_rows.uneasy(connection, clock.now(), SiteTerms())]
+
+    Agent(hub=hub, site="one").attach()
+    with writing(hub.engine) as connection:
+        connection.execute(sa.update(t.site).values(volume_id="new"))
+    assert uneasy() == ["one"]
+    hub.scheduler.tick()
+    assert hub.sites.get("one").state is SiteState.DEGRADED
+    assert uneasy() == []
+    hub.volumes.add("new", "/new", 1 << 30)
+    assert uneasy() == ["one"]
+    hub.scheduler.tick()
+    assert hub.sites.get("one").state is SiteState.UP
+
+
 def test_a_site_with_a_downtime_is_looked_at(embedded: LocalHub, clock: FakeClock) -> None:
     Agent(hub=embedded, site="one").attach()
     embedded.scheduler.tick()
