@@ -121,6 +121,7 @@ def test_ctrl_c_keeps_what_arrived_and_the_next_warm_goes_on(
     child = forebay.start("cache", "warm", "slow")
     assert child.stderr is not None
     _until(lambda: sum(path.stat().st_size for path in tmp_path.rglob("incoming/*/*/journal")) >= 2 * RECORD_BYTES)
+    assert hold.reached.wait(30), "it must have something to wait for"
     child.send_signal(signal.SIGINT)
     told = child.stderr.readline()
     assert "once more stops at once" in told, (told, child.poll())
