@@ -9,8 +9,8 @@ compile() {
         -c requirements/constraints.in "$@"
 }
 compile pyproject.toml --extra train --extra postgres --group env -o requirements/core.txt "$@"
-compile pyproject.toml --extra train --extra postgres --group env --group dev -c requirements/core.txt \
-    -o requirements/dev.txt "$@"
+compile pyproject.toml --extra train --extra compare --extra postgres --extra ssh --group env --group dev \
+    -c requirements/core.txt -o requirements/dev.txt "$@"
 printf 'uv\n' | compile - -c requirements/core.txt -o requirements/bootstrap.txt "$@"
 # What bench/ measures forebay beside; the pins of the groups clash, so each has an environment of its own.
 compile_peers() { tr ' ' '\n' <<<"$2" | compile - -o "requirements/peers-$1.txt" "${@:3}"; }

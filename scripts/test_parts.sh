@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings the real servers that no Python lock can hold: Azurite from npm into .venv/npm, PostgreSQL 15,
-# libfiu, XFS's tools, Slurm and promtool from Debian.
+# libfiu, XFS's tools, Slurm, promtool and Chromium from Debian.
 # What cannot be brought is left out: the tests that need it are skipped, loudly, and in CI (CI=true) they fail.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -63,8 +63,18 @@ install_promtool() {
     rm -rf "$folder"
 }
 
+# Pages are looked at in a real browser; PyPI's Playwright drives it and brings none.
+have_chromium() { command -v chromium >/dev/null || [ -e .venv/no-chromium ]; }
+
+install_chromium() {
+    scripts/system_packages.sh chromium && return
+    say "no Chromium from Debian; pages are not tested in a browser here"
+    touch .venv/no-chromium
+}
+
 have_azurite || install_azurite || say "Azurite did not install from npm; its tests cannot run"
 have_postgres || install_postgres
 have_fault_tools || install_fault_tools
 have_slurm || install_slurm
 have_promtool || install_promtool
+have_chromium || install_chromium

@@ -18,7 +18,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from forebay.testing.awkward import AwkwardOrigin
-from forebay.testing.servers import Azurite, OpenIdProvider, PartMissingError, Postgres, RcloneS3, SeaweedFS, Slurm
+from forebay.testing.servers import (
+    Azurite,
+    Chromium,
+    OpenIdProvider,
+    PartMissingError,
+    Postgres,
+    RcloneS3,
+    SeaweedFS,
+    Slurm,
+    Sshd,
+)
 from forebay.testing.servers.process import find_program
 
 if TYPE_CHECKING:
@@ -101,6 +111,13 @@ def slurm_server() -> Iterator[Slurm]:
 
 
 @pytest.fixture(scope="session")
+def sshd_server() -> Iterator[Sshd]:
+    """OpenSSH's server. A client whose home is `sshd_server.home` gets in at `forebay-test`."""
+    with _bring(Sshd.start()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def openid_provider() -> Iterator[OpenIdProvider]:
     """An OpenID provider. Add whom you need: `openid_provider.add(subject, **claims)`."""
     with _bring(OpenIdProvider.start()) as server:
@@ -115,6 +132,13 @@ def served_hubs() -> Iterator[ServedHubs]:
 
     with ServedHubs() as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """A browser, one a module of tests: while Playwright's own event loop is there, no test can start another."""
+    with _bring(Chromium.start()) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
