@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,14 @@ from forebay.errors import InputError, NotFoundError
 if TYPE_CHECKING:
     from forebay.wire.runs import NewRun
 
+
+class RunEngine(StrEnum):
+    """What a run's command finds beside it."""
+
+    NONE = "none"
+    DASK = "dask"
+
+
 Data = Annotated[
     list[str] | None,
     typer.Option(metavar="REF", help="A version that it reads: criteo@prod, or train=criteo@v3; more than once."),
@@ -30,6 +39,9 @@ Where = Annotated[
     str, typer.Option(metavar="LABELS", help="Only sites such as 'gpu>=1, gpu-type=a100'.", show_default=False)
 ]
 OneSite = Annotated[str, typer.Option("--site", metavar="SITE", help="Only this one.", show_default=False)]
+Engine = Annotated[
+    RunEngine, typer.Option("--engine", help="What runs beside the command: a Dask cluster, or nothing.")
+]
 Env = Annotated[
     Path | None, typer.Option("--env", metavar="FILE", help="A requirements file: the site makes an environment of it.")
 ]
@@ -58,6 +70,7 @@ def add_to(app: typer.Typer) -> None:
         "run",
         example="""
 forebay run --data criteo@prod --gpus 1 --env requirements.txt -- python train.py {criteo}
+forebay run --data criteo@prod --engine dask --cpus 8 -- python on_dask.py {criteo}
 forebay run --data criteo@v3 --out features=criteo-features -- python prepare.py {criteo} {features}
 forebay run --data criteo@prod --where 'gpu>=4' --explain -- python train.py {criteo}""",
         gives={"": "forebay.wire.runs:Run", "--explain": "forebay.wire.runs:Explanation"},
@@ -74,6 +87,7 @@ def run(
     nodes: Nodes = 1,
     where: Where = "",
     site: OneSite = "",
+    engine: Engine = RunEngine.NONE,
     env: Env = None,
     out: Out = None,
     retries: Retries = 0,
@@ -119,6 +133,7 @@ def run(
         wait_s_per_money=_seconds("--wait-per-money", wait_per_money),
         team=team,
         title=title,
+        engine="" if engine is RunEngine.NONE else engine.value,
     )
     if explain:
         _explain(call, new)

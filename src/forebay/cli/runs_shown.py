@@ -135,6 +135,7 @@ def _asks_for(new: NewRun) -> str:
     parts += [count(new.cpus, "CPU")]
     parts += [size(new.memory_bytes)] if new.memory_bytes else []
     parts += [count(new.nodes, "node")] if new.nodes > 1 else []
+    parts += [f"a {new.engine.capitalize()} cluster"] if new.engine else []
     parts += [f"a site with {new.where}"] if new.where else []
     parts += [f"the site {new.site}"] if new.site else []
     parts += [f"at most {duration(new.time_limit_s)}"] if new.time_limit_s else []

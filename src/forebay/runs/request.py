@@ -21,6 +21,7 @@ ASSUMED_S = 3600.0
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+ENGINES = ("", "dask")
 _MOST_ITEMS = 1000
 _MOST_TEXT = 256 * 1024
 _MOST_TITLE = 200
@@ -44,6 +45,8 @@ def check(new: NewRun) -> None:
     for variable in new.variables:
         if not _VARIABLE.fullmatch(variable.name) or "\0" in variable.value:
             raise _bad(f"{variable.name[:40]!r} can't be a variable of its environment", "Use letters, digits and '_'.")
+    if new.engine not in ENGINES:
+        raise _bad(f"{new.engine[:40]!r} is no engine of a run", "--engine dask")
     if new.team:
         check_team_name(new.team)
     _check_numbers(new)

@@ -67,7 +67,8 @@ class NewRun:
     `where` is an expression over labels (sites.labels), `site` names one site ("": any). `estimate_s` is how long it
     is thought to take (0: nobody said), `time_limit_s` ends it (0: nothing does). `requirements` is the text of a
     requirements file, from which the site makes an environment. `wait_s_per_money` as in runs.world.Weights.
-    `submitted_by` is whoever the token speaks for, where there is one. Resources are each node's.
+    `submitted_by` is whoever the token speaks for, where there is one. Resources are each node's. `engine` is what runs
+    beside the command: "dask" is a Dask cluster on its nodes, which it finds by DASK_SCHEDULER_ADDRESS.
     """
 
     command: tuple[str, ...]
@@ -89,6 +90,7 @@ class NewRun:
     team: str = ""
     title: str = ""
     submitted_by: str = ""
+    engine: str = ""
 
 
 class RunState(StrEnum):

@@ -182,6 +182,7 @@ def test_labels_names_and_residency_choose_the_site(hub: LocalHub, version: Vers
     [
         (replace(RUN, command=()), "bad-run"),
         (replace(RUN, gpus=-1), "bad-run"),
+        (replace(RUN, engine="spark"), "bad-run"),
         (replace(RUN, nodes=0), "bad-run"),
         (replace(RUN, estimate_s=float("nan")), "bad-run"),
         (replace(RUN, retry=Retry(attempts=0)), "bad-run"),

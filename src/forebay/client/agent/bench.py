@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from forebay.client.agent.hold import Hold
 from forebay.client.session import Session
 from forebay.errors import ConflictError
 from forebay.fsio import Disk
+from forebay.runs.executors import dask_run
 from forebay.runs.executors.environment import Environments
 from forebay.runs.executors.protocol import Executor, Job, JobKey
 from forebay.runs.executors.unpack import unpack
@@ -34,14 +35,14 @@ class Bench:
     look_s: float
 
     def folder_of(self, key: JobKey) -> Path:
-        """`work` is where the command runs, `out/NAME` its outputs, `log` its log."""
+        """`work` is where the command runs, `out/NAME` its outputs, `log` its log, `engine` what its engine needs."""
         return self.folder / key.name
 
     def lay_out(self, key: JobKey, new: NewRun) -> None:
         """Its folder, with its code. What an earlier try left there is made anew."""
         folder = self.folder_of(key)
         self._clear(folder)
-        for path in (folder, *self._outputs(folder, new).values()):
+        for path in (folder, folder / "engine", *self._outputs(folder, new).values()):
             path.mkdir(parents=True, exist_ok=True)
         self._put_code(new, folder / "work")
 
@@ -51,7 +52,7 @@ class Bench:
         words = {**data, **self._outputs(folder, new)}
         return Job(
             key=key,
-            command=tuple(filled_in(new.command, words)),
+            command=self._command(folder, new, filled_in(new.command, words)),
             folder=folder / "work",
             log_folder=folder / "log",
             environment=self._environment(run, words, should_stop),
@@ -70,6 +71,15 @@ class Bench:
             # It runs: whoever gave it up did not see its end. Its deadline ends it.
             return
         self._clear(self.folder_of(key))
+
+    def _command(self, folder: Path, new: NewRun, command: Sequence[str]) -> tuple[str, ...]:
+        """With its engine around it; the engine's program goes along, as nodes may have no forebay."""
+        if new.engine != "dask":
+            return tuple(command)
+        engine = folder / "engine"
+        program = engine / "dask_run.py"
+        program.write_bytes(Path(dask_run.__file__).read_bytes())
+        return ("python3", str(program), str(engine), str(new.cpus), str(new.memory_bytes), "--", *command)
 
     def _outputs(self, folder: Path, new: NewRun) -> dict[str, Path]:
         return {output.name: folder / "out" / output.name for output in new.outputs}
