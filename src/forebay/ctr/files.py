@@ -12,9 +12,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from forebay.errors import DamagedError, InputError, NotFoundError
+
+_PREFIX: Final = ".forebay-"
 
 
 @contextmanager
@@ -32,8 +34,7 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def new_directory(target: Path) -> Iterator[Path]:
     """Give a temporary directory that becomes `target` when the block ends well; `target` must not hold anything."""
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError("target-not-empty", f"{target} is already there", todo="choose another path or remove it")
+    check_absent(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(target)
     temporary.mkdir()
@@ -42,6 +43,18 @@ def new_directory(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_absent(target: Path) -> None:
+    """InputError where `target` is there; an empty directory is as good as none."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError("target-not-empty", f"{target} is already there", todo="choose another path or remove it")
+
+
+def remove_temporary(directory: Path) -> None:
+    """Remove what killed writers left anywhere below `directory`."""
+    for path in directory.rglob(f"{_PREFIX}*"):
+        path.unlink(missing_ok=True)
 
 
 def write_json(target: Path, value: object) -> None:
@@ -70,4 +83,4 @@ def sha256(path: Path) -> str:
 
 
 def _temporary(target: Path) -> Path:
-    return target.with_name(f".forebay-{os.getpid()}-{os.urandom(4).hex()}-{target.name}")
+    return target.with_name(f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}-{target.name}")

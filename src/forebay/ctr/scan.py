@@ -17,6 +17,7 @@ from forebay.ctr.schema import CATEGORY_COUNT, COLUMN_COUNT, INTEGER_COUNT
 
 REASONS: Final = ("columns", "label", "integer", "category")
 """Why a row is bad, by code: wrong number of columns, else the leftmost field that is wrong."""
+SHOWN_BAD_ROWS: Final = 5
 
 _TAB, _NEWLINE, _RETURN, _MINUS = 9, 10, 13, 45
 _BAD_DIGIT: Final = 255
@@ -50,11 +51,13 @@ class ScannedRows:
     categories_valid: NDArray[np.bool_]
     bad_rows: tuple[int, ...]
     """rows left out, by reason, in the order of REASONS"""
+    first_bad: tuple[BadRow, ...]
+    """the first SHOWN_BAD_ROWS of them"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
-    """The first bad row: its bytes [start, end), why, and the column (0-based) that is wrong."""
+    """A bad row: its bytes [start, end), why, and the column (0-based) that is wrong."""
 
     start: int
     end: int
@@ -71,10 +74,15 @@ def scan(data: NDArray[np.uint8], *, skip_bad_rows: bool) -> ScannedRows | BadRo
     categories = np.zeros((CATEGORY_COUNT, lines), np.uint32)
     categories_valid = np.zeros((CATEGORY_COUNT, lines), np.bool_)
     counts = np.zeros(len(REASONS), np.int64)
-    first = np.full(4, -1, np.int64)
+    first = np.full((SHOWN_BAD_ROWS, 4), -1, np.int64)
     rows = _scan(data, skip_bad_rows, label, integers, integers_valid, categories, categories_valid, counts, first)
-    if first[0] >= 0 and not skip_bad_rows:
-        return BadRow(start=int(first[0]), end=int(first[1]), reason=REASONS[first[2]], column=int(first[3]))
+    first_bad = tuple(
+        BadRow(start=start, end=end, reason=REASONS[reason], column=column)
+        for start, end, reason, column in first.tolist()
+        if start >= 0
+    )
+    if first_bad and not skip_bad_rows:
+        return first_bad[0]
     return ScannedRows(
         label=label[:rows],
         integers=integers[:, :rows],
@@ -82,6 +90,7 @@ def scan(data: NDArray[np.uint8], *, skip_bad_rows: bool) -> ScannedRows | BadRo
         categories=categories[:, :rows],
         categories_valid=categories_valid[:, :rows],
         bad_rows=tuple(int(count) for count in counts),
+        first_bad=first_bad,
     )
 
 
@@ -100,11 +109,12 @@ def _scan(
             continue
         end = _line_end(data, at)
         reason = _reason(data, at, end, column)
+        seen = counts.sum()
+        if seen < first.shape[0]:
+            first[seen, 0], first[seen, 1], first[seen, 2], first[seen, 3] = at, end, reason, column
         counts[reason] += 1
-        if first[0] < 0:
-            first[0], first[1], first[2], first[3] = at, end, reason, column
-            if not skip:
-                return row
+        if not skip:
+            return row
         at = end + 1
     return row
 

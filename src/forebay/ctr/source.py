@@ -9,22 +9,41 @@ import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from forebay.errors import InputError, NotFoundError
 
+Compression = Literal["gzip", "zstd"]
+
 RANGE_BYTES: Final = 32 << 20
 MAX_LINE_BYTES: Final = 1 << 20
+KAGGLE_FILE: Final = "train.txt"
+KAGGLE_DAYS: Final = 7
+_KAGGLE_UNLABELLED: Final = "test.txt"
 _WINDOW: Final = 1 << 16
-_DAY: Final = re.compile(r"day_(0|[1-9][0-9]{0,5})")
+_DAY: Final = re.compile(r"day_(?P<number>0|[1-9][0-9]{0,5})(?P<ending>\.gz|\.zst)?")
+_COMPRESSIONS: Final[dict[str, Compression]] = {".gz": "gzip", ".zst": "zstd"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """One day's click log."""
+    """One day's click log: a file, or the whole lines [start, end) of one."""
 
     number: int
     path: Path
+    compression: Compression | None = None
+    start: int = 0
+    end: int | None = None
+    """None: up to the end of the file"""
+
+    @property
+    def name(self) -> str:
+        return f"day_{self.number}"
+
+    @property
+    def size_bytes(self) -> int:
+        """As it lies on the disk."""
+        return (self.path.stat().st_size if self.end is None else self.end) - self.start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,30 +56,39 @@ class ByteRange:
 
 
 def find_days(directory: Path) -> tuple[Day, ...]:
-    """The files `day_N` right in `directory`, ascending by N. A name that only resembles one is an error."""
+    """The days in `directory`, ascending: files `day_N`, `day_N.gz` or `day_N.zst`, or Criteo Kaggle's `train.txt`.
+
+    A name that only resembles a day is an error. `train.txt` is in the order of time over 7 days and does not tell
+    where one ends: it is cut into 7 days of equal bytes.
+    """
     if not directory.is_dir():
         raise NotFoundError("no-such-directory", f"{directory} is not a directory")
-    names = sorted(path.name for path in directory.glob("day_*"))
-    for name in names:
-        if not _DAY.fullmatch(name) or not (directory / name).is_file():
-            raise InputError(
-                "bad-day-name",
-                f"{directory / name} is not a click log named day_0, day_1, ...",
-                todo="decompress, rename or move it: nothing that looks like a day is left out silently",
-            )
-    numbers = sorted(int(name.removeprefix("day_")) for name in names)
-    if not numbers:
-        raise NotFoundError("no-days", f"{directory} holds no click logs named day_0, day_1, ...")
-    return tuple(Day(number=number, path=directory / f"day_{number}") for number in numbers)
+    kaggle = directory / KAGGLE_FILE
+    days = [_day(path) for path in sorted(directory.glob("day_*"))]
+    if days and kaggle.exists():
+        raise InputError("two-sources", f"{directory} holds days and {KAGGLE_FILE}", todo="keep one of them there")
+    if not days:
+        return _kaggle_days(kaggle)
+    days.sort(key=lambda day: day.number)
+    for before, after in itertools.pairwise(days):
+        if before.number == after.number:
+            raise InputError("same-day-twice", f"{before.path} and {after.path} are the same day", todo="keep one")
+    return tuple(days)
 
 
-def plan_ranges(path: Path, *, range_bytes: int = RANGE_BYTES) -> tuple[ByteRange, ...]:
-    """Cut a file into ranges of about `range_bytes`; no range for an empty file. Reads only around the cuts."""
-    end = _content_end(path)
-    cuts = [0]
-    while cuts[-1] < end:
-        cuts.append(_line_start(path, min(cuts[-1] + range_bytes, end), end))
-    return tuple(ByteRange(path=path, start=start, end=stop) for start, stop in itertools.pairwise(cuts))
+def plan_ranges(
+    path: Path, *, range_bytes: int = RANGE_BYTES, start: int = 0, end: int | None = None
+) -> tuple[ByteRange, ...]:
+    """Cut whole lines [start, end) of a file into ranges of about `range_bytes`; no range for none.
+
+    Reads only around the cuts.
+    """
+    content = _content_end(path)
+    stop = content if end is None else min(end, content)
+    cuts = [start]
+    while cuts[-1] < stop:
+        cuts.append(_line_start(path, min(cuts[-1] + range_bytes, stop), stop))
+    return tuple(ByteRange(path=path, start=begin, end=stop) for begin, stop in itertools.pairwise(cuts))
 
 
 def count_lines(path: Path, end: int) -> int:
@@ -73,8 +101,54 @@ def count_lines(path: Path, end: int) -> int:
     return count
 
 
+def too_long(path: Path, line: int) -> InputError:
+    """The error for a line of more than MAX_LINE_BYTES."""
+    return InputError(
+        "bad-row",
+        f"{path}, line {line}: longer than {MAX_LINE_BYTES} bytes",
+        todo="a click log is 40 tab-separated columns per line; compressed ones are named day_N.gz or day_N.zst",
+    )
+
+
+def _day(path: Path) -> Day:
+    match = _DAY.fullmatch(path.name)
+    if match is None or not path.is_file():
+        raise InputError(
+            "bad-day-name",
+            f"{path} is not a click log named day_0, day_1, ..., day_0.gz or day_0.zst",
+            todo="rename or move it: nothing that looks like a day is left out silently",
+        )
+    return Day(number=int(match["number"]), path=path, compression=_COMPRESSIONS.get(match["ending"] or ""))
+
+
+def _kaggle_days(path: Path) -> tuple[Day, ...]:
+    if path.is_file():
+        end = _content_end(path)
+        cuts = [0, *(_line_start(path, end * day // KAGGLE_DAYS, end) for day in range(1, KAGGLE_DAYS)), end]
+        return tuple(
+            Day(number=number, path=path, start=start, end=stop)
+            for number, (start, stop) in enumerate(itertools.pairwise(cuts))
+        )
+    for packed in (path.with_name(f"{KAGGLE_FILE}{ending}") for ending in _COMPRESSIONS):
+        if packed.exists():
+            raise InputError(
+                "compressed-kaggle", f"{packed} cannot be cut into days", todo=f"decompress it to {KAGGLE_FILE}"
+            )
+    if path.with_name(_KAGGLE_UNLABELLED).exists():
+        raise InputError(
+            "no-labels",
+            f"{path.with_name(_KAGGLE_UNLABELLED)} has no labels: nothing can be learnt from it, nor measured on it",
+            todo=f"prepare {KAGGLE_FILE}, which comes with it",
+        )
+    raise NotFoundError(
+        "no-days", f"{path.parent} holds no click logs named day_0, day_1, ... (or .gz, .zst) and no {KAGGLE_FILE}"
+    )
+
+
 def _line_start(path: Path, position: int, end: int) -> int:
     """The first line start at or after `position`, or `end`."""
+    if position <= 0:
+        return 0
     with path.open("rb") as file:
         file.seek(position - 1)
         for window in range(position - 1, position + MAX_LINE_BYTES, _WINDOW):
@@ -83,11 +157,7 @@ def _line_start(path: Path, position: int, end: int) -> int:
             found = file.read(min(_WINDOW, end - window)).find(b"\n")
             if found >= 0:
                 return window + found + 1
-    raise InputError(
-        "bad-row",
-        f"{path}, line {count_lines(path, position) + 1}: longer than {MAX_LINE_BYTES} bytes",
-        todo="a click log is 40 tab-separated columns per line, not compressed",
-    )
+    raise too_long(path, count_lines(path, position) + 1)
 
 
 def _content_end(path: Path) -> int:

@@ -1,43 +1,65 @@
-"""Gradient boosting on the train days of a features directory, over Dask workers on this machine.
+"""A model of the train days of a features directory, over Dask workers; calibrated on the validation day.
 
-Never opens a file of the evaluation day. Parts are dealt to the workers by position, so that the same seed and the
-same number of workers see the same rows in the same order.
+Never opens a file of the test day. The same options, features, workers and threads give the same model.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
+import dataclasses
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
 
-import dask.array as da
 import numpy as np
 import xgboost
-from dask.delayed import delayed
-from distributed import Client, futures_of, get_worker, wait
-from xgboost import dask as dxgb
 
-from forebay.ctr.cluster import local_client, watched, worker_addresses
-from forebay.ctr.feature_set import FeaturePart, FeatureSet, check_parts, read_feature_set, read_part
-from forebay.ctr.model import BoostingOptions, ModelDescription, save_model
+from forebay.ctr.engines.cluster import Cluster, open_cluster
+from forebay.ctr.engines.sizes import check_fit
+from forebay.ctr.engines.spec import EngineSpec, Local
+from forebay.ctr.feature_set import FeatureDay, FeatureSet, check_parts, read_feature_set
+from forebay.ctr.files import check_absent
+from forebay.ctr.metrics import auc, log_loss
+from forebay.ctr.model import Model, ModelDescription, read_rows, save_model
+from forebay.ctr.models import boosting, forest, hybrid, logistic
+from forebay.ctr.models.calibration import Calibration, calibrate
+from forebay.ctr.models.checkpoints import CheckpointFolder, InMemory
+from forebay.ctr.models.options import (
+    BoostingOptions,
+    ForestOptions,
+    HybridOptions,
+    LogisticOptions,
+    ModelOptions,
+    model_name,
+)
+from forebay.ctr.models.protocol import TIME_LIMIT_S, Checkpoints, FitJob, Fitted, Predictor
 from forebay.ctr.stages import Progress, Stages, no_progress
 
-TIME_LIMIT_S: Final = 3600.0
-_TOPIC: Final = "forebay-rounds"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """How the model does on the validation day, before calibration. None where that day is of one class."""
+
+    day: int
+    rows: int
+    auc: float | None
+    log_loss: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainReport:
-    """What was trained. Stages in `seconds`: cluster (start), load, fit, save (wall seconds)."""
+    """What was trained. Stages in `seconds`: cluster (start), load, learn, fit, recover, calibrate, save (wall).
+
+    `rows_s`: train rows by the seconds of load, learn and fit. `lost_workers`: losses that the fit survived.
+    """
 
     model: Path
     description: ModelDescription
     rows: int
+    rows_s: float
+    validation: Validation | None
+    lost_workers: int
     seconds: Mapping[str, float]
 
 
@@ -45,107 +67,130 @@ def train(
     features: Path,
     out: Path,
     *,
-    options: BoostingOptions | None = None,
+    options: ModelOptions | None = None,
     workers: int = 1,
     threads_per_worker: int | None = None,
+    cluster: Cluster | None = None,
+    checkpoints: Path | None = None,
+    resume: bool = False,
     time_limit_s: float = TIME_LIMIT_S,
     progress: Progress = no_progress,
 ) -> TrainReport:
-    """Train on all days of `features` but the last and write the model to `out`, which must not exist or be empty.
+    """Train on the train days of `features` and write the model to `out`, which must not exist or be empty.
 
-    One worker with all cores is the fastest on one machine; more workers share the cores. `progress("fit", rounds
-    done, rounds)`. UnavailableError where a worker is lost or `time_limit_s` (of load and fit) is over.
+    On `cluster`; where it is None on one of this machine, of `workers` that share the cores (one with all of them is
+    the fastest). Boosting leaves its checkpoints in the folder `checkpoints` (None: in memory), and with `resume` goes
+    on from what is there. UnavailableError where workers are lost too often or `time_limit_s` is over, CapacityError
+    where they have too little memory.
     """
     feature_set, options, stages = read_feature_set(features), options or BoostingOptions(), Stages()
-    threads = threads_per_worker or max(1, len(os.sched_getaffinity(0)) // workers)
-    check_parts(feature_set, feature_set.train_days)
+    validation_day = feature_set.validation_day
+    check_absent(out)
+    check_parts(feature_set, (*feature_set.train_days, *([validation_day] if validation_day else [])))
     with ExitStack() as stack:
-        with stages.stage("cluster"):
-            client = stack.enter_context(local_client(workers=workers, threads_per_worker=threads))
-        job = _Job(client, feature_set, options, threads, stages, progress)
-        booster = watched(client, job.run, limit_s=time_limit_s)
-    description = ModelDescription(
-        features=feature_set.features,
-        features_digest=feature_set.digest,
-        train_days=tuple(day.day for day in feature_set.train_days),
-        train_rows=sum(day.rows for day in feature_set.train_days),
+        if cluster is None:
+            here = EngineSpec(place=Local(), workers=workers, threads_per_worker=threads_per_worker)
+            with stages.stage("cluster"):
+                cluster = stack.enter_context(open_cluster(here))
+        _check_memory(feature_set, options, cluster)
+        job = FitJob(
+            features=feature_set,
+            cluster=cluster,
+            stages=stages,
+            checkpoints=_checkpoints(checkpoints, feature_set, options, resume=resume),
+            progress=progress,
+            time_limit_s=time_limit_s,
+        )
+        fitted = _fit(job, options)
+    with stages.stage("calibrate"):
+        validation, calibration = _validate(feature_set, fitted.on_validation)
+    description = _description(job, options, fitted)
+    with stages.stage("save"):
+        save_model(Model(description=description, predictor=fitted.predictor, calibration=calibration), out)
+    seconds = stages.seconds
+    return TrainReport(
+        model=out,
+        description=description,
+        rows=description.train_rows,
+        rows_s=description.train_rows / max(1e-9, sum(seconds.get(stage, 0.0) for stage in ("load", "learn", "fit"))),
+        validation=validation,
+        lost_workers=fitted.lost_workers,
+        seconds=seconds,
+    )
+
+
+def _check_memory(features: FeatureSet, options: ModelOptions, cluster: Cluster) -> None:
+    """CapacityError before a fit that the workers can't hold; logistic regression holds one part a thread."""
+    if isinstance(options, LogisticOptions):
+        return
+    rows = sum(day.rows for day in features.train_days)
+    columns = len(features.features)
+    if isinstance(options, ForestOptions):
+        columns = len(options.features or features.features)
+    elif features.validation_day is not None:
+        rows += features.validation_day.rows
+    check_fit(rows, columns, workers=cluster.workers, memory_per_worker=cluster.memory_per_worker)
+
+
+def _checkpoints(folder: Path | None, features: FeatureSet, options: ModelOptions, *, resume: bool) -> Checkpoints:
+    if folder is None or not isinstance(options, BoostingOptions | HybridOptions):
+        return InMemory()
+    key = {"features": features.digest, "model": model_name(options), "options": dataclasses.asdict(options)}
+    return CheckpointFolder(folder, key, resume=resume)
+
+
+def _fit(job: FitJob, options: ModelOptions) -> Fitted:
+    match options:
+        case BoostingOptions():
+            return boosting.fit(job, options)
+        case ForestOptions():
+            return forest.fit(job, options)
+        case LogisticOptions():
+            return logistic.fit(job, options)
+        case HybridOptions():
+            return hybrid.fit(job, options)
+
+
+def _validate(features: FeatureSet, predictor: Predictor) -> tuple[Validation | None, Calibration | None]:
+    """No calibration where there is no validation day, or one of one class."""
+    day = features.validation_day
+    if day is None:
+        return None, None
+    predictions, labels = _predictions(features, day, predictor)
+    both = 0 < day.clicks < day.rows
+    validation = Validation(
+        day=day.day,
+        rows=day.rows,
+        auc=auc(labels, predictions) if both else None,
+        log_loss=log_loss(labels, predictions),
+    )
+    return validation, calibrate(labels, predictions) if both else None
+
+
+def _predictions(
+    features: FeatureSet, day: FeatureDay, predictor: Predictor
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.uint8]]]:
+    predictions, labels = [], []
+    for part in day.parts:
+        matrix, label, categories = read_rows(predictor, features.directory / part.path)
+        predictions.append(predictor.predict(matrix, categories))
+        labels.append(label)
+    return np.concatenate(predictions), np.concatenate(labels)
+
+
+def _description(job: FitJob, options: ModelOptions, fitted: Fitted) -> ModelDescription:
+    features = job.features
+    return ModelDescription(
+        model=model_name(options),
+        features=fitted.predictor.features,
+        features_digest=features.digest,
+        train_days=features.split.train,
+        validation_day=features.split.validate,
+        train_rows=sum(day.rows for day in features.train_days),
+        best_round=fitted.best_round,
         options=options,
-        workers=workers,
-        threads_per_worker=threads,
+        workers=job.cluster.workers,
+        threads_per_worker=job.cluster.threads_per_worker,
+        device=str(job.cluster.device),
         versions={name: version(name) for name in ("dask", "distributed", "numpy")} | {"xgboost": xgboost.__version__},
     )
-    with stages.stage("save"):
-        save_model(booster, description, out)
-    return TrainReport(model=out, description=description, rows=description.train_rows, seconds=stages.seconds)
-
-
-class _Job:
-    """Load and fit on the workers of `client`."""
-
-    def __init__(
-        self,
-        client: Client,
-        features: FeatureSet,
-        options: BoostingOptions,
-        threads: int,
-        stages: Stages,
-        progress: Progress,
-    ) -> None:
-        self._client = client
-        self._features = features
-        self._options = options
-        self._threads = threads
-        self._stages = stages
-        self._progress = progress
-
-    def run(self) -> xgboost.Booster:
-        with self._stages.stage("load"):
-            matrix, labels = self._load()
-        with self._stages.stage("fit"):
-            return self._fit(matrix, labels)
-
-    def _load(self) -> tuple[da.Array, da.Array]:
-        """(rows, features) float32 and (rows,) uint8, one chunk a part, already in the workers' memory."""
-        parts = [part for day in self._features.train_days for part in day.parts]
-        addresses = itertools.cycle(worker_addresses(self._client))
-        loaded = [self._load_part(part, address) for part, address in zip(parts, addresses, strict=False)]
-        arrays = [array for pair in loaded for array in pair]
-        wait(arrays)  # type: ignore[no-untyped-call]
-        loaded_futures = futures_of(arrays)  # type: ignore[no-untyped-call]
-        for failed in (future for future in loaded_futures if future.status == "error"):
-            failed.result()  # raises what the worker raised
-        matrices, labels = zip(*loaded, strict=True)
-        return da.concatenate(matrices), da.concatenate(labels)  # type: ignore[no-untyped-call]
-
-    def _load_part(self, part: FeaturePart, address: str) -> tuple[da.Array, da.Array]:
-        names = self._features.features
-        pair = delayed(read_part, nout=2, pure=False)(self._features.directory.resolve() / part.path, names)
-        matrix = da.from_delayed(pair[0], (part.rows, len(names)), np.float32)  # type: ignore[no-untyped-call]
-        label = da.from_delayed(pair[1], (part.rows,), np.uint8)  # type: ignore[no-untyped-call]
-        kept: tuple[da.Array, da.Array] = self._client.persist((matrix, label), workers=[address])  # type: ignore[no-untyped-call]
-        return kept
-
-    def _fit(self, matrix: da.Array, labels: da.Array) -> xgboost.Booster:
-        rounds = self._options.rounds
-        self._client.subscribe_topic(_TOPIC, lambda event: self._progress("fit", event[1], rounds))  # type: ignore[no-untyped-call]
-        data = dxgb.DaskQuantileDMatrix(
-            self._client,
-            matrix,
-            labels,
-            max_bin=self._options.max_bin,
-            feature_names=list(self._features.features),
-        )
-        # Nannies set OMP_NUM_THREADS=1; without `nthread` XGBoost would obey that.
-        parameters = self._options.parameters() | {"nthread": self._threads}
-        trained = dxgb.train(self._client, parameters, data, num_boost_round=rounds, callbacks=[_TellRounds()])
-        booster: xgboost.Booster = trained["booster"]
-        return booster
-
-
-class _TellRounds(xgboost.callback.TrainingCallback):
-    """Runs on every worker; the first one tells the client how many rounds are done."""
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        if xgboost.collective.get_rank() == 0:
-            get_worker().log_event(_TOPIC, epoch + 1)
-        return False

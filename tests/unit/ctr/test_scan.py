@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from forebay.ctr.law import LawOptions, build_law, draw
 from forebay.ctr.render import MAX_ROW_BYTES, render
-from forebay.ctr.scan import REASONS, BadRow, ScannedRows, scan
+from forebay.ctr.scan import REASONS, SHOWN_BAD_ROWS, BadRow, ScannedRows, scan
 from tests.unit.ctr.reference import Bad, Row, parse_lines
 
 GOOD_INTEGERS = st.one_of(st.just(b""), st.integers(-(2**31), 2**31 - 1).map(lambda n: str(n).encode()))
@@ -56,6 +56,10 @@ def assert_like_reference(data: bytes) -> None:
     assert isinstance(skipped, ScannedRows)
     assert to_rows(skipped) == [row for row in expected if isinstance(row, Row)]
     assert skipped.bad_rows == tuple(sum(row.reason == reason for row in bad) for reason in REASONS)
+    assert [row.reason for row in skipped.first_bad] == [row.reason for row in bad[:SHOWN_BAD_ROWS]]
+    assert [data[: row.start].count(b"\n") for row in skipped.first_bad] == [
+        number for number, row in enumerate(expected) if isinstance(row, Bad)
+    ][:SHOWN_BAD_ROWS]
     strict = scan(to_array(data), skip_bad_rows=False)
     if not bad:
         assert isinstance(strict, ScannedRows)
@@ -68,7 +72,7 @@ def assert_like_reference(data: bytes) -> None:
 
 
 @settings(max_examples=150)
-@given(st.lists(lines(), max_size=5), st.booleans())
+@given(st.lists(lines(), max_size=9), st.booleans())
 def test_like_the_reference(rows: list[bytes], drop_last_newline: bool) -> None:
     data = b"".join(rows)
     assert_like_reference(data.removesuffix(b"\n") if drop_last_newline else data)

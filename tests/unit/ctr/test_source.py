@@ -11,16 +11,19 @@ from hypothesis import strategies as st
 
 from forebay.ctr import source
 from forebay.ctr.source import count_lines, find_days, plan_ranges
+from forebay.ctr.stream import open_day
 from forebay.errors import InputError, NotFoundError
 
 
 def test_days_ascend_by_number_not_by_name(tmp_path: Path) -> None:
-    for name in ("day_10", "day_2", "day_0", "truth.json", ".forebay-1-day_3"):
+    for name in ("day_10.gz", "day_2", "day_0", "day_3.zst", "truth.json", ".forebay-1-day_3"):
         (tmp_path / name).touch()
-    assert [day.number for day in find_days(tmp_path)] == [0, 2, 10]
+    days = find_days(tmp_path)
+    assert [day.number for day in days] == [0, 2, 3, 10]
+    assert [day.compression for day in days] == [None, None, "zstd", "gzip"]
 
 
-@pytest.mark.parametrize("name", ["day_0.gz", "day_01", "day_x", "day_"])
+@pytest.mark.parametrize("name", ["day_0.bz2", "day_1.gz.tmp", "day_01", "day_x", "day_", "day_01.gz"])
 def test_what_only_resembles_a_day_is_not_left_out_silently(tmp_path: Path, name: str) -> None:
     (tmp_path / "day_0").touch()
     (tmp_path / name).touch()
@@ -33,6 +36,53 @@ def test_no_days_and_no_directory_are_said(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "absent"):
         with pytest.raises(NotFoundError):
             find_days(directory)
+
+
+def test_a_day_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    for name in ("day_1", "day_1.gz"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"day_1 and .*day_1\.gz") as caught:
+        find_days(tmp_path)
+    assert caught.value.kind == "same-day-twice"
+
+
+def test_kaggles_file_is_cut_into_seven_days_of_whole_lines_in_its_order(tmp_path: Path) -> None:
+    lines = [b"%d\n" % number for number in range(700)]
+    (tmp_path / "train.txt").write_bytes(b"".join(lines) + b"\n\n")
+    (tmp_path / "test.txt").touch()
+    days = find_days(tmp_path)
+    assert [day.number for day in days] == list(range(7))
+    pieces = []
+    for day in days:
+        with open_day(day) as file:
+            pieces.append(file.read())
+        assert pieces[-1] == b"".join(
+            day.path.read_bytes()[each.start : each.end]
+            for each in plan_ranges(day.path, range_bytes=50, start=day.start, end=day.end)
+        )
+        assert day.size_bytes == len(pieces[-1])
+    assert b"".join(pieces) == b"".join(lines)
+    assert all(piece.endswith(b"\n") for piece in pieces)
+    assert max(map(len, pieces)) - min(map(len, pieces)) < 10
+
+
+def test_kaggles_file_may_have_fewer_lines_than_days(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_bytes(b"a\nb")
+    assert sum(day.size_bytes for day in find_days(tmp_path)) == 3
+    (tmp_path / "train.txt").touch()
+    assert len(find_days(tmp_path)) == 7
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [(["test.txt"], "no-labels"), (["train.txt.gz"], "compressed-kaggle"), (["day_0", "train.txt"], "two-sources")],
+)
+def test_what_cannot_be_prepared_says_what_to_do(tmp_path: Path, names: list[str], kind: str) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"train\.txt") as caught:
+        find_days(tmp_path)
+    assert (caught.value.kind, bool(caught.value.todo)) == (kind, True)
 
 
 @given(data=st.text(alphabet="ab\n\r", max_size=60).map(str.encode), range_bytes=st.integers(1, 20))
