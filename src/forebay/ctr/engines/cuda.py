@@ -1,0 +1,81 @@
+"""A worker for each GPU of this machine, by dask-cuda. Thin: RAPIDS decides, this says where it is missing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import dask
+from distributed import Client
+
+from forebay.ctr.engines.local import START_LIMIT_S, WORKER_ENVIRONMENT, local_arguments, this_machine, wait_for_workers
+from forebay.ctr.engines.sizes import MEMORY_SETTINGS, choose_sizes
+from forebay.ctr.engines.spec import EngineSpec, Local
+from forebay.errors import InputError
+
+PACKAGES: Final = ("dask_cuda", "cudf", "dask_cudf", "cuml")
+CUDF_BACKEND: Final = {"dataframe.backend": "cudf"}
+
+
+def require_gpu_extra() -> None:
+    """InputError `missing-extra` where RAPIDS is not all there; imports none of it."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            "missing-extra",
+            f"--device cuda needs packages that are not installed: {', '.join(missing)}",
+            todo="In a new environment: pip install 'forebay[gpu12]' for CUDA 12, 'forebay[gpu13]' for CUDA 13.",
+        )
+
+
+@contextmanager
+def cuda_client(
+    *, workers: int | None, threads_per_worker: int | None, memory_per_worker: int | None, scratch: Path | None = None
+) -> Iterator[Client]:
+    """A client of a new cluster with a worker on each GPU, or on so many; data frames are cuDF's."""
+    require_gpu_extra()
+    dask_cuda: Any = import_module("dask_cuda")
+    count = workers or visible_gpus(dask_cuda)
+    spec = EngineSpec(
+        place=Local(),
+        workers=count,
+        threads_per_worker=threads_per_worker,
+        memory_per_worker=memory_per_worker,
+    )
+    sizes = choose_sizes(spec, this_machine())
+    with (
+        tempfile.TemporaryDirectory(prefix="forebay-dask-", dir=scratch) as spilled,
+        dask.config.set({**MEMORY_SETTINGS, **CUDF_BACKEND}),
+        dask_cuda.LocalCUDACluster(
+            **local_arguments(sizes), local_directory=spilled, env=WORKER_ENVIRONMENT
+        ) as cluster,
+        Client(cluster, timeout=START_LIMIT_S) as client,  # type: ignore[no-untyped-call]
+    ):
+        wait_for_workers(client, count)
+        yield client
+
+
+def visible_gpus(dask_cuda: Any) -> int:
+    """GPUs that CUDA_VISIBLE_DEVICES and the driver show; InputError `no-gpu` where there is none."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        # dask-cuda would take it for one device without a name.
+        raise _no_gpu(": CUDA_VISIBLE_DEVICES is empty")
+    try:
+        count = int(dask_cuda.utils.get_n_gpus())
+    except Exception as error:
+        raise _no_gpu(f": {error}") from error
+    if not count:
+        raise _no_gpu("")
+    return count
+
+
+def _no_gpu(why: str) -> InputError:
+    return InputError(
+        "no-gpu", f"--device cuda finds no GPU here{why}", todo="Take a machine with one, or --device cpu."
+    )

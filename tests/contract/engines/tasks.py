@@ -1,0 +1,57 @@
+"""What tests have workers do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from distributed import Worker
+
+from forebay.errors import InputError
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def name_of(*, workers: str) -> str:
+    """A word that Dask would take for its own."""
+    return workers
+
+
+def refuse() -> None:
+    raise InputError("bad-row", "it is no click log", todo="mend it")
+
+
+def first_time_die(folder: Path, number: int) -> int:
+    """The process that comes first dies of it; whoever comes later does it."""
+    try:
+        (folder / "died").mkdir()
+    except FileExistsError:
+        return number
+    os.kill(os.getpid(), signal.SIGKILL)
+    return -1
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hold(size_bytes: int) -> int:
+    """For long enough that a nanny sees it."""
+    held = b"x" * size_bytes
+    time.sleep(60)
+    return len(held)
+
+
+def pause(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def http_port(dask_worker: Worker) -> str:
+    """Where a worker serves its metrics; the parameter's name is Dask's."""
+    server: Any = dask_worker.http_server
+    return f"{dask_worker.ip}:{server.port}"

@@ -1,0 +1,96 @@
+"""Sizes from the machine: nothing is promised twice, tasks fit with room to spare, what can't fit is said first."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forebay.ctr.engines.sizes import (
+    BASE_BYTES,
+    COPIES,
+    LEAST_PARTITION_BYTES,
+    MEMORY_SETTINGS,
+    MOST_PARTITION_BYTES,
+    MOST_THREADS,
+    Machine,
+    Sizes,
+    check_fit,
+    choose_sizes,
+    fit_bytes,
+    least_memory_bytes,
+    partition_bytes,
+)
+from forebay.ctr.engines.spec import EngineSpec, Local
+from forebay.errors import CapacityError, InputError
+
+GIB = 1 << 30
+machines = st.builds(Machine, cores=st.integers(1, 256), memory_bytes=st.integers(16 * GIB, 4096 * GIB))
+local = EngineSpec(place=Local())
+
+
+def with_workers(workers: int) -> EngineSpec:
+    return EngineSpec(place=Local(), workers=workers)
+
+
+@given(machines)
+def test_the_whole_machine_is_used_and_nothing_of_it_twice(machine: Machine) -> None:
+    sizes = choose_sizes(local, machine)
+    assert sizes.workers * sizes.threads_per_worker <= machine.cores
+    assert sizes.workers * sizes.threads_per_worker > machine.cores - sizes.workers, "no core is left that could work"
+    assert sizes.threads_per_worker <= MOST_THREADS
+    assert 0.8 * machine.memory_bytes < sizes.workers * sizes.memory_per_worker < machine.memory_bytes
+
+
+@given(machines, st.integers(1, 8), st.integers(1, 16), st.integers(1 * GIB, 64 * GIB))
+def test_what_is_given_is_taken(machine: Machine, workers: int, threads: int, memory: int) -> None:
+    spec = EngineSpec(place=Local(), workers=workers, threads_per_worker=threads, memory_per_worker=memory)
+    expected = Sizes(workers=workers, threads_per_worker=threads, memory_per_worker=memory)
+    assert choose_sizes(spec, machine) == expected
+
+
+@given(st.integers(1, 64), st.integers(1 * GIB, 512 * GIB))
+def test_all_threads_at_their_partitions_leave_half_of_the_free_memory(threads: int, memory: int) -> None:
+    sizes = Sizes(workers=1, threads_per_worker=threads, memory_per_worker=memory)
+    size = partition_bytes(sizes)
+    assert LEAST_PARTITION_BYTES <= size <= MOST_PARTITION_BYTES
+    assert threads * COPIES * size <= max((memory - BASE_BYTES) / 2, threads * COPIES * LEAST_PARTITION_BYTES)
+
+
+@given(st.integers(1, 64), st.integers(0, 4 * GIB), st.integers(0, 4 * GIB))
+def test_more_memory_never_makes_smaller_partitions(threads: int, one: int, other: int) -> None:
+    less, more = (
+        partition_bytes(Sizes(workers=1, threads_per_worker=threads, memory_per_worker=memory))
+        for memory in sorted((one, other))
+    )
+    assert less <= more
+
+
+def test_a_worker_that_can_hold_nothing_is_refused() -> None:
+    machine = Machine(cores=2, memory_bytes=1 * GIB)
+    assert choose_sizes(with_workers(2), machine).memory_per_worker >= least_memory_bytes(1)
+    with pytest.raises(InputError) as caught:
+        choose_sizes(with_workers(4), machine)
+    assert caught.value.kind == "memory-too-small"
+    assert "392 MiB" in caught.value.message
+
+
+def test_a_fit_that_can_not_fit_is_refused_with_what_it_needs() -> None:
+    check_fit(1_000_000, 65, workers=1, memory_per_worker=1 * GIB)
+    check_fit(10**12, 65, workers=1, memory_per_worker=0)
+    with pytest.raises(CapacityError) as caught:
+        check_fit(10_000_000, 65, workers=1, memory_per_worker=1 * GIB)
+    assert caught.value.kind == "memory-too-little"
+    assert "4,077 MiB" in caught.value.message
+    check_fit(10_000_000, 65, workers=8, memory_per_worker=1 * GIB)
+
+
+@given(st.integers(1, 10**9), st.integers(1, 200))
+def test_a_fit_holds_at_least_its_rows_and_their_bins(rows: int, features: int) -> None:
+    assert fit_bytes(rows, features) >= rows * features * 5
+
+
+def test_no_worker_pauses_for_memory_that_is_not_dasks_to_free() -> None:
+    assert MEMORY_SETTINGS["distributed.worker.memory.pause"] is False
+    assert MEMORY_SETTINGS["distributed.worker.memory.spill"] is False
+    assert MEMORY_SETTINGS["distributed.worker.memory.target"] < MEMORY_SETTINGS["distributed.worker.memory.terminate"]
