@@ -1,0 +1,127 @@
+"""The forest on GPUs: cuML's RandomForestClassifier, a share of the trees on each worker from the worker's own rows.
+
+Thin, and not run where this was written: no GPU was there. cuML's own Dask forest changed its meaning in 26.10, where
+all workers build the same forest; so each worker fits a forest of its own here, and the mean of all is asked. Forests
+are kept in Treelite's format, so that they predict on any CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebay.ctr.engines.watch import worker_addresses
+from forebay.ctr.files import new_file
+from forebay.ctr.models.matrix import read_columns
+from forebay.ctr.models.options import ForestOptions
+from forebay.ctr.models.protocol import Categories, FitJob, Fitted
+from forebay.ctr.models.tasks import gathered
+from forebay.errors import InputError
+
+FOREST_GLOB: Final = "forest-*.treelite"
+_STREAMS: Final = 8  # as in the report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CudaForestPredictor:
+    """`forests`: Treelite's bytes, and how many trees are in each."""
+
+    features: tuple[str, ...]
+    blank: float | None
+    forests: tuple[tuple[bytes, int], ...]
+
+    @property
+    def needs_categories(self) -> bool:
+        return False
+
+    def predict(self, matrix: NDArray[np.float32], categories: Categories | None) -> NDArray[np.float64]:
+        treelite, gtil = required("treelite"), required("treelite.gtil")
+        filled = matrix if self.blank is None else np.nan_to_num(matrix, nan=self.blank)
+        clicks = np.zeros(len(filled), np.float64)
+        for data, trees in self.forests:
+            said = gtil.predict(treelite.Model.deserialize_bytes(data), filled)
+            clicks += trees * np.asarray(said, np.float64).reshape(len(filled), -1)[:, -1]
+        return clicks / sum(trees for _, trees in self.forests)
+
+    def importance(self) -> Mapping[str, float]:
+        return {}
+
+    def save(self, directory: Path) -> None:
+        for number, (data, trees) in enumerate(self.forests):
+            with new_file(directory / f"forest-{number:05}-{trees}.treelite") as file:
+                file.write(data)
+
+
+def load_cuda_forest(directory: Path, features: tuple[str, ...], options: ForestOptions) -> CudaForestPredictor:
+    """What `save` wrote."""
+    paths = sorted(directory.glob(FOREST_GLOB))
+    forests = tuple((path.read_bytes(), int(path.stem.rpartition("-")[2])) for path in paths)
+    return CudaForestPredictor(features=features, blank=options.blank, forests=forests)
+
+
+def fit_cuda(job: FitJob, options: ForestOptions) -> Fitted:
+    """InputError `missing-extra` where cuML is not there."""
+    required("cuml")
+    client, addresses = job.cluster.client, worker_addresses(job.cluster.client)
+    paths = [path for day in job.features.train_days for path in job.paths(day)]
+    names = options.features or job.features.features
+    shares = shared(options.trees, len(addresses))
+    with job.stages.stage("fit"):
+        futures = [
+            client.submit(
+                fit_share,
+                paths[number :: len(addresses)],
+                names,
+                options,
+                trees,
+                number,
+                workers=[address],
+                allow_other_workers=True,
+                pure=False,
+            )
+            for number, (address, trees) in enumerate(zip(addresses, shares, strict=True))
+            if trees and paths[number :: len(addresses)]
+        ]
+        forests = gathered(client, futures, limit_s=job.time_limit_s)
+    predictor = CudaForestPredictor(features=names, blank=options.blank, forests=tuple(forests))
+    return Fitted(predictor=predictor, on_validation=predictor)
+
+
+def fit_share(
+    paths: Sequence[Path], names: tuple[str, ...], options: ForestOptions, trees: int, number: int
+) -> tuple[bytes, int]:
+    """Runs on a worker that has a GPU."""
+    matrices, labels = zip(*(read_columns(names, options.blank, path) for path in paths), strict=True)
+    forest: Any = required("cuml.ensemble").RandomForestClassifier(
+        n_estimators=trees,
+        max_depth=options.max_depth,
+        n_bins=options.max_bin,
+        n_streams=_STREAMS,
+        max_samples=options.row_share,
+        random_state=options.seed + number,
+    )
+    forest.fit(np.concatenate(matrices), np.concatenate(labels).astype(np.int32))
+    return bytes(forest.as_treelite().serialize_bytes()), trees
+
+
+def shared(trees: int, workers: int) -> list[int]:
+    """How many trees each worker grows: as equal as can be."""
+    return [trees // workers + (number < trees % workers) for number in range(workers)]
+
+
+def required(module: str) -> Any:
+    """A module of RAPIDS; InputError `missing-extra` where it is not installed."""
+    if find_spec(module.partition(".")[0]) is None:
+        raise InputError(
+            "missing-extra",
+            f"a forest on GPUs needs {module.partition('.')[0]}, which is not installed",
+            todo="In a new environment: pip install 'forebay[gpu12]' for CUDA 12, 'forebay[gpu13]' for CUDA 13.",
+        )
+    return import_module(module)

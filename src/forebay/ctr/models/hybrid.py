@@ -1,0 +1,115 @@
+"""Boosting with a logistic model's log-odds as one more feature: the trees begin where the hashed weights end.
+
+Invariant: a row's log-odds come from the days before its own, as its rates do, never from a model that has seen its
+label. The first day has no past: its log-odds are out of fold, each half of its rows by what the other half taught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from distributed import Client
+from numpy.typing import NDArray
+
+from forebay.ctr.feature_set import FeatureDay, read_categories, read_part
+from forebay.ctr.models.boosting import TreesPredictor, boost, load_booster
+from forebay.ctr.models.ftrl import Weights, logits
+from forebay.ctr.models.hashing import Hashing
+from forebay.ctr.models.logistic import Learner, LogisticPredictor, load_logistic
+from forebay.ctr.models.matrix import Part, ReadPart
+from forebay.ctr.models.options import HybridOptions
+from forebay.ctr.models.protocol import Categories, FitJob, Fitted
+from forebay.ctr.schema import INTEGERS
+
+LOGIT: Final = "logistic_logit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HybridPredictor:
+    """Trees over the features and the log-odds, which come last."""
+
+    logistic: LogisticPredictor
+    trees: TreesPredictor
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self.trees.features[:-1]
+
+    @property
+    def needs_categories(self) -> bool:
+        return True
+
+    def predict(self, matrix: NDArray[np.float32], categories: Categories | None) -> NDArray[np.float64]:
+        if categories is None:
+            raise ValueError("the hybrid needs the raw categories")
+        places = [self.features.index(field) for field in INTEGERS]
+        logit = self.logistic.logits(np.ascontiguousarray(matrix[:, places]), categories)
+        return self.trees.predict(np.column_stack([matrix, logit.astype(np.float32)]), None)
+
+    def importance(self) -> Mapping[str, float]:
+        return self.trees.importance()
+
+    def save(self, directory: Path) -> None:
+        self.logistic.save(directory)
+        self.trees.save(directory)
+
+
+def load_hybrid(directory: Path) -> HybridPredictor:
+    """What `save` wrote."""
+    return HybridPredictor(logistic=load_logistic(directory), trees=TreesPredictor(booster=load_booster(directory)))
+
+
+def fit(job: FitJob, options: HybridOptions) -> Fitted:
+    """Learn the days one after the other, and boost over what was known before each."""
+    learner, features = Learner(job, options.logistic), job.features
+    first, *later = (*features.train_days, *filter(None, [features.validation_day]))
+    with job.stages.stage("learn"):
+        known = {first.day: tuple(learner.weights_of_half(first, half) for half in (0, 1))}
+        learner.learn(first)
+        before = learner.predictor()
+        for day in later:
+            before = learner.predictor()
+            known[day.day] = (before.weights,)
+            learner.learn(day)
+    reader = WithLogit(columns=features.features, hashing=before.hashing, known=known)
+    boosted = boost(job, options.boosting, reader)
+    trees = TreesPredictor(booster=boosted.booster)
+    return Fitted(
+        predictor=HybridPredictor(logistic=learner.predictor(), trees=trees),
+        on_validation=HybridPredictor(logistic=before, trees=trees),
+        best_round=boosted.best_round,
+        lost_workers=boosted.lost_workers,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithLogit:
+    """The columns and, last, the log-odds. `known`: per day the weights from before it, or of its two halves."""
+
+    columns: tuple[str, ...]
+    hashing: Hashing
+    known: Mapping[int, tuple[Weights, ...]]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return (*self.columns, LOGIT)
+
+    def of(self, client: Client, day: FeatureDay) -> tuple[ReadPart, tuple[Any, ...]]:
+        weights = client.scatter(list(self.known[day.day]), broadcast=True, hash=False)  # type: ignore[no-untyped-call]
+        return partial(read_with_logit, self.columns, self.hashing), tuple(weights)
+
+
+def read_with_logit(columns: tuple[str, ...], hashing: Hashing, path: Path, *weights: Weights) -> Part:
+    """Runs on a worker. Of two sets of weights each is for the rows of its own parity."""
+    matrix, label = read_part(path, columns)
+    slots = hashing.slots(read_part(path, INTEGERS)[0], *read_categories(path))
+    logit = np.empty(label.size, np.float64)
+    for first, each in enumerate(weights):
+        rows = slice(first, None, len(weights))
+        logit[rows] = logits(each, np.ascontiguousarray(slots[rows]))
+    return np.column_stack([matrix, logit.astype(np.float32)]), label

@@ -1,0 +1,168 @@
+"""Hashed logistic regression over raw integers and categories: one pass, its parameters averaged over the workers.
+
+Each day's parts are dealt to as many shards as the cluster has threads; all shards learn from the same state, and
+their states are mixed after each day, so a day is learnt from the days before it. Only whole parts are read, in order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from forebay.ctr.engines.watch import worker_addresses
+from forebay.ctr.feature_set import FeatureDay, read_categories, read_part
+from forebay.ctr.files import new_file
+from forebay.ctr.models.ftrl import Rates, State, Weights, learn, logits, mixed, new_state, weights_of
+from forebay.ctr.models.hashing import Hashing, hashing_for
+from forebay.ctr.models.options import LogisticOptions
+from forebay.ctr.models.protocol import Categories, FitJob, Fitted
+from forebay.ctr.models.tasks import gathered
+from forebay.ctr.schema import INTEGERS
+from forebay.errors import DamagedError
+
+WEIGHTS_FILE: Final = "weights.parquet"
+_HASHING: Final = b"hashing"
+ALL_ROWS: Final = slice(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogisticPredictor:
+    """Log-odds are the sum of the weights of a row's slots."""
+
+    hashing: Hashing
+    weights: Weights
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return INTEGERS
+
+    @property
+    def needs_categories(self) -> bool:
+        return True
+
+    def logits(self, integers: NDArray[np.float32], categories: Categories) -> NDArray[np.float64]:
+        """(n,) log-odds of (n, 13) integers and the raw categories."""
+        return logits(self.weights, self.hashing.slots(integers, *categories))
+
+    def predict(self, matrix: NDArray[np.float32], categories: Categories | None) -> NDArray[np.float64]:
+        if categories is None:
+            raise ValueError("logistic regression needs the raw categories")
+        probability: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-self.logits(matrix, categories)))
+        return probability
+
+    def importance(self) -> Mapping[str, float]:
+        return {}
+
+    def save(self, directory: Path) -> None:
+        used = np.flatnonzero(self.weights).astype(np.uint32)
+        table = pa.table({"slot": used, "weight": self.weights[used]})
+        hashing = {
+            "bits": self.hashing.bits,
+            "integer_bins": self.hashing.integer_bins,
+            "crosses": self.hashing.crosses,
+        }
+        table = table.replace_schema_metadata({_HASHING: json.dumps(hashing)})
+        with new_file(directory / WEIGHTS_FILE) as file:
+            pq.write_table(table, file, compression="zstd")
+
+
+def load_logistic(directory: Path) -> LogisticPredictor:
+    """What `save` wrote; DamagedError where it is not that."""
+    path = directory / WEIGHTS_FILE
+    try:
+        table = pq.ParquetFile(path).read()
+        value = json.loads(table.schema.metadata[_HASHING])
+        crosses = tuple((left, right) for left, right in value.pop("crosses"))
+        hashing = Hashing(crosses=crosses, **value)
+        weights = np.zeros(1 << hashing.bits, np.float32)
+        weights[table["slot"].to_numpy()] = table["weight"].to_numpy()
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, IndexError) as error:
+        raise DamagedError("bad-model", f"{path} cannot be read: {error}", todo="train again") from error
+    return LogisticPredictor(hashing=hashing, weights=weights)
+
+
+def fit(job: FitJob, options: LogisticOptions) -> Fitted:
+    """Learn the train days, one after the other."""
+    learner = Learner(job, options)
+    with job.stages.stage("fit"):
+        for day in job.features.train_days:
+            learner.learn(day)
+    predictor = learner.predictor()
+    return Fitted(predictor=predictor, on_validation=predictor)
+
+
+class Learner:
+    """A logistic model that is given day after day."""
+
+    def __init__(self, job: FitJob, options: LogisticOptions) -> None:
+        self._job = job
+        self._rates = Rates(alpha=options.alpha, beta=options.beta, l1=options.l1, l2=options.l2)
+        self._hashing = _hashing(job, options)
+        self._state = new_state(options.bits)
+        self._rows = 0
+
+    def learn(self, day: FeatureDay) -> None:
+        self._state = self._learnt(self._job.paths(day), self._state)
+        self._rows += day.rows
+        self._job.progress("learn", self._rows, 0)
+
+    def predictor(self) -> LogisticPredictor:
+        """As of now."""
+        return LogisticPredictor(hashing=self._hashing, weights=weights_of(self._state, self._rates))
+
+    def weights_of_half(self, day: FeatureDay, half: int) -> Weights:
+        """For the rows of `day` of this parity: what the rows of the other one teach alone. Nothing here changes."""
+        state = self._learnt(self._job.paths(day), np.zeros_like(self._state), rows=slice(1 - half, None, 2))
+        return weights_of(state, self._rates)
+
+    def _learnt(self, paths: Sequence[Path], start: State, *, rows: slice = ALL_ROWS) -> State:
+        client = self._job.cluster.client
+        threads = [address for address in worker_addresses(client) for _ in range(self._job.cluster.threads_per_worker)]
+        shards = [paths[first :: len(threads)] for first in range(len(threads))]
+        [sent] = client.scatter([start], broadcast=True, hash=False)  # type: ignore[no-untyped-call]
+        states = [
+            client.submit(
+                learn_parts,
+                sent,
+                shard,
+                self._hashing,
+                self._rates,
+                rows,
+                workers=[address],
+                allow_other_workers=True,
+                pure=False,
+            )
+            for shard, address in zip(shards, threads, strict=True)
+            if shard
+        ]
+        if len(states) > 1:
+            states = [client.submit(mixed, sent, states, self._rates, pure=False)]
+        [state] = gathered(client, states, limit_s=self._job.time_limit_s)
+        return np.asarray(state)
+
+
+def learn_parts(start: State, paths: Sequence[Path], hashing: Hashing, rates: Rates, rows: slice) -> State:
+    """Runs on a worker: the state after these rows of each of these parts."""
+    state = start.copy()
+    for path in paths:
+        integers, label = read_part(path, INTEGERS)
+        slots = hashing.slots(integers, *read_categories(path))
+        learn(state, np.ascontiguousarray(slots[rows]), label[rows], rates)
+    return state
+
+
+def _hashing(job: FitJob, options: LogisticOptions) -> Hashing:
+    if not options.cross_at_most:
+        return Hashing(bits=options.bits, integer_bins=options.integer_bins)
+    categories, _ = read_categories(job.paths(job.features.train_days[0])[0])
+    return hashing_for(
+        categories, bits=options.bits, integer_bins=options.integer_bins, cross_at_most=options.cross_at_most
+    )
