@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,29 @@ def test_from_click_logs_to_a_measured_model(forebay: Program, tmp_path: Path) -
     version = forebay("dataset", "show", "features@v1", "--json").json
     assert [parent["ref"] for parent in version["parents"]] == ["clicks@v1"]
 
-    trained = forebay("ctr", "train", "features", "--out", model, "--rounds", "5", "--json").json
-    assert trained["rows"] == 3000
+    refused = forebay("ctr", "train", "features", "--out", model, "--engine", "spark", "--json", code=2).error
+    assert refused["kind"] == "bad-engine"
+    report = tmp_path / "dask.html"
+    sizes = ("--threads-per-worker", "1", "--memory-per-worker", "1GB", "--performance-report", report)
+    trained = forebay("ctr", "train", "features", "--out", model, "--rounds", "5", *sizes, "--json").json
+    assert (trained["rows"], trained["description"]["threads_per_worker"]) == (3000, 1)
+    assert "Task Stream" in report.read_text()
+    beside = json.loads((model / "report.json").read_text())
+    assert [each["stage"] for each in beside["stages"]][:3] == ["cluster", "load", "fit"]
+    assert beside["provenance"]["command"]
+    assert beside["provenance"]["features"] == "features@v1"
     measured = forebay("ctr", "evaluate", "features", "--model", model, "--truth", logs, "--json").json
     assert 0.4 < measured["metrics"]["auc"] < 1
-    assert "best possible" in forebay("ctr", "evaluate", "features", "--model", model, "--truth", logs).out
+    assert measured["report"] is None
+    assert measured["metrics"]["auc"] == beside["metrics"]["auc"]
+    report = tmp_path / "report"
+    told = forebay("ctr", "evaluate", "features", "--model", model, "--truth", logs, "--report", report).out
+    assert "best possible" in told
+    assert f"report: {report / 'report.html'}" in told
+    assert (report / "report.html").read_text().startswith("<!doctype html>")
+    of_another = ("--model", "logistic", "--trees", "3", "--json")
+    refused = forebay("ctr", "train", "features", "--out", report, *of_another, code=2).error
+    assert refused["kind"] == "option-of-another-model"
+    assert not (tmp_path / "model.checkpoints").exists()
     assert forebay("ctr", "baseline", "features", "--json", code=2).error["kind"] == "bad-day-name"
     assert forebay("status", "--json").json["leases"] == []

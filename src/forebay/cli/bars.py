@@ -129,15 +129,24 @@ def counter(call: Call, told: str) -> Iterator[Counter]:
 
 
 @contextmanager
-def step_bar(call: Call) -> Iterator[Any]:
-    """A callback `progress(stage, done, total)`: one bar, begun anew with each stage."""
+def step_bar(call: Call, unit: str = "") -> Iterator[Any]:
+    """A callback `progress(stage, done, total)`: one bar, begun anew with each stage.
+
+    `unit` is of what is counted: the bar then says how many a second.
+    """
     if not call.watched:
         yield lambda stage, done, total: None
         return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.speed:,.0f} {unit}/s" if unit and task.speed else "")
 
     label = TextColumn("{task.description}", markup=False)
-    bars = Progress(label, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=_stderr(), transient=True)
+    columns = (label, BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
+    bars = Progress(*columns, console=_stderr(), transient=True)
     tasks: dict[str, Any] = {}
 
     def show(stage: str, done: int, total: int) -> None:

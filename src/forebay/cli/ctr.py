@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,22 +13,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forebay.cli import ctr_compare
 from forebay.cli.bars import ByteBar, step_bar
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
+from forebay.cli.ctr_shown import print_metrics, print_prepared, print_trained
+from forebay.cli.engines import (
+    Device,
+    Engine,
+    Memory,
+    OnDevice,
+    Report,
+    Threads,
+    Work,
+    Workers,
+    engine_of,
+    opened_cluster,
+)
 from forebay.cli.made_by import made_by_this_call
 from forebay.cli.options import Message, Ref
-from forebay.cli.table import print_facts, say
+from forebay.cli.table import say
 from forebay.cli.words import count, duration, size
+from forebay.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from forebay.client.commit import Committed
     from forebay.client.opened import OpenedVersion
-    from forebay.ctr.metrics import Metrics
-    from forebay.ctr.parse import BadRows
-    from forebay.ctr.workload import PrepareReport
+    from forebay.ctr.report.order import ReportOrder
+    from forebay.ctr.report.training_report import StageTime
+    from forebay.ctr.workload import PrepareReport, TrainReport
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Click prediction: the reference workload.")
 
@@ -38,6 +53,21 @@ class OnBadRows(StrEnum):
 
     ERROR = "error"
     SKIP = "skip"
+
+
+class TrainedModel(StrEnum):
+    """What `train` can make."""
+
+    BOOSTING = "boosting"
+    FOREST = "forest"
+    LOGISTIC = "logistic"
+    HYBRID = "hybrid"
+
+
+class Preset(StrEnum):
+    """A model with the options of a publication."""
+
+    TR4904 = "tr4904"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,25 +139,44 @@ def prepare(
         OnBadRows, typer.Option(help="Stop at a bad row, or leave it out and count it.")
     ] = OnBadRows.ERROR,
     message: Message = "",
+    engine: Engine = "local",
+    device: OnDevice = Device.CPU,
+    workers: Workers = None,
+    threads_per_worker: Threads = None,
+    memory_per_worker: Memory = "",
+    work: Work = None,
+    performance_report: Report = None,
 ) -> None:
     """Make features of click logs, and a version of them.
 
-    The version of the click logs becomes its parent. The last day is for evaluation: nothing of it gets into the
-    features of the days before.
+    The logs are Criteo's: day_0, day_1, ... (or .gz, .zst), or Kaggle's train.txt. Their version becomes the parent.
+    Each day is encoded from the days before it alone; the last one is for evaluation, and no feature has seen it.
+    Without options of an engine it is done by threads of this process.
     """
     from forebay.catalog.names import check_dataset_name
     from forebay.client.commit import commit
+    from forebay.ctr.source import RANGE_BYTES
     from forebay.ctr.workload import prepare as use
 
     check_dataset_name(out)
-    with _opened(call, ref) as logs, _work_folder() as folder, step_bar(call) as progress:
-        report = use(
-            logs.path,
-            folder / out,
-            on_bad_rows=on_bad_rows.value,
-            parents=[logs.version.ref],
-            progress=progress,
+    if work is not None and (work / out).exists():
+        told = f"forebay dataset commit {out} {work / out} --parent {ref}"
+        raise InputError("already-prepared", f"{work / out} holds features already", todo=f"remove it, or: {told}")
+    spec = engine_of(engine, device, workers, threads_per_worker, memory_per_worker)
+    with _opened(call, ref) as logs, _work_folder(work) as folder:
+        opened = opened_cluster(
+            call, spec, data=logs.path, work=folder, report=performance_report, threads_will_do=True
         )
+        with opened as cluster, step_bar(call, unit="rows") as progress:
+            report = use(
+                logs.path,
+                folder / out,
+                on_bad_rows=on_bad_rows.value,
+                parents=[logs.version.ref],
+                executor=None if cluster is None else cluster.executor,
+                range_bytes=RANGE_BYTES if cluster is None else cluster.partition_bytes,
+                progress=progress,
+            )
         committed = commit(
             call.session,
             out,
@@ -136,39 +185,97 @@ def prepare(
             message=message,
             made_by=made_by_this_call(),
         )
+        shutil.rmtree(folder / out, ignore_errors=True)
     result = PrepareResult(committed=committed, report=report)
     ref = committed.version.ref
-    call.show(result, ids=[ref], human=lambda console: _print_prepared(console, result))
+    call.show(result, ids=[ref], human=lambda console: print_prepared(console, committed, report))
 
 
 @command(
     app,
     "train",
-    example="forebay ctr train clicks-features@v1 --out ./model",
+    example="""
+forebay ctr train clicks-features@v1 --out ./model --model hybrid
+forebay ctr train clicks-features@v1 --out ./model --rounds 2000 --early-stopping 50 --resume
+forebay ctr train clicks-features@v1 --out ./forest --preset tr4904""",
     gives="forebay.ctr.workload:TrainReport",
 )
 def train(
     call: Call,
     ref: Ref,
     out: OutDir,
-    rounds: Annotated[int, typer.Option(min=1, help="Trees.")] = 200,
-    max_depth: Annotated[int, typer.Option(min=1, help="Depth of each.")] = 4,
-    learning_rate: Annotated[float, typer.Option(help="Step of each.")] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Dask workers; they share the cores.")] = 1,
+    model: Annotated[TrainedModel | None, typer.Option(help="Which model.", show_default="boosting")] = None,
+    preset: Annotated[
+        Preset | None, typer.Option(help="A model as others have published it.", show_default=False)
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Trees of boosting at most.", show_default="200")] = None,
+    trees: Annotated[int | None, typer.Option(min=1, help="Trees of a forest.", show_default="100")] = None,
+    max_depth: Annotated[
+        int | None, typer.Option(min=1, help="Depth of each tree.", show_default="4, of a forest 10")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Step of each round.", show_default="0.1")] = None,
+    early_stopping: Annotated[
+        int | None,
+        typer.Option(min=0, help="End after so many rounds that don't help on the validation day.", show_default="20"),
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(min=0, help="Rounds between checkpoints.", show_default="25")
+    ] = None,
+    bits: Annotated[
+        int | None, typer.Option(min=10, help="2^bits weights of logistic regression.", show_default="22")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same seed gives the same model.", show_default="1")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint, in DIR.checkpoints.")
+    ] = False,
+    engine: Engine = "local",
+    device: OnDevice = Device.CPU,
+    workers: Workers = None,
+    threads_per_worker: Threads = None,
+    memory_per_worker: Memory = "",
+    performance_report: Report = None,
 ) -> None:
-    """Train XGBoost on a local Dask cluster.
+    """Train a model on Dask.
 
-    On all days of a features version but the last.
+    On the train days of a features version; the validation day stops boosting and calibrates, where there are three
+    days or more. Boosting leaves checkpoints beside DIR until the model is there. Then the model is measured, and
+    report.html and report.json are written beside it.
     """
-    from forebay.ctr.model import BoostingOptions
+    from forebay.ctr.models.options import choose
     from forebay.ctr.workload import train as use
 
-    options = BoostingOptions(rounds=rounds, max_depth=max_depth, learning_rate=learning_rate, seed=seed)
-    with _opened(call, ref) as features, step_bar(call) as progress:
-        report = use(features.path, out, options=options, workers=workers, progress=progress)
-    told = f"trained on {count(report.rows, 'row')} in {duration(sum(report.seconds.values()))}: {out}"
-    call.show(report, ids=[str(out)], human=lambda console: say(console, told))
+    given = {
+        "rounds": rounds,
+        "trees": trees,
+        "max_depth": max_depth,
+        "learning_rate": learning_rate,
+        "early_stopping": early_stopping,
+        "checkpoint_every": checkpoint_every,
+        "bits": bits,
+        "seed": seed,
+    }
+    options = choose(model and model.value, preset and preset.value, given)
+    spec = engine_of(engine, device, workers, threads_per_worker, memory_per_worker)
+    checkpoints = out.with_name(f"{out.name}.checkpoints")
+    with _opened(call, ref) as features:
+        opened = opened_cluster(call, spec, data=features.path, report=performance_report)
+        with opened as cluster, step_bar(call) as progress:
+            before = {} if cluster is None else {"cluster": cluster.start_s}
+            report = use(
+                features.path,
+                out,
+                options=options,
+                cluster=cluster,
+                checkpoints=checkpoints,
+                resume=resume,
+                progress=progress,
+            )
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        with step_bar(call) as progress:
+            page = _report_beside(call, report, {**before, **report.seconds}, features, progress)
+    call.show(report, ids=[str(out)], human=lambda console: print_trained(console, report, page))
 
 
 @command(
@@ -185,22 +292,32 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="Generated logs: show the best possible beside.", show_default=False),
     ] = None,
+    report_to: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Write report.html and report.json here too.", show_default=False),
+    ] = None,
 ) -> None:
     """Measure a model on the last day of its features.
 
-    AUC, log loss, normalised entropy and calibration.
+    AUC, log loss, normalised entropy and calibration. A report has curves, calibration, lift, features, and the other
+    days that the model was not trained on.
     """
     from forebay.ctr.truth import read_truth
     from forebay.ctr.workload import evaluate as use
 
     best = None if truth is None else read_truth(truth)
     with _opened(call, ref) as features, step_bar(call) as progress:
-        report = use(features.path, model, progress=progress)
+        order = None if report_to is None else _report_order(call, report_to, features)
+        report = use(features.path, model, report=order, progress=progress)
     optimum = None if best is None else best.day(report.day)
     told = f"day {report.day}, which neither features nor training have seen"
-    call.show(
-        report, ids=[f"{report.metrics.auc:.6f}"], human=lambda out: _print_metrics(out, told, report.metrics, optimum)
-    )
+
+    def human(out: Console) -> None:
+        print_metrics(out, told, report.metrics, optimum)
+        if report.report is not None:
+            say(out, f"report: {report.report}")
+
+    call.show(report, ids=[f"{report.metrics.auc:.6f}"], human=human)
 
 
 @command(app, "baseline", example="forebay ctr baseline clicks@v1", gives="forebay.ctr.workload:BaselineReport")
@@ -215,9 +332,39 @@ def baseline(call: Call, ref: Ref, seed: Annotated[int, typer.Option(min=0, help
         report = use(logs.path, seed=seed, progress=progress)
     seconds = duration(sum(report.seconds.values()))
     told = f"random forest on {count(report.train_rows, 'row')} in {seconds}, measured on day {report.day}"
-    call.show(
-        report, ids=[f"{report.metrics.auc:.6f}"], human=lambda out: _print_metrics(out, told, report.metrics, None)
+    call.show(report, ids=[f"{report.metrics.auc:.6f}"], human=lambda out: print_metrics(out, told, report.metrics))
+
+
+ctr_compare.add_to(app)
+
+
+def _report_order(call: Call, folder: Path, features: OpenedVersion, earlier: Sequence[StageTime] = ()) -> ReportOrder:
+    from forebay.ctr.report.order import ReportOrder
+
+    made_by = made_by_this_call()
+    return ReportOrder(
+        folder=folder,
+        made_at=call.now,
+        features=features.version.ref,
+        command=made_by.command,
+        code=made_by.code,
+        earlier=earlier,
     )
+
+
+def _report_beside(
+    call: Call, trained: TrainReport, seconds: Mapping[str, float], features: OpenedVersion, progress: Any
+) -> str:
+    """What is told of the report in the model's folder. The model is there already, whatever becomes of it."""
+    from forebay.ctr.report.build import stage_times
+    from forebay.ctr.workload import evaluate as use
+
+    stages = stage_times(seconds, dict.fromkeys(("load", "learn", "fit"), trained.rows))
+    order = _report_order(call, trained.model, features, stages)
+    try:
+        return f"report: {use(features.path, trained.model, report=order, progress=progress).report}"
+    except InputError as error:
+        return f"no report: {error.message}"
 
 
 @contextmanager
@@ -232,55 +379,13 @@ def _opened(call: Call, ref: str) -> Iterator[OpenedVersion]:
 
 
 @contextmanager
-def _work_folder() -> Iterator[Path]:
-    """A folder in TMPDIR that goes whatever happens."""
+def _work_folder(chosen: Path | None) -> Iterator[Path]:
+    """The chosen folder, which stays, or one in TMPDIR that goes whatever happens."""
+    if chosen is not None:
+        yield chosen.resolve()
+        return
     folder = Path(tempfile.mkdtemp(prefix="forebay-prepare-"))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _print_prepared(out: Console, result: PrepareResult) -> None:
-    committed, report = result.committed, result.report
-    version = committed.version
-    what = "committed" if committed.created else "nothing changed: already committed as"
-    parents = ", ".join(parent.ref for parent in version.parents)
-    say(out, f"{what} {version.ref}: {size(version.size_bytes)} of features, made from {parents}")
-    rows = (
-        f"{report.rows:,}: {report.train_rows:,} to train on, {report.evaluation_rows:,} of the last day to evaluate on"
-    )
-    print_facts(out, [("rows", rows), ("left out", _bad(report.bad_rows)), ("seconds", _stages(report.seconds))])
-
-
-def _bad(bad: BadRows) -> str:
-    if not bad.total:
-        return ""
-    counts = {"columns": bad.columns, "label": bad.label, "integer": bad.integer, "category": bad.category}
-    told = ", ".join(f"{number:,} by {reason}" for reason, number in counts.items() if number)
-    return f"{count(bad.total, 'bad row')} ({told})"
-
-
-def _stages(seconds: Any) -> str:
-    return ", ".join(f"{stage} {taken:.1f}" for stage, taken in seconds.items())
-
-
-def _print_metrics(out: Console, told: str, metrics: Metrics, best: Any) -> None:
-    say(out, told)
-
-    def beside(value: float | None) -> str:
-        return "" if best is None or value is None else f"   (best possible: {value:.4f})"
-
-    print_facts(
-        out,
-        [
-            ("rows", f"{metrics.rows:,}, {metrics.clicks:,} clicks (CTR {metrics.ctr:.4%})"),
-            ("AUC", f"{metrics.auc:.4f}{beside(best and best.best_auc)}"),
-            ("log loss", f"{metrics.log_loss:.4f}{beside(best and best.best_log_loss)}"),
-            ("normalised entropy", f"{metrics.normalised_entropy:.4f}{beside(best and best.best_normalised_entropy)}"),
-            (
-                "calibration",
-                f"{metrics.calibration:.4f} (1 is right on average), error {metrics.calibration_error:.5f}",
-            ),
-        ],
-    )

@@ -157,10 +157,12 @@ class _MainJob:
             self._end("open again", opened.seconds, told, moved_bytes=opened.moved_bytes)
 
     def _prepare(self, logs: Version) -> Version:
+        from forebay.ctr.feature_set import FEATURES_FORMAT
         from forebay.ctr.prepare import prepare
 
         began = self._began("prepare")
-        known = self._features_of(logs)
+        parameters = f"format {FEATURES_FORMAT} of {logs.manifest_digest}"
+        known = self._features_with(parameters)
         if known is not None:
             self._end("prepare", 0.0, f"{known.ref} is made from {logs.ref} already", rows=self._all_rows, reused=True)
             return known
@@ -168,20 +170,20 @@ class _MainJob:
         shutil.rmtree(out, ignore_errors=True)
         with open_version(self._session, logs.ref, self._show_fill) as opened:
             report = prepare(opened.path, out, parents=[logs.ref], progress=self._show_stage)
-        made_by = MadeBy(command="forebay ctr prepare", parameters=logs.manifest_digest)
+        made_by = MadeBy(command="forebay ctr prepare", parameters=parameters)
         version = commit(self._session, FEATURES, out, parents=[logs.ref], made_by=made_by).version
         shutil.rmtree(out, ignore_errors=True)
         told = f"{version.ref}, made from {logs.ref}: {_size(version.size_bytes)} of features"
         self._end("prepare", self._since(began), told, rows=report.rows)
         return version
 
-    def _features_of(self, logs: Version) -> Version | None:
-        """The features that an earlier run made from this very content."""
+    def _features_with(self, parameters: str) -> Version | None:
+        """The features that an earlier run made from this very content, in this very format."""
         try:
             versions = self._session.hub.catalog.versions(FEATURES)
         except NotFoundError:
             return None
-        return next((item for item in versions if item.made_by.parameters == logs.manifest_digest), None)
+        return next((item for item in versions if item.made_by.parameters == parameters), None)
 
     def _train(self, features: Version) -> Path:
         self._watch.began("train")

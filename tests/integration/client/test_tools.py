@@ -22,7 +22,7 @@ from distributed import Client
 
 import forebay
 from forebay.client.filesystem import ForebayFileSystem
-from forebay.ctr.cluster import local_client
+from forebay.ctr.engines.local import local_client
 from tests.integration.cache.stage import Stage
 
 DAYS = [pd.DataFrame({"click": range(50), "day": day}) for day in range(4)]
