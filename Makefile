@@ -25,7 +25,7 @@ soak: setup ## the long tests: many seeds, many kills, power cuts, NFS
 		scripts/pytest.sh -m soak --nightly
 
 bench: setup ## measure forebay beside its peers, half an hour on a calm machine
-	@for claim in startup evict warm read share delta register fill hub placement conventional; do $(PY) -m bench.$$claim || exit 1; done
+	@for claim in startup evict warm read share delta register fill hub placement conventional parse time_to_auc; do $(PY) -m bench.$$claim || exit 1; done
 
 lint: setup ## ruff: rules and format
 	@$(PY) -m ruff check .
