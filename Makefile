@@ -24,8 +24,8 @@ soak: setup ## the long tests: many seeds, many kills, power cuts, NFS
 	@export FOREBAY_SOAK_SEED=$${FOREBAY_SOAK_SEED:-$$RANDOM}; echo "FOREBAY_SOAK_SEED=$$FOREBAY_SOAK_SEED"; \
 		scripts/pytest.sh -m soak --nightly
 
-bench: setup ## measure forebay beside its peers, half an hour on a calm machine
-	@for claim in startup evict warm read share delta register fill hub placement conventional parse time_to_auc; do $(PY) -m bench.$$claim || exit 1; done
+bench: setup ## measure forebay beside its peers, hours on a calm machine
+	@for claim in startup evict warm read share delta register fill hub placement conventional parse forest scale quality time_to_auc; do $(PY) -m bench.$$claim || exit 1; done
 
 lint: setup ## ruff: rules and format
 	@$(PY) -m ruff check .
