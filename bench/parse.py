@@ -101,10 +101,13 @@ def with_pandas(source: Path, out: Path) -> None:
 def with_dask(source: Path, out: Path) -> None:
     import dask
     import dask.dataframe as dd
+    import pandas as pd
 
     dask.config.set({"dataframe.convert-string": False})
     frame = dd.read_csv(source, sep="\t", header=None, names=list(COLUMNS), dtype=_pandas_types())
-    frame.map_partitions(_typed).to_parquet(str(out), compression="zstd", write_index=False)
+    types = {LABEL: "uint8", **dict.fromkeys(INTEGERS, "Int32"), **dict.fromkeys(CATEGORIES, "UInt32")}
+    meta = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in types.items()})
+    frame.map_partitions(_typed, meta=meta).to_parquet(str(out), compression="zstd", write_index=False)
 
 
 def with_polars(source: Path, out: Path) -> None:
