@@ -64,6 +64,13 @@ class TrainedModel(StrEnum):
     HYBRID = "hybrid"
 
 
+class Learner(StrEnum):
+    """A way for logistic regression to learn, as `models.options.LEARNERS` has them."""
+
+    FTRL = "ftrl"
+    GAUSSIAN = "gaussian"
+
+
 class Preset(StrEnum):
     """A model with the options of a publication."""
 
@@ -224,6 +231,10 @@ def train(
     bits: Annotated[
         int | None, typer.Option(min=10, help="2^bits weights of logistic regression.", show_default="22")
     ] = None,
+    learner: Annotated[
+        Learner | None,
+        typer.Option(help="How logistic regression learns.", show_default="ftrl, of the hybrid gaussian"),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="The same seed gives the same model.", show_default="1")
     ] = None,
@@ -254,6 +265,7 @@ def train(
         "early_stopping": early_stopping,
         "checkpoint_every": checkpoint_every,
         "bits": bits,
+        "learner": learner and learner.value,
         "seed": seed,
     }
     options = choose(model and model.value, preset and preset.value, given)

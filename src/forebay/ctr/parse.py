@@ -7,6 +7,7 @@ legal integer and a legal hash. A part that is there already is not parsed again
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forebay.ctr.files import new_file, read_json, write_json
-from forebay.ctr.scan import REASONS, BadRow, ScannedRows, scan
+from forebay.ctr.scan import REASONS, BadRow, Room, ScannedRows, scan
 from forebay.ctr.schema import CATEGORIES, COLUMN_COUNT, COLUMNS, INTEGERS, LABEL
 from forebay.ctr.source import RANGE_BYTES, ByteRange, Day, count_lines
 from forebay.ctr.stream import read_blocks
@@ -38,6 +39,29 @@ _EXPECTED: Final = {
     "integer": "no integer between -2147483648 and 2147483647, and not blank",
     "category": "not exactly 8 hexadecimal digits, and not blank",
 }
+
+
+class _Kept(threading.local):
+    """What a thread keeps from one range to the next: each would cost as much to get anew as to fill."""
+
+    def __init__(self) -> None:
+        self.room = Room()
+        self._bytes = np.empty(0, np.uint8)
+
+    def read(self, source: ByteRange) -> NDArray[np.uint8]:
+        """The bytes of a range, as many as there are, until the next one."""
+        wanted = source.end - source.start
+        if wanted > self._bytes.size:
+            self._bytes = np.empty(wanted, np.uint8)
+        with source.path.open("rb", buffering=0) as file:
+            file.seek(source.start)
+            got = 0
+            while got < wanted and (more := file.readinto(self._bytes.data[got:wanted])):
+                got += more
+        return self._bytes[:got]
+
+
+_kept = _Kept()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +115,7 @@ def parse_range(source: ByteRange, out: Path, *, on_bad_rows: OnBadRows) -> Pars
     known = read_parsed(out)
     if known is not None:
         return known
-    data = np.fromfile(source.path, np.uint8, count=source.end - source.start, offset=source.start)
+    data = _kept.read(source)
     if data.size != source.end - source.start:
         raise DamagedError("file-changed", f"{source.path} became shorter while it was read", todo="fetch it again")
     return _parse(data, out, on_bad_rows, source.path, lambda: count_lines(source.path, source.start) + 1)
@@ -165,7 +189,7 @@ def _parse_block(data: bytes, out: Path, on_bad_rows: OnBadRows, source: Path, f
 def _parse(
     data: NDArray[np.uint8], out: Path, on_bad_rows: OnBadRows, source: Path, first_line: Callable[[], int]
 ) -> ParsedPart:
-    scanned = scan(data, skip_bad_rows=on_bad_rows == "skip")
+    scanned = scan(data, skip_bad_rows=on_bad_rows == "skip", room=_kept.room)
     if isinstance(scanned, BadRow):
         raise bad_row_error(source, data, scanned, first_line=first_line())
     part = ParsedPart(
@@ -179,7 +203,8 @@ def _parse(
     saved["first_bad"] = [asdict(each) for each in part.first_bad]
     table = to_table(scanned).replace_schema_metadata({_REPORT_KEY: json.dumps(saved).encode()})
     with new_file(out) as file:
-        pq.write_table(table, file, compression=COMPRESSION, use_dictionary=False)
+        # Nobody asks for the least and the largest of a part's hashes.
+        pq.write_table(table, file, compression=COMPRESSION, use_dictionary=False, write_statistics=False)
     return part
 
 

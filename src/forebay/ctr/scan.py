@@ -65,14 +65,39 @@ class BadRow:
     column: int
 
 
-def scan(data: NDArray[np.uint8], *, skip_bad_rows: bool) -> ScannedRows | BadRow:
-    """Parse whole lines. Without `skip_bad_rows` the first bad row is the answer."""
-    lines = int(np.count_nonzero(data == _NEWLINE)) + 1
-    label = np.empty(lines, np.uint8)
-    integers = np.zeros((INTEGER_COUNT, lines), np.int32)
-    integers_valid = np.zeros((INTEGER_COUNT, lines), np.bool_)
-    categories = np.zeros((CATEGORY_COUNT, lines), np.uint32)
-    categories_valid = np.zeros((CATEGORY_COUNT, lines), np.bool_)
+class Room:
+    """Arrays for one range after another: fresh ones of this size cost as much as what is written to them."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+
+    def of(
+        self, lines: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.bool_], NDArray[np.uint32], NDArray[np.bool_]]:
+        """Label, integers, categories and their validity for so many rows, with whatever was in them."""
+        if lines > self._lines:
+            self._lines = lines
+            self._label = np.empty(lines, np.uint8)
+            self._integers = np.empty((INTEGER_COUNT, lines), np.int32)
+            self._integers_valid = np.empty((INTEGER_COUNT, lines), np.bool_)
+            self._categories = np.empty((CATEGORY_COUNT, lines), np.uint32)
+            self._categories_valid = np.empty((CATEGORY_COUNT, lines), np.bool_)
+        return (
+            self._label,
+            self._integers,
+            self._integers_valid,
+            self._categories,
+            self._categories_valid,
+        )
+
+
+def scan(data: NDArray[np.uint8], *, skip_bad_rows: bool, room: Room | None = None) -> ScannedRows | BadRow:
+    """Parse whole lines. Without `skip_bad_rows` the first bad row is the answer.
+
+    The rows hold until the `room` is used again.
+    """
+    lines = _count(data, _NEWLINE) + 1
+    label, integers, integers_valid, categories, categories_valid = (room or Room()).of(lines)
     counts = np.zeros(len(REASONS), np.int64)
     first = np.full((SHOWN_BAD_ROWS, 4), -1, np.int64)
     rows = _scan(data, skip_bad_rows, label, integers, integers_valid, categories, categories_valid, counts, first)
@@ -92,6 +117,14 @@ def scan(data: NDArray[np.uint8], *, skip_bad_rows: bool) -> ScannedRows | BadRo
         bad_rows=tuple(int(count) for count in counts),
         first_bad=first_bad,
     )
+
+
+@compiled
+def _count(data: Bytes, byte: int) -> int:
+    found = 0
+    for at in range(data.size):
+        found += data[at] == byte
+    return found
 
 
 @compiled

@@ -30,6 +30,25 @@ class Rates:
     l2: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ftrl:
+    """This way to learn: implements `logistic.Method`."""
+
+    rates: Rates
+
+    def new(self, bits: int) -> State:
+        return new_state(bits)
+
+    def learn(self, state: State, slots: NDArray[np.uint32], label: NDArray[np.uint8]) -> None:
+        learn(state, slots, label, self.rates)
+
+    def weights(self, state: State) -> Weights:
+        return weights_of(state, self.rates)
+
+    def mixed(self, start: State, states: Sequence[State]) -> State:
+        return mixed(start, states, self.rates)
+
+
 def new_state(bits: int) -> State:
     """Nothing learnt yet."""
     return np.zeros((1 << bits, 2), np.float32)

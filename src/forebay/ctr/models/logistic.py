@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from forebay.ctr.engines.watch import worker_addresses
 from forebay.ctr.feature_set import FeatureDay, read_categories, read_part
 from forebay.ctr.files import new_file
-from forebay.ctr.models.ftrl import Rates, State, Weights, learn, logits, mixed, new_state, weights_of
+from forebay.ctr.models.ftrl import Ftrl, Rates, Weights, logits
+from forebay.ctr.models.gaussian import Gaussian, Priors, learnt_priors
 from forebay.ctr.models.hashing import Hashing, hashing_for
 from forebay.ctr.models.options import LogisticOptions
 from forebay.ctr.models.protocol import Categories, FitJob, Fitted
@@ -31,6 +32,7 @@ from forebay.errors import DamagedError
 WEIGHTS_FILE: Final = "weights.parquet"
 _HASHING: Final = b"hashing"
 ALL_ROWS: Final = slice(None)
+_ROWS_FOR_PRIORS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +101,34 @@ def fit(job: FitJob, options: LogisticOptions) -> Fitted:
     return Fitted(predictor=predictor, on_validation=predictor)
 
 
+State = NDArray[Any]
+"""What a method knows of each slot, (slots, ...)."""
+
+
+class Method(Protocol):
+    """A way to learn the weights: `models.ftrl` and `models.gaussian`."""
+
+    def new(self, bits: int) -> State:
+        """Nothing learnt yet."""
+
+    def learn(self, state: State, slots: NDArray[np.uint32], label: NDArray[np.uint8]) -> None:
+        """One pass over the rows, in place."""
+
+    def weights(self, state: State) -> Weights:
+        """(slots,) weights."""
+
+    def mixed(self, start: State, states: Sequence[State]) -> State:
+        """What workers learnt, each from `start` and rows of its own, as one state."""
+
+
 class Learner:
     """A logistic model that is given day after day."""
 
     def __init__(self, job: FitJob, options: LogisticOptions) -> None:
         self._job = job
-        self._rates = Rates(alpha=options.alpha, beta=options.beta, l1=options.l1, l2=options.l2)
         self._hashing = _hashing(job, options)
-        self._state = new_state(options.bits)
+        self._method = _method(job, options, self._hashing)
+        self._state = self._method.new(options.bits)
         self._rows = 0
 
     def learn(self, day: FeatureDay) -> None:
@@ -116,12 +138,12 @@ class Learner:
 
     def predictor(self) -> LogisticPredictor:
         """As of now."""
-        return LogisticPredictor(hashing=self._hashing, weights=weights_of(self._state, self._rates))
+        return LogisticPredictor(hashing=self._hashing, weights=self._method.weights(self._state))
 
     def weights_of_half(self, day: FeatureDay, half: int) -> Weights:
         """For the rows of `day` of this parity: what the rows of the other one teach alone. Nothing here changes."""
         state = self._learnt(self._job.paths(day), np.zeros_like(self._state), rows=slice(1 - half, None, 2))
-        return weights_of(state, self._rates)
+        return self._method.weights(state)
 
     def _learnt(self, paths: Sequence[Path], start: State, *, rows: slice = ALL_ROWS) -> State:
         client = self._job.cluster.client
@@ -134,7 +156,7 @@ class Learner:
                 sent,
                 shard,
                 self._hashing,
-                self._rates,
+                self._method,
                 rows,
                 workers=[address],
                 allow_other_workers=True,
@@ -144,19 +166,41 @@ class Learner:
             if shard
         ]
         if len(states) > 1:
-            states = [client.submit(mixed, sent, states, self._rates, pure=False)]
+            states = [client.submit(self._method.mixed, sent, states, pure=False)]
         [state] = gathered(client, states, limit_s=self._job.time_limit_s)
         return np.asarray(state)
 
 
-def learn_parts(start: State, paths: Sequence[Path], hashing: Hashing, rates: Rates, rows: slice) -> State:
+def learn_parts(start: State, paths: Sequence[Path], hashing: Hashing, method: Method, rows: slice) -> State:
     """Runs on a worker: the state after these rows of each of these parts."""
     state = start.copy()
     for path in paths:
         integers, label = read_part(path, INTEGERS)
         slots = hashing.slots(integers, *read_categories(path))
-        learn(state, np.ascontiguousarray(slots[rows]), label[rows], rates)
+        method.learn(state, np.ascontiguousarray(slots[rows]), label[rows])
     return state
+
+
+def priors_of(paths: Sequence[Path], hashing: Hashing) -> Priors:
+    """Runs on a worker: the priors that the first rows of these parts show."""
+    slots, labels, rows = [], [], 0
+    for path in paths:
+        integers, label = read_part(path, INTEGERS)
+        slots.append(hashing.slots(integers, *read_categories(path)))
+        labels.append(label)
+        rows += label.size
+        if rows >= _ROWS_FOR_PRIORS:
+            break
+    return learnt_priors(np.concatenate(slots), np.concatenate(labels), hashing.bits)
+
+
+def _method(job: FitJob, options: LogisticOptions, hashing: Hashing) -> Method:
+    if options.learner == "ftrl":
+        return Ftrl(rates=Rates(alpha=options.alpha, beta=options.beta, l1=options.l1, l2=options.l2))
+    client = job.cluster.client
+    first = client.submit(priors_of, job.paths(job.features.train_days[0]), hashing, pure=False)
+    [priors] = gathered(client, [first], limit_s=job.time_limit_s)
+    return Gaussian(priors=np.asarray(priors))
 
 
 def _hashing(job: FitJob, options: LogisticOptions) -> Hashing:

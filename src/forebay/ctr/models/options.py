@@ -93,14 +93,20 @@ class ForestOptions:
         )
 
 
+LEARNERS: Final = ("ftrl", "gaussian")
+"""How logistic regression learns: by FTRL-Proximal, or with a Gaussian for each weight (see `gaussian`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogisticOptions:
-    """Hashed logistic regression by FTRL-Proximal, in the paper's words (see `ftrl`); each row is seen once.
+    """Hashed logistic regression; each row is seen once.
 
+    `learner`: one of LEARNERS; alpha, beta, l1 and l2 are those of FTRL-Proximal, in the paper's words (see `ftrl`).
     `bits`: 2^bits weights. `integer_bins`: bins per factor e. `cross_at_most`: fields with at most so many distinct
     values in the first part are crossed with each other (0: none).
     """
 
+    learner: str = "ftrl"
     alpha: float = 0.05
     beta: float = 1.0
     l1: float = 0.0
@@ -114,6 +120,7 @@ class LogisticOptions:
         _refuse(
             self,
             "logistic regression",
+            learner=self.learner not in LEARNERS,
             alpha=not 0.0 < self.alpha <= 10.0,
             beta=not 0.0 < self.beta <= 1e6,
             l1=not 0.0 <= self.l1 <= 1e6,
@@ -130,7 +137,7 @@ class HybridOptions:
     """Boosting with the logistic model's log-odds as one more feature."""
 
     boosting: BoostingOptions = field(default_factory=BoostingOptions)
-    logistic: LogisticOptions = field(default_factory=LogisticOptions)
+    logistic: LogisticOptions = field(default_factory=lambda: LogisticOptions(learner="gaussian"))
 
 
 Options = TypeVar("Options", BoostingOptions, LogisticOptions)

@@ -35,7 +35,7 @@ def test_the_reports_forest() -> None:
 
 
 def test_values_out_of_range_are_refused() -> None:
-    def refused(make: type[ModelOptions], **wrong: float) -> None:
+    def refused(make: type[ModelOptions], **wrong: float | str) -> None:
         with pytest.raises(InputError, match=next(iter(wrong))):
             make(**wrong)  # type: ignore[arg-type]
 
@@ -43,6 +43,7 @@ def test_values_out_of_range_are_refused() -> None:
     refused(BoostingOptions, checkpoint_every=-1)
     refused(ForestOptions, row_share=0.0)
     refused(LogisticOptions, bits=40)
+    refused(LogisticOptions, learner="guess")
     assert HybridOptions().boosting == BoostingOptions()
 
 
@@ -52,7 +53,7 @@ def test_what_is_given_takes_the_place_of_defaults() -> None:
     assert choose(None, "tr4904", {"seed": 3}) == dataclasses.replace(TR4904, seed=3)
     hybrid = choose("hybrid", None, {"seed": 3, "bits": 12, "rounds": 5})
     assert hybrid == HybridOptions(
-        boosting=BoostingOptions(seed=3, rounds=5), logistic=LogisticOptions(seed=3, bits=12)
+        boosting=BoostingOptions(seed=3, rounds=5), logistic=LogisticOptions(learner="gaussian", seed=3, bits=12)
     )
 
 
