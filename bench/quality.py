@@ -30,6 +30,7 @@ MODELS: dict[str, ModelOptions] = {
     "forest (tr4904)": TR4904,
     "boosting": BoostingOptions(),
     "logistic": LogisticOptions(),
+    "logistic (gaussian)": LogisticOptions(learner="gaussian"),
     "hybrid": HybridOptions(),
 }
 
@@ -49,6 +50,7 @@ def main() -> None:
     parser = options_parser("bench.quality", __doc__, rounds=1)
     parser.add_argument("--rows", type=int, default=ROWS, help="rows a day (default: %(default)s)")
     parser.add_argument("--days", type=int, default=DAYS, help="days (default: %(default)s)")
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS), metavar="MODEL")
     options = parser.parse_args()
     rows = int(options.rows * options.scale)
     with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
@@ -57,7 +59,7 @@ def main() -> None:
         truth = generate(folder / "clicks", days=options.days, rows_per_day=rows).truth.days[-1]
         prepared = prepare(folder / "clicks", folder / "features")
         prepare_s = sum(prepared.seconds.values())
-        results = {name: measured(folder, name, model) for name, model in MODELS.items()}
+        results = {name: measured(folder, name, model) for name, model in MODELS.items() if name in options.models}
         best = max(results, key=lambda name: results[name].auc)
         peer = lightgbm_within(folder / "clicks", prepare_s + results[best].train_s)
     shown = [

@@ -9,7 +9,7 @@ field's own weights on some rows (empirical Bayes). Pure; every value of a row i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +26,8 @@ Priors = NDArray[np.float64]
 _BIAS: Final = 10.0
 _UNKNOWN: Final = 0.02
 _LEAST, _MOST = 0.002, 0.15
+TELLING: Final = 0.004
+"""Weights that vary by less say nothing: their place is not worth the time of a row, nor the noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,23 +83,23 @@ def mixed(start: Beliefs, learnt: Sequence[Beliefs]) -> Beliefs:
     return np.stack([z, precision, prior], axis=1)
 
 
-def learnt_priors(slots: NDArray[np.uint32], label: NDArray[np.uint8], bits: int) -> Priors:
-    """The variances of each place's weights, as (n, fields) rows show them.
+def learnt_priors(parts: Iterable[tuple[NDArray[np.uint32], NDArray[np.uint8]]], fields: int, bits: int) -> Priors:
+    """The variances of each place's weights, as the (n, fields) slots and (n,) labels of these parts show them.
 
     A weight's estimate without its prior is off by 1 / evidence, so that much less is the square of the estimate in the
     mean; each is counted by how much the rows say of it. The bias is not learnt.
     """
-    beliefs, priors = new_beliefs(bits), default_priors(slots.shape[1])
-    learn(beliefs, slots, label, priors)
-    place = np.zeros(1 << bits, np.int64)
-    for number in range(slots.shape[1]):
-        place[slots[:, number]] = number
+    beliefs, priors, place = new_beliefs(bits), default_priors(fields), np.zeros(1 << bits, np.int64)
+    for slots, label in parts:
+        learn(beliefs, slots, label, priors)
+        for number in range(fields):
+            place[slots[:, number]] = number
     here = np.flatnonzero(beliefs[:, 1] > beliefs[:, 2])
     evidence = beliefs[here, 1] - beliefs[here, 2]
     estimate = -beliefs[here, 0] / evidence
     counted = (evidence / beliefs[here, 1]) ** 2
-    total = np.bincount(place[here], counted, slots.shape[1])
-    square = np.bincount(place[here], counted * (estimate**2 - 1.0 / evidence), slots.shape[1])
+    total = np.bincount(place[here], counted, fields)
+    square = np.bincount(place[here], counted * (estimate**2 - 1.0 / evidence), fields)
     found = np.where(total > 0.0, np.clip(square / np.where(total > 0.0, total, 1.0), _LEAST, _MOST), _UNKNOWN)
     return np.concatenate([[_BIAS], found[1:]])
 

@@ -6,6 +6,7 @@ values that share a slot share a weight (Weinberger et al., "Feature Hashing", I
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
@@ -17,9 +18,13 @@ from numpy.typing import NDArray
 from forebay.ctr.jit import Array, compiled
 from forebay.ctr.schema import CATEGORY_COUNT, INTEGER_COUNT
 
-_FIXED_FIELDS: Final = 1 + INTEGER_COUNT + CATEGORY_COUNT
+FIXED_FIELDS: Final = 1 + INTEGER_COUNT + CATEGORY_COUNT
+"""Places of a row that are always there, before those of crosses."""
 MAX_CROSSED: Final = 10
 _CROSS_FIELD: Final = 1000  # field numbers from here on name crosses
+_SLOPE_FIELD: Final = 3000
+_SLOPE_BINS: Final = 1.0
+"""Bins per factor e: a curve over an integer for each value of a category has few rows a bin."""
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -29,31 +34,52 @@ _BLANK: Final = np.uint64(1 << 40)  # no 32-bit value is this
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hashing:
-    """`bits`: 2^bits slots. `integer_bins`: bins per factor e of an integer. `crosses`: pairs of category fields."""
+    """`bits`: 2^bits slots. `integer_bins`: bins per factor e of an integer. `crosses`: pairs of category fields.
+
+    `slopes`: an integer field, in coarse bins, with a category field each: how the one counts may depend on the other.
+    """
 
     bits: int
     integer_bins: float
     crosses: tuple[tuple[int, int], ...] = ()
+    slopes: tuple[tuple[int, int], ...] = ()
 
     @property
     def fields(self) -> int:
         """Slots per row."""
-        return _FIXED_FIELDS + len(self.crosses)
+        return FIXED_FIELDS + len(self.crosses) + len(self.slopes)
+
+    def chosen(self, wanted: NDArray[np.bool_]) -> Hashing:
+        """With those of its crosses and slopes, in this order, that are wanted."""
+        pairs = list(zip((*self.crosses, *self.slopes), wanted.tolist(), strict=True))
+        count = len(self.crosses)
+        return dataclasses.replace(
+            self,
+            crosses=tuple(pair for pair, is_wanted in pairs[:count] if is_wanted),
+            slopes=tuple(pair for pair, is_wanted in pairs[count:] if is_wanted),
+        )
 
     def slots(
         self, integers: NDArray[np.float32], categories: NDArray[np.uint32], valid: NDArray[np.bool_]
     ) -> NDArray[np.uint32]:
         """(n, fields) slots of (n, 13) integers, NaN where blank, and (26, n) categories with their validity."""
         out = np.empty((integers.shape[0], self.fields), np.uint32)
-        pairs = np.array(self.crosses, np.int64).reshape(-1, 2)
-        _slots(integers, categories, valid, self.integer_bins, pairs, np.uint64(64 - self.bits), out)
+        crosses, slopes = (np.array(pairs, np.int64).reshape(-1, 2) for pairs in (self.crosses, self.slopes))
+        _slots(integers, categories, valid, self.integer_bins, crosses, slopes, np.uint64(64 - self.bits), out)
         return out
 
 
-def hashing_for(categories: NDArray[np.uint32], *, bits: int, integer_bins: float, cross_at_most: int = 0) -> Hashing:
-    """With the crosses of the fields that are small in these first rows; see `small_fields`. None for 0."""
+def hashing_for(
+    categories: NDArray[np.uint32], *, bits: int, integer_bins: float, cross_at_most: int = 0, with_slopes: bool = False
+) -> Hashing:
+    """With the crosses of the fields that are small in these first rows; see `small_fields`. None for 0.
+
+    And, `with_slopes`, each integer's with each of them.
+    """
     small = small_fields(categories, at_most=cross_at_most) if cross_at_most else ()
-    return Hashing(bits=bits, integer_bins=integer_bins, crosses=tuple(itertools.combinations(small, 2)))
+    slopes = tuple(itertools.product(range(INTEGER_COUNT), small)) if with_slopes else ()
+    crosses = tuple(itertools.combinations(small, 2))
+    return Hashing(bits=bits, integer_bins=integer_bins, crosses=crosses, slopes=slopes)
 
 
 def small_fields(categories: NDArray[np.uint32], *, at_most: int) -> tuple[int, ...]:
@@ -86,7 +112,14 @@ def _log_bin(value: float, bins: float) -> np.uint64:
 
 @compiled
 def _slots(
-    integers: Array, categories: Array, valid: Array, bins: float, crosses: Array, shift: np.uint64, out: Array
+    integers: Array,
+    categories: Array,
+    valid: Array,
+    bins: float,
+    crosses: Array,
+    slopes: Array,
+    shift: np.uint64,
+    out: Array,
 ) -> None:
     names = np.empty(categories.shape[0], np.uint64)
     for row in range(out.shape[0]):
@@ -102,4 +135,8 @@ def _slots(
         for pair in range(crosses.shape[0]):
             left, right = names[crosses[pair, 0]], names[crosses[pair, 1]]
             out[row, place] = _slot(_CROSS_FIELD + pair, _mix(left + _GOLDEN) + right, shift)
+            place += 1
+        for pair in range(slopes.shape[0]):
+            size, name = _log_bin(integers[row, slopes[pair, 0]], _SLOPE_BINS), names[slopes[pair, 1]]
+            out[row, place] = _slot(_SLOPE_FIELD + pair, _mix(size + _GOLDEN) + name, shift)
             place += 1

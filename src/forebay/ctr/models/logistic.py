@@ -7,7 +7,7 @@ their states are mixed after each day, so a day is learnt from the days before i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,8 +21,8 @@ from forebay.ctr.engines.watch import worker_addresses
 from forebay.ctr.feature_set import FeatureDay, read_categories, read_part
 from forebay.ctr.files import new_file
 from forebay.ctr.models.ftrl import Ftrl, Rates, Weights, logits
-from forebay.ctr.models.gaussian import Gaussian, Priors, learnt_priors
-from forebay.ctr.models.hashing import Hashing, hashing_for
+from forebay.ctr.models.gaussian import TELLING, Gaussian, Priors, learnt_priors
+from forebay.ctr.models.hashing import FIXED_FIELDS, Hashing, hashing_for
 from forebay.ctr.models.options import LogisticOptions
 from forebay.ctr.models.protocol import Categories, FitJob, Fitted
 from forebay.ctr.models.tasks import gathered
@@ -70,6 +70,7 @@ class LogisticPredictor:
             "bits": self.hashing.bits,
             "integer_bins": self.hashing.integer_bins,
             "crosses": self.hashing.crosses,
+            "slopes": self.hashing.slopes,
         }
         table = table.replace_schema_metadata({_HASHING: json.dumps(hashing)})
         with new_file(directory / WEIGHTS_FILE) as file:
@@ -83,7 +84,9 @@ def load_logistic(directory: Path) -> LogisticPredictor:
         table = pq.ParquetFile(path).read()
         value = json.loads(table.schema.metadata[_HASHING])
         crosses = tuple((left, right) for left, right in value.pop("crosses"))
-        hashing = Hashing(crosses=crosses, **value)
+        # Models of before there were slopes say nothing of them.
+        slopes = tuple((left, right) for left, right in value.pop("slopes", ()))
+        hashing = Hashing(crosses=crosses, slopes=slopes, **value)
         weights = np.zeros(1 << hashing.bits, np.float32)
         weights[table["slot"].to_numpy()] = table["weight"].to_numpy()
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, IndexError) as error:
@@ -126,8 +129,7 @@ class Learner:
 
     def __init__(self, job: FitJob, options: LogisticOptions) -> None:
         self._job = job
-        self._hashing = _hashing(job, options)
-        self._method = _method(job, options, self._hashing)
+        self._hashing, self._method = _begun(job, options)
         self._state = self._method.new(options.bits)
         self._rows = 0
 
@@ -183,30 +185,38 @@ def learn_parts(start: State, paths: Sequence[Path], hashing: Hashing, method: M
 
 def priors_of(paths: Sequence[Path], hashing: Hashing) -> Priors:
     """Runs on a worker: the priors that the first rows of these parts show."""
-    slots, labels, rows = [], [], 0
+    return learnt_priors(_first_rows(paths, hashing), hashing.fields, hashing.bits)
+
+
+def _first_rows(paths: Sequence[Path], hashing: Hashing) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
+    rows = 0
     for path in paths:
         integers, label = read_part(path, INTEGERS)
-        slots.append(hashing.slots(integers, *read_categories(path)))
-        labels.append(label)
+        yield hashing.slots(integers, *read_categories(path)), label
         rows += label.size
         if rows >= _ROWS_FOR_PRIORS:
-            break
-    return learnt_priors(np.concatenate(slots), np.concatenate(labels), hashing.bits)
+            return
 
 
-def _method(job: FitJob, options: LogisticOptions, hashing: Hashing) -> Method:
-    if options.learner == "ftrl":
-        return Ftrl(rates=Rates(alpha=options.alpha, beta=options.beta, l1=options.l1, l2=options.l2))
+def _begun(job: FitJob, options: LogisticOptions) -> tuple[Hashing, Method]:
+    """What a row's slots are, and how they are learnt. Of crosses a gaussian learner keeps those that say something."""
+    is_ftrl = options.learner == "ftrl"
+    hashing = Hashing(bits=options.bits, integer_bins=options.integer_bins)
+    if options.cross_at_most:
+        categories, _ = read_categories(job.paths(job.features.train_days[0])[0])
+        hashing = hashing_for(
+            categories,
+            bits=options.bits,
+            integer_bins=options.integer_bins,
+            cross_at_most=options.cross_at_most,
+            with_slopes=not is_ftrl,
+        )
+    if is_ftrl:
+        return hashing, Ftrl(rates=Rates(alpha=options.alpha, beta=options.beta, l1=options.l1, l2=options.l2))
     client = job.cluster.client
     first = client.submit(priors_of, job.paths(job.features.train_days[0]), hashing, pure=False)
-    [priors] = gathered(client, [first], limit_s=job.time_limit_s)
-    return Gaussian(priors=np.asarray(priors))
-
-
-def _hashing(job: FitJob, options: LogisticOptions) -> Hashing:
-    if not options.cross_at_most:
-        return Hashing(bits=options.bits, integer_bins=options.integer_bins)
-    categories, _ = read_categories(job.paths(job.features.train_days[0])[0])
-    return hashing_for(
-        categories, bits=options.bits, integer_bins=options.integer_bins, cross_at_most=options.cross_at_most
-    )
+    [found] = gathered(client, [first], limit_s=job.time_limit_s)
+    priors: Priors = np.asarray(found)
+    telling = priors > TELLING
+    telling[:FIXED_FIELDS] = True
+    return hashing.chosen(telling[FIXED_FIELDS:]), Gaussian(priors=priors[telling])

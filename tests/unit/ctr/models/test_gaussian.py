@@ -92,7 +92,7 @@ def test_priors_tell_fields_that_matter_from_those_that_do_not() -> None:
     logit = -1.0 + sum(effects[field][picked[:, field]] for field in range(3))
     label = (chance.random(rows) < 1.0 / (1.0 + np.exp(-logit))).astype(np.uint8)
     slots = np.column_stack([np.zeros(rows, np.int64), *(1 + field * values + picked[:, field] for field in range(3))])
-    _, nothing, little, much = learnt_priors(slots.astype(np.uint32), label, 8)
+    _, nothing, little, much = learnt_priors([(slots.astype(np.uint32), label)], 4, 8)
     assert nothing == pytest.approx(0.002, abs=0.001)
     assert little == pytest.approx(0.01, rel=0.6)
     assert much == pytest.approx(0.15, abs=0.01), "what is more than any field of click logs has is held to the most"
@@ -100,6 +100,6 @@ def test_priors_tell_fields_that_matter_from_those_that_do_not() -> None:
 
 def test_a_field_that_no_row_tells_anything_of_keeps_the_usual_prior() -> None:
     slots = np.tile(np.array([0, 1, 2], np.uint32), (10, 1))
-    found = learnt_priors(slots, np.zeros(10, np.uint8), BITS)
+    found = learnt_priors([(slots, np.zeros(10, np.uint8))], 3, BITS)
     assert found.shape == default_priors(3).shape
     assert np.all(found > 0)

@@ -62,3 +62,24 @@ def test_the_first_rows_say_what_is_crossed() -> None:
     crossed = hashing_for(categories, bits=20, integer_bins=2.0, cross_at_most=10)
     assert crossed == Hashing(bits=20, integer_bins=2.0, crosses=((3, 7), (3, 9), (7, 9)))
     assert hashing_for(categories, bits=20, integer_bins=2.0).crosses == ()
+
+
+def test_slopes_are_of_coarse_bins_with_a_category() -> None:
+    with_slopes = Hashing(bits=20, integer_bins=2.0, crosses=((0, 1),), slopes=((0, 1), (3, 5)))
+    assert with_slopes.fields == 1 + 13 + 26 + 1 + 2
+    assert changed(slots(hashing=with_slopes), slots(integer=100.0, hashing=with_slopes)) == [1, 41]
+    assert changed(slots(hashing=with_slopes), slots(category=7, hashing=with_slopes)) == [1 + 13 + 1, 40, 41]
+    within = (slots(integer=size, hashing=with_slopes) for size in (500.0, 1000.0))
+    assert changed(*within) == [1], "of one coarse bin, and of two fine ones"
+
+
+def test_some_crosses_and_slopes_are_kept() -> None:
+    categories = np.tile(np.arange(100, dtype=np.uint32), (26, 1))
+    for field in (3, 7):
+        categories[field] %= 5
+    whole = hashing_for(categories, bits=20, integer_bins=2.0, cross_at_most=10, with_slopes=True)
+    assert (whole.crosses, len(whole.slopes)) == (((3, 7),), 26)
+    wanted = np.zeros(27, np.bool_)
+    wanted[[0, 2]] = True
+    kept = whole.chosen(wanted)
+    assert (kept.crosses, kept.slopes) == (((3, 7),), ((0, 7),))
