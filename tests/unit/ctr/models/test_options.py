@@ -7,7 +7,9 @@ import json
 
 import pytest
 
+from forebay.cli.ctr import Learner
 from forebay.ctr.models.options import (
+    LEARNERS,
     OPTIONS,
     TR4904,
     BoostingOptions,
@@ -67,3 +69,7 @@ def test_what_means_nothing_for_a_model_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         choose("boosting", "tr4904", {})
     assert caught.value.kind == "other-model"
+
+
+def test_the_command_line_offers_every_learner() -> None:
+    assert tuple(Learner) == LEARNERS
