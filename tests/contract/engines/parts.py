@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from forebay.ctr.engines.sizes import MEMORY_SETTINGS
+from forebay.ctr.engines.sizes import CLUSTER_SETTINGS
 
 PATIENCE_S = 120.0
 MEMORY_BYTES = 700 << 20
@@ -61,7 +61,7 @@ def running_dask(folder: Path, workers: int) -> Iterator[RunningDask]:
 
 
 def _start(folder: Path, kind: str, *arguments: object) -> subprocess.Popen[bytes]:
-    settings = {f"DASK_{key.upper().replace('.', '__')}": str(value) for key, value in MEMORY_SETTINGS.items()}
+    settings = {f"DASK_{key.upper().replace('.', '__')}": str(value) for key, value in CLUSTER_SETTINGS.items()}
     with (folder / f"{kind}.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", f"distributed.cli.dask_{kind}", *map(str, arguments)],

@@ -15,8 +15,9 @@ import dask
 from distributed import Client
 
 from forebay.ctr.engines.local import START_LIMIT_S, WORKER_ENVIRONMENT, local_arguments, this_machine, wait_for_workers
-from forebay.ctr.engines.sizes import MEMORY_SETTINGS, choose_sizes
+from forebay.ctr.engines.sizes import CLUSTER_SETTINGS, choose_sizes
 from forebay.ctr.engines.spec import EngineSpec, Local
+from forebay.ctr.engines.watch import closed_after
 from forebay.errors import InputError
 
 PACKAGES: Final = ("dask_cuda", "cudf", "dask_cudf", "cuml")
@@ -51,9 +52,9 @@ def cuda_client(
     sizes = choose_sizes(spec, this_machine())
     with (
         tempfile.TemporaryDirectory(prefix="forebay-dask-", dir=scratch) as spilled,
-        dask.config.set({**MEMORY_SETTINGS, **CUDF_BACKEND}),
-        dask_cuda.LocalCUDACluster(
-            **local_arguments(sizes), local_directory=spilled, env=WORKER_ENVIRONMENT
+        dask.config.set({**CLUSTER_SETTINGS, **CUDF_BACKEND}),
+        closed_after(
+            dask_cuda.LocalCUDACluster(**local_arguments(sizes), local_directory=spilled, env=WORKER_ENVIRONMENT)
         ) as cluster,
         Client(cluster, timeout=START_LIMIT_S) as client,  # type: ignore[no-untyped-call]
     ):

@@ -15,7 +15,7 @@ from distributed import Client
 
 from forebay.ctr.engines.local import IDLE_LIMIT_S, START_LIMIT_S, WORKER_ENVIRONMENT, wait_for_workers
 from forebay.ctr.engines.scheduler import check_versions
-from forebay.ctr.engines.sizes import MEMORY_SETTINGS, Sizes
+from forebay.ctr.engines.sizes import CLUSTER_SETTINGS, Sizes
 from forebay.ctr.engines.spec import Device, EngineSpec, Kubernetes
 from forebay.ctr.engines.watch import bounded
 from forebay.errors import ForebayError, InputError, UnavailableError
@@ -123,7 +123,7 @@ def _mounted(container: dict[str, Any], place: Kubernetes) -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     """Dask reads its settings from variables: `distributed.worker.memory.pause` as DASK_DISTRIBUTED__WORKER__..."""
-    settings = {f"DASK_{key.upper().replace('.', '__')}": str(value) for key, value in MEMORY_SETTINGS.items()}
+    settings = {f"DASK_{key.upper().replace('.', '__')}": str(value) for key, value in CLUSTER_SETTINGS.items()}
     return {**WORKER_ENVIRONMENT, **settings}
 
 

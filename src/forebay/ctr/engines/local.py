@@ -15,8 +15,9 @@ from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster
 from distributed.system import MEMORY_LIMIT
 
-from forebay.ctr.engines.sizes import MEMORY_SETTINGS, Machine, Sizes, choose_sizes
+from forebay.ctr.engines.sizes import CLUSTER_SETTINGS, Machine, Sizes, choose_sizes
 from forebay.ctr.engines.spec import EngineSpec, Local
+from forebay.ctr.engines.watch import closed_after
 from forebay.errors import UnavailableError
 
 START_LIMIT_S: Final = 180.0
@@ -50,13 +51,15 @@ def local_client(
     sizes = choose_sizes(spec, this_machine())
     with (
         tempfile.TemporaryDirectory(prefix="forebay-dask-", dir=scratch) as spilled,
-        dask.config.set(MEMORY_SETTINGS),
-        LocalCluster(  # type: ignore[no-untyped-call]
-            **local_arguments(sizes),
-            processes=True,
-            env=WORKER_ENVIRONMENT,
-            local_directory=spilled,
-            silence_logs=logging.ERROR,
+        dask.config.set(CLUSTER_SETTINGS),
+        closed_after(
+            LocalCluster(  # type: ignore[no-untyped-call]
+                **local_arguments(sizes),
+                processes=True,
+                env=WORKER_ENVIRONMENT,
+                local_directory=spilled,
+                silence_logs=logging.ERROR,
+            )
         ) as cluster,
         Client(cluster, timeout=START_LIMIT_S) as client,  # type: ignore[no-untyped-call]
     ):

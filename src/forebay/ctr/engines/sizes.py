@@ -35,11 +35,13 @@ LEAST_PARTITION_BYTES: Final = 1 << 20
 MOST_PARTITION_BYTES: Final = 32 << 20
 FIT_SLACK: Final = 1.25
 
-MEMORY_SETTINGS: Final[Mapping[str, Any]] = {
+CLUSTER_SETTINGS: Final[Mapping[str, Any]] = {
     "distributed.worker.memory.target": 0.6,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
+    # Of a worker that is not back in that time Dask takes the nanny away, too; its 15 s are too few on a busy machine.
+    "distributed.deploy.lost-worker-timeout": "300 s",
 }
 
 

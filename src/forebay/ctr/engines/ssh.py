@@ -17,7 +17,7 @@ from distributed import Client, SSHCluster
 
 from forebay.ctr.engines.local import IDLE_LIMIT_S, START_LIMIT_S, WORKER_ENVIRONMENT, wait_for_workers
 from forebay.ctr.engines.scheduler import check_versions
-from forebay.ctr.engines.sizes import MEMORY_SETTINGS, WORKERS_SHARE
+from forebay.ctr.engines.sizes import CLUSTER_SETTINGS, WORKERS_SHARE
 from forebay.ctr.engines.spec import Device, EngineSpec, Login, Ssh
 from forebay.ctr.engines.watch import bounded
 from forebay.errors import ForebayError, InputError, UnavailableError
@@ -40,7 +40,7 @@ def ssh_client(place: Ssh, spec: EngineSpec) -> Iterator[Client]:
     """A client of a new cluster on those hosts. UnavailableError `ssh-failed`, `cluster-slow`."""
     require_ssh_extra()
     arguments = ssh_arguments(place, spec)
-    settings = {**MEMORY_SETTINGS, "distributed.nanny.environ": WORKER_ENVIRONMENT}
+    settings = {**CLUSTER_SETTINGS, "distributed.nanny.environ": WORKER_ENVIRONMENT}
     with dask.config.set(settings):
         cluster = _opened(place, arguments)
         try:

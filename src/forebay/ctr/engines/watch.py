@@ -5,9 +5,12 @@ Dask heals itself for tasks, not for jobs that span workers (XGBoost's): somebod
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Generic, TypeVar
 
 from distributed import Client
@@ -18,6 +21,7 @@ Result = TypeVar("Result")
 LOOK_EVERY_S: Final = 0.5
 LOOK_LIMIT_S: Final = 120.0
 """A scheduler that died is noticed at once; one that is silent for so long on a busy machine may still be well."""
+CLOSE_LIMIT_S: Final = 60.0
 _MEMORY_TOPIC: Final = "worker-restart-memory"
 _NANNIES_WORD_S: Final = 3.0
 
@@ -74,6 +78,35 @@ def bounded(what: str, job: Callable[[], Result], *, limit_s: float) -> Result:
     if not box.done.wait(limit_s):
         raise UnavailableError("cluster-slow", f"{what} took longer than {limit_s:.0f} s and was given up")
     return box.result()
+
+
+@contextmanager
+def closed_after(cluster: Any) -> Iterator[Any]:
+    """Close a cluster of this machine's processes after the block; after it no worker's process is left.
+
+    A nanny waits without a limit for a worker that is between its start and its first word, and on a busy machine not
+    long enough for one that it kills: what Dask does not end in time is killed here, and is no error.
+    """
+    try:
+        yield cluster
+    finally:
+        nannies = tuple(cluster.workers.values())
+        closing: Box[None] = Box(cluster.close)
+        if not closing.done.wait(CLOSE_LIMIT_S):
+            _kill(nannies)
+            closing.done.wait(CLOSE_LIMIT_S)
+        if closing.done.is_set() and not isinstance(closing.error, TimeoutError):
+            closing.result()
+        else:
+            _kill(nannies)
+            # Else Dask would wait for it once more as this process ends.
+            cluster.shutdown_on_close = False
+
+
+def _kill(nannies: tuple[Any, ...]) -> None:
+    for pid in filter(None, [nanny.pid for nanny in nannies]):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def worker_lost(client: Client, before: tuple[str, ...], left: tuple[str, ...], limit: int) -> ForebayError:

@@ -14,7 +14,7 @@ from forebay.ctr.engines import cuda, kubernetes, report, ssh
 from forebay.ctr.engines.cluster import open_cluster
 from forebay.ctr.engines.kubernetes import dask_cluster
 from forebay.ctr.engines.scheduler import mismatches
-from forebay.ctr.engines.sizes import MEMORY_SETTINGS
+from forebay.ctr.engines.sizes import CLUSTER_SETTINGS
 from forebay.ctr.engines.spec import Device, EngineSpec, Kubernetes, Local, Login, Place, Ssh
 from forebay.ctr.engines.ssh import ssh_arguments
 from forebay.errors import InputError, UnavailableError
@@ -115,7 +115,7 @@ def test_pods_have_the_volume_at_its_path_and_the_settings_of_every_worker() -> 
     assert "volumeMounts" not in scheduler
     variables = {item["name"]: item["value"] for item in worker["env"]}
     read = dask.config.collect_env(variables)
-    for name, value in MEMORY_SETTINGS.items():
+    for name, value in CLUSTER_SETTINGS.items():
         assert dask.config.get(name, config=read) == value
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from forebay.ctr.engines.sizes import (
     BASE_BYTES,
+    CLUSTER_SETTINGS,
     COPIES,
     LEAST_PARTITION_BYTES,
-    MEMORY_SETTINGS,
     MOST_PARTITION_BYTES,
     MOST_THREADS,
     Machine,
@@ -91,6 +91,8 @@ def test_a_fit_holds_at_least_its_rows_and_their_bins(rows: int, features: int) 
 
 
 def test_no_worker_pauses_for_memory_that_is_not_dasks_to_free() -> None:
-    assert MEMORY_SETTINGS["distributed.worker.memory.pause"] is False
-    assert MEMORY_SETTINGS["distributed.worker.memory.spill"] is False
-    assert MEMORY_SETTINGS["distributed.worker.memory.target"] < MEMORY_SETTINGS["distributed.worker.memory.terminate"]
+    assert CLUSTER_SETTINGS["distributed.worker.memory.pause"] is False
+    assert CLUSTER_SETTINGS["distributed.worker.memory.spill"] is False
+    assert (
+        CLUSTER_SETTINGS["distributed.worker.memory.target"] < CLUSTER_SETTINGS["distributed.worker.memory.terminate"]
+    )
