@@ -1,6 +1,6 @@
 """The forest of NetApp's report TR-4904 by forebay's way beside scikit-learn's: the same rows, trees, depth and bins.
 
-Both get the 13 integers of generated click logs in memory, blanks as 0, and all cores. XGBoost cuts them into 16 bins
+Both get the 13 integers of generated click logs in memory, blanks as 0, and all cores. Forebay cuts them into 16 bins
 within its time. scikit-learn knows no bins: it gets the values cut beforehand into 16 quantiles, outside its time, and
 splits them exactly. Only the fit is timed; the AUC is of another day. Run: python -m bench.forest [--rounds N]
 """
@@ -29,13 +29,16 @@ from bench.report import Case, Side, conclude, table
 from bench.rounds import alternate, median_of
 from forebay.ctr.law import LawOptions, build_law, draw
 from forebay.ctr.metrics import auc
-from forebay.ctr.models.forest import parameters
+from forebay.ctr.models.forest import grown
 from forebay.ctr.models.options import TR4904
+from forebay.ctr.models.trees.rows import Part, Shard
+from forebay.ctr.schema import INTEGERS
 
 ROWS = 1_000_000
 WALL_AIM = 4.0
 AUC_TOLERANCE = 0.005
-FOREBAY, SKLEARN = "forebay (XGBoost's forest)", "scikit-learn, values binned before"
+PARTS = 8
+FOREBAY, SKLEARN = "forebay", "scikit-learn, values binned before"
 
 Matrix = NDArray[np.float32]
 
@@ -78,6 +81,7 @@ def main() -> None:
     options = start_options("bench.forest", __doc__, rounds=5)
     data = generated(int(ROWS * options.scale))
     binned = data.binned()
+    fit_forebay(data)  # compiles
     entrants: dict[str, Callable[[], Fit]] = {
         FOREBAY: lambda: timed(data, fit_forebay, lambda forest, rows: forest.inplace_predict(rows)),
         SKLEARN: lambda: timed(binned, fit_sklearn, lambda forest, rows: forest.predict_proba(rows)[:, 1]),
@@ -102,10 +106,10 @@ def generated(rows: int) -> Data:
 
 
 def fit_forebay(data: Data) -> xgboost.Booster:
-    matrix = xgboost.QuantileDMatrix(data.train, data.label, max_bin=TR4904.max_bin)
-    ctr = float(np.mean(data.label))
-    threads = {"nthread": len(os.sched_getaffinity(0))}
-    return xgboost.train(parameters(TR4904, data.train.shape[1], ctr) | threads, matrix, num_boost_round=1)
+    cut = zip(np.array_split(data.train, PARTS), np.array_split(data.label, PARTS), strict=True)
+    parts = [Part(number=number, matrix=matrix, label=label) for number, (matrix, label) in enumerate(cut)]
+    shard = Shard(parts, threads=len(os.sched_getaffinity(0)))
+    return grown(lambda method, *given: [getattr(shard, method)(*given)], TR4904, INTEGERS, len(data.label))
 
 
 def fit_sklearn(data: Data) -> Any:

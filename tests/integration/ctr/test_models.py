@@ -19,7 +19,14 @@ from forebay.ctr.engines.spec import Device, EngineSpec, Local
 from forebay.ctr.feature_set import read_feature_set
 from forebay.ctr.law import LawOptions
 from forebay.ctr.model import load_model, read_rows
-from forebay.ctr.models.options import TR4904, BoostingOptions, HybridOptions, LogisticOptions, ModelOptions
+from forebay.ctr.models.options import (
+    TR4904,
+    BoostingOptions,
+    ForestOptions,
+    HybridOptions,
+    LogisticOptions,
+    ModelOptions,
+)
 from forebay.ctr.report.order import ReportOrder
 from forebay.ctr.report.training_report import DayRole, read_report
 from forebay.ctr.workload import TrainReport, evaluate, generate, prepare, train
@@ -31,6 +38,7 @@ LOGISTIC = LogisticOptions(bits=16, cross_at_most=10)
 MODELS: dict[str, tuple[ModelOptions, float]] = {
     "boosting": (BOOSTING, 0.62),
     "tr4904": (TR4904, 0.58),
+    "forest": (ForestOptions(trees=20), 0.62),
     "logistic": (LOGISTIC, 0.62),
     "hybrid": (HybridOptions(boosting=BOOSTING, logistic=LOGISTIC), 0.62),
 }
@@ -95,7 +103,7 @@ def test_every_model_is_reported_on_by_days_that_it_has_not_learnt(
     assert set(report.provenance.seeds) == ({"boosting.seed", "logistic.seed"} if name == "hybrid" else {"seed"})
 
 
-@pytest.mark.parametrize("name", ["boosting", "logistic"])
+@pytest.mark.parametrize("name", ["boosting", "logistic", "forest"])
 def test_the_same_seed_gives_the_same_bytes(
     name: str, features: Path, trained: dict[str, TrainReport], cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -167,6 +175,32 @@ def test_a_forest_on_gpus_says_what_to_install(features: Path, cluster: Cluster,
     with pytest.raises(InputError, match=r"forebay\[gpu12\]") as caught:
         train(features, tmp_path / "m", options=TR4904, cluster=on_gpus)
     assert caught.value.kind == "missing-extra"
+
+
+@pytest.mark.soak
+def test_a_forest_survives_a_killed_worker_unchanged(
+    features: Path, trained: dict[str, TrainReport], tmp_path: Path
+) -> None:
+    with open_cluster(TWO_WORKERS) as fragile:
+        victim = sorted(fragile.client.run(os.getpid).values())[0]
+        killed: list[int] = []
+
+        def kill(stage: str, done: int, total: int) -> None:
+            if stage == "fit" and done >= total // 2 and not killed:
+                killed.append(victim)
+                os.kill(victim, signal.SIGKILL)
+
+        report = train(features, tmp_path / "m", options=MODELS["forest"][0], cluster=fragile, progress=kill)
+    assert killed
+    assert report.lost_workers == 1
+    assert (report.model / "model.ubj").read_bytes() == (trained["forest"].model / "model.ubj").read_bytes()
+
+
+def test_a_forest_is_the_same_on_any_workers(features: Path, trained: dict[str, TrainReport], tmp_path: Path) -> None:
+    with open_cluster(EngineSpec(place=Local(), workers=1, threads_per_worker=2)) as other:
+        for name in ("tr4904", "forest"):
+            model = train(features, tmp_path / name, options=MODELS[name][0], cluster=other).model
+            assert (model / "model.ubj").read_bytes() == (trained[name].model / "model.ubj").read_bytes()
 
 
 @pytest.mark.soak

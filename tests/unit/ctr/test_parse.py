@@ -117,3 +117,24 @@ def test_a_file_that_became_shorter_is_said(tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="shorter"):
         parse_range(planned, tmp_path / "out.parquet", on_bad_rows="error")
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_categories_of_few_values_are_written_as_a_dictionary(tmp_path: Path) -> None:
+    few, many = COLUMNS.index("C3"), COLUMNS.index("C4")
+    lines = []
+    for number in range(1200):
+        fields = [b"1", b"7"] + [b""] * (len(COLUMNS) - 2)
+        fields[few], fields[many] = b"%08x" % (number % 250), b"%08x" % (number % 251)
+        lines.append(b"\t".join(fields) + b"\n")
+    path = tmp_path / "day_0"
+    path.write_bytes(b"".join(lines))
+    [part] = parse_file(path)
+    written = pq.read_metadata(part.path).row_group(0)
+    used = {name: set(written.column(place).encodings) for place, name in enumerate(COLUMNS)}
+    assert "RLE_DICTIONARY" in used["C3"]
+    assert "BYTE_STREAM_SPLIT" in used["C4"]
+    assert "BYTE_STREAM_SPLIT" in used["I1"]
+    assert "RLE_DICTIONARY" not in used["C4"] | used["I1"]
+    table = read_rows([part])
+    assert table["C3"].to_pylist() == [number % 250 for number in range(1200)]
+    assert table["C4"].to_pylist() == [number % 251 for number in range(1200)]

@@ -1,13 +1,14 @@
-"""A random forest, by XGBoost's histograms on CPUs and by cuML on GPUs.
+"""A random forest: of `models.trees` on CPUs, by cuML on GPUs.
 
 On CPUs each tree is a regression tree of the squared error on 0/1 labels: for these that criterion is Gini's, a leaf
 is its share of clicks and the forest is their mean, so it is scikit-learn's RandomForestClassifier over binned values.
+Each worker holds its parts as bin numbers and counts; the client adds up and splits. Kept as a model of XGBoost.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,18 @@ from typing import Any
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
-from xgboost import dask as dxgb
 
-from forebay.ctr.models.boosting import TreesPredictor, load_booster, xgboost_place
-from forebay.ctr.models.matrix import Columns, load
+from forebay.ctr.engines.watch import worker_addresses
+from forebay.ctr.models.boosting import TreesPredictor, load_booster
+from forebay.ctr.models.matrix import read_columns
 from forebay.ctr.models.options import ForestOptions
 from forebay.ctr.models.protocol import Categories, FitJob, Fitted
 from forebay.ctr.models.recovery import surviving
+from forebay.ctr.models.trees.bins import SAMPLE_ROWS, bins_of, cuts_of
+from forebay.ctr.models.trees.booster import to_booster
+from forebay.ctr.models.trees.growth import Ask, Shape, grow
+from forebay.ctr.models.trees.rows import Part, Shard
+from forebay.ctr.stages import Progress, no_progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,27 +61,28 @@ def load_forest(directory: Path, options: ForestOptions) -> ForestPredictor:
     return ForestPredictor(trees=TreesPredictor(booster=load_booster(directory)), blank=options.blank)
 
 
-def parameters(options: ForestOptions, columns: int, ctr: float) -> dict[str, Any]:
-    """For XGBoost, without threads and device. `ctr` is where an empty leaf stands."""
-    return {
-        "objective": "reg:squarederror",
-        "base_score": ctr,
-        "tree_method": "hist",
-        "num_parallel_tree": options.trees,
-        "max_depth": options.max_depth,
-        "max_bin": options.max_bin,
-        "learning_rate": 1.0,
-        "subsample": options.row_share,
-        # Half a column more than the whole number: XGBoost cuts the product of two floats.
-        "colsample_bynode": min(1.0, (int(math.sqrt(columns)) + 0.5) / columns),
-        "reg_lambda": 0.0,
-        "min_child_weight": 1.0,
-        "seed": options.seed,
-    }
+def grown(
+    ask: Ask, options: ForestOptions, features: Sequence[str], rows: int, progress: Progress = no_progress
+) -> xgboost.Booster:
+    """The forest of shards that hold `rows` rows of these features in all, and are asked by `ask`."""
+    sample = np.concatenate(ask("sample", SAMPLE_ROWS / max(rows, 1), options.seed))
+    cuts = cuts_of(sample, options.max_bin)
+    shape = Shape(
+        trees=options.trees,
+        depth=options.max_depth,
+        columns=len(features),
+        looks=int(math.sqrt(len(features))),
+        bins=bins_of(cuts),
+        share=options.row_share,
+        seed=options.seed,
+    )
+    ask("cut", cuts, shape.bins)
+    trees = grow(ask, shape, lambda levels: progress("fit", levels, shape.trees * shape.depth))
+    return to_booster(trees, cuts, features)
 
 
 def fit(job: FitJob, options: ForestOptions) -> Fitted:
-    """All trees in one round."""
+    """On all train rows."""
     if str(job.cluster.device) == "cuda":
         from forebay.ctr.models.forest_cuda import fit_cuda
 
@@ -86,13 +93,34 @@ def fit(job: FitJob, options: ForestOptions) -> Fitted:
 
 
 def _attempt(job: FitJob, options: ForestOptions) -> xgboost.Booster:
-    names, client, days = options.features or job.features.features, job.cluster.client, job.features.train_days
+    names, days, cluster = options.features or job.features.features, job.features.train_days, job.cluster
+    paths = list(enumerate(path for day in days for path in job.paths(day)))
+    workers = worker_addresses(cluster.client)[: len(paths)]
     with job.stages.stage("load"):
-        arrays = load(client, job.features, days, Columns(features=names, blank=options.blank))
+        futures = [
+            cluster.client.submit(
+                read_shard,
+                paths[first :: len(workers)],
+                names,
+                options.blank,
+                cluster.threads_per_worker,
+                actor=True,
+                workers=[address],
+                pure=False,
+            )
+            for first, address in enumerate(workers)
+        ]
+        shards = [future.result() for future in futures]
+
+    def ask(method: str, *given: Any) -> list[Any]:
+        return [answer.result() for answer in [getattr(shard, method)(*given) for shard in shards]]
+
     with job.stages.stage("fit"):
-        data = dxgb.DaskQuantileDMatrix(client, *arrays, max_bin=options.max_bin, feature_names=list(names))
-        ctr = sum(day.clicks for day in days) / sum(day.rows for day in days)
-        trained = dxgb.train(client, parameters(options, len(names), ctr) | xgboost_place(job), data, num_boost_round=1)
-    job.progress("fit", 1, 1)
-    booster: xgboost.Booster = trained["booster"]
-    return booster
+        return grown(ask, options, names, sum(day.rows for day in days), job.progress)
+
+
+def read_shard(paths: Sequence[tuple[int, Path]], names: tuple[str, ...], blank: float | None, threads: int) -> Shard:
+    """Runs on a worker, where the shard stays: Dask's actor."""
+    read = ((number, read_columns(names, blank, path)) for number, path in paths)
+    parts = [Part(number=number, matrix=matrix, label=label) for number, (matrix, label) in read]
+    return Shard(parts, threads=threads)

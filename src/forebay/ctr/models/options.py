@@ -87,7 +87,7 @@ class ForestOptions:
             "a forest",
             trees=not 1 <= self.trees <= 10_000,
             max_depth=not 1 <= self.max_depth <= 16,
-            max_bin=not 2 <= self.max_bin <= 65_536,
+            max_bin=not 2 <= self.max_bin <= 255,
             row_share=not 0.0 < self.row_share <= 1.0,
             seed=not 0 <= self.seed < _SEEDS,
         )
