@@ -39,6 +39,9 @@ def test_from_click_logs_to_a_measured_model(forebay: Program, tmp_path: Path) -
     beside = json.loads((model / "report.json").read_text())
     assert [each["stage"] for each in beside["stages"]][:3] == ["cluster", "load", "fit"]
     assert beside["provenance"]["command"]
+    assert beside["provenance"]["dask_report"] == "dask.html"
+    assert "Task Stream" in (model / "dask.html").read_text()
+    assert '<a href="dask.html">' in (model / "report.html").read_text()
     assert beside["provenance"]["features"] == "features@v1"
     measured = forebay("ctr", "evaluate", "features", "--model", model, "--truth", logs, "--json").json
     assert 0.4 < measured["metrics"]["auc"] < 1

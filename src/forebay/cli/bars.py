@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -129,10 +129,10 @@ def counter(call: Call, told: str) -> Iterator[Counter]:
 
 
 @contextmanager
-def step_bar(call: Call, unit: str = "") -> Iterator[Any]:
+def step_bar(call: Call, units: Mapping[str, str] | str = "") -> Iterator[Any]:
     """A callback `progress(stage, done, total)`: one bar, begun anew with each stage.
 
-    `unit` is of what is counted: the bar then says how many a second.
+    `units` are of what is counted, in all stages or in those that it names: the bar then says how many a second.
     """
     if not call.watched:
         yield lambda stage, done, total: None
@@ -142,6 +142,7 @@ def step_bar(call: Call, unit: str = "") -> Iterator[Any]:
 
     class Rate(ProgressColumn):
         def render(self, task: Any) -> Text:
+            unit = units if isinstance(units, str) else units.get(task.description, "")
             return Text(f"{task.speed:,.0f} {unit}/s" if unit and task.speed else "")
 
     label = TextColumn("{task.description}", markup=False)

@@ -6,8 +6,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,10 +31,11 @@ from forebay.cli.engines import (
     engine_of,
     opened_cluster,
 )
+from forebay.cli.left import leave_report
 from forebay.cli.made_by import made_by_this_call
 from forebay.cli.options import Message, Ref
 from forebay.cli.table import say
-from forebay.cli.words import count, duration, size
+from forebay.cli.words import count, duration, parse_option, seconds_of, size
 from forebay.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from forebay.ctr.report.order import ReportOrder
     from forebay.ctr.report.training_report import StageTime
     from forebay.ctr.workload import PrepareReport, TrainReport
+
+_TIME_LIMIT = "1h"
+_TRAIN_UNITS = {"load": "rows", "learn": "rows", "fit": "steps", "calibrate": "rows"}
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Click prediction: the reference workload.")
 
@@ -145,6 +150,10 @@ def prepare(
     on_bad_rows: Annotated[
         OnBadRows, typer.Option(help="Stop at a bad row, or leave it out and count it.")
     ] = OnBadRows.ERROR,
+    test_day: Annotated[
+        int | None,
+        typer.Option(min=1, help="The day to measure on; later ones show how a model ages.", show_default="the last"),
+    ] = None,
     message: Message = "",
     engine: Engine = "local",
     device: OnDevice = Device.CPU,
@@ -157,7 +166,7 @@ def prepare(
     """Make features of click logs, and a version of them.
 
     The logs are Criteo's: day_0, day_1, ... (or .gz, .zst), or Kaggle's train.txt. Their version becomes the parent.
-    Each day is encoded from the days before it alone; the last one is for evaluation, and no feature has seen it.
+    Each day is encoded from the days before it alone; the test day is for evaluation, and no feature has seen it.
     Without options of an engine it is done by threads of this process.
     """
     from forebay.catalog.names import check_dataset_name
@@ -174,11 +183,12 @@ def prepare(
         opened = opened_cluster(
             call, spec, data=logs.path, work=folder, report=performance_report, threads_will_do=True
         )
-        with opened as cluster, step_bar(call, unit="rows") as progress:
+        with opened as cluster, step_bar(call, units="rows") as progress:
             report = use(
                 logs.path,
                 folder / out,
                 on_bad_rows=on_bad_rows.value,
+                test_day=test_day,
                 parents=[logs.version.ref],
                 executor=None if cluster is None else cluster.executor,
                 range_bytes=RANGE_BYTES if cluster is None else cluster.partition_bytes,
@@ -241,6 +251,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint, in DIR.checkpoints.")
     ] = False,
+    time_limit: Annotated[
+        str, typer.Option(metavar="DURATION", help="Give the fit up after so long: 90min, 12h.")
+    ] = _TIME_LIMIT,
     engine: Engine = "local",
     device: OnDevice = Device.CPU,
     workers: Workers = None,
@@ -254,7 +267,7 @@ def train(
     days or more. Boosting leaves checkpoints beside DIR until the model is there. Then the model is measured, and
     report.html and report.json are written beside it.
     """
-    from forebay.ctr.models.options import choose
+    from forebay.ctr.models.options import check_resume, choose
     from forebay.ctr.workload import train as use
 
     given = {
@@ -269,11 +282,14 @@ def train(
         "seed": seed,
     }
     options = choose(model and model.value, preset and preset.value, given)
+    if resume:
+        check_resume(options)
+    time_limit_s = parse_option("--time-limit", time_limit, seconds_of)
     spec = engine_of(engine, device, workers, threads_per_worker, memory_per_worker)
     checkpoints = out.with_name(f"{out.name}.checkpoints")
-    with _opened(call, ref) as features:
-        opened = opened_cluster(call, spec, data=features.path, report=performance_report)
-        with opened as cluster, step_bar(call) as progress:
+    with _opened(call, ref) as features, _dask_report() as kept:
+        opened = opened_cluster(call, spec, data=features.path, report=performance_report, kept=kept)
+        with opened as cluster, step_bar(call, units=_TRAIN_UNITS) as progress:
             before = {} if cluster is None else {"cluster": cluster.start_s}
             report = use(
                 features.path,
@@ -282,9 +298,12 @@ def train(
                 cluster=cluster,
                 checkpoints=checkpoints,
                 resume=resume,
+                time_limit_s=time_limit_s,
                 progress=progress,
             )
         shutil.rmtree(checkpoints, ignore_errors=True)
+        if kept is not None and kept.exists():
+            shutil.move(kept, out / kept.name)
         with step_bar(call) as progress:
             page = _report_beside(call, report, {**before, **report.seconds}, features, progress)
     call.show(report, ids=[str(out)], human=lambda console: print_trained(console, report, page))
@@ -321,6 +340,8 @@ def evaluate(
     with _opened(call, ref) as features, step_bar(call) as progress:
         order = None if report_to is None else _report_order(call, report_to, features)
         report = use(features.path, model, report=order, progress=progress)
+        if report_to is not None:
+            leave_report(call, report_to)
     optimum = None if best is None else best.day(report.day)
     told = f"day {report.day}, which neither features nor training have seen"
 
@@ -369,12 +390,17 @@ def _report_beside(
 ) -> str:
     """What is told of the report in the model's folder. The model is there already, whatever becomes of it."""
     from forebay.ctr.report.build import stage_times
+    from forebay.ctr.report.training_report import DASK_HTML
     from forebay.ctr.workload import evaluate as use
 
     stages = stage_times(seconds, dict.fromkeys(("load", "learn", "fit"), trained.rows))
     order = _report_order(call, trained.model, features, stages)
+    if (trained.model / DASK_HTML).exists():
+        order = replace(order, dask_report=DASK_HTML)
     try:
-        return f"report: {use(features.path, trained.model, report=order, progress=progress).report}"
+        page = use(features.path, trained.model, report=order, progress=progress).report
+        leave_report(call, trained.model)
+        return f"report: {page}"
     except InputError as error:
         return f"no report: {error.message}"
 
@@ -388,6 +414,18 @@ def _opened(call: Call, ref: str) -> Iterator[OpenedVersion]:
         opened = open_version(call.session, version.ref, bar.fill(version.ref))
     with opened:
         yield opened
+
+
+@contextmanager
+def _dask_report() -> Iterator[Path | None]:
+    """Where Dask's report waits until the model is there; None where nothing can draw it."""
+    from forebay.ctr.report.training_report import DASK_HTML
+
+    if find_spec("bokeh") is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="forebay-train-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / DASK_HTML
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from forebay.cli.call import Call
 from forebay.cli.command import command
 from forebay.cli.exits import ERROR
 from forebay.cli.table import Column, keep, number, print_table, say, wrapped
-from forebay.cli.words import parse_option, parse_size
+from forebay.cli.words import parse_option, parse_size, seconds_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +76,7 @@ def compare(
         contenders=_listed(contenders),
         test_rows=test_rows,
         memory_limit_bytes=parse_size(memory_limit) if memory_limit else None,
-        time_limit_s=parse_option("--time-limit", time_limit, _seconds),
+        time_limit_s=parse_option("--time-limit", time_limit, seconds_of),
         climb=not no_climb,
         seed=seed,
     )
@@ -109,15 +109,6 @@ def _logs(call: Call, what: str) -> Iterator[tuple[str, Path]]:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _seconds(text: str) -> float:
-    from forebay.settings import parse_duration
-
-    seconds = parse_duration(text)
-    if seconds is None:
-        raise ValueError(f"{text} is no time, e.g. 30min")
-    return seconds
 
 
 def _told(stage: str, done: int, total: int) -> str:

@@ -80,17 +80,20 @@ def opened_cluster(
     data: Path,
     work: Path | None = None,
     report: Path | None = None,
+    kept: Path | None = None,
     threads_will_do: bool = False,
 ) -> Iterator[Cluster | None]:
     """The engine, whose workers see `data` and share `work`; its dashboard is told, its report written at the end.
 
-    None where `threads_will_do` and nothing was asked for that only Dask has.
+    To `kept`, too, which nobody has asked for: that it fails is not told. None where `threads_will_do` and nothing was
+    asked for that only Dask has.
     """
     from forebay.ctr.engines.spec import LOCAL
 
     if threads_will_do and spec == LOCAL and report is None:
         yield None
         return
+    from forebay.cli.left import leave_dashboard, task_stream
     from forebay.ctr.engines.cluster import open_cluster
     from forebay.ctr.engines.report import performance_report, require_bokeh
 
@@ -101,7 +104,12 @@ def opened_cluster(
     with open_cluster(spec) as cluster:
         cluster.check_sees(data, work=work)
         call.note(f"Dask's dashboard: {cluster.dashboard_url}")
-        with performance_report(cluster.client, report):
+        leave_dashboard(call, cluster.dashboard_url)
+        with (
+            performance_report(cluster.client, report),
+            performance_report(cluster.client, kept, may_fail=True),
+            performance_report(cluster.client, task_stream(), may_fail=True),
+        ):
             yield cluster
     if report is not None:
         call.note(f"Dask's report: {report}")

@@ -91,18 +91,21 @@ def prepare(
     parents: Sequence[str] = (),
     executor: Executor | None = None,
     range_bytes: int = RANGE_BYTES,
+    test_day: int | None = None,
     progress: Progress = no_progress,
 ) -> PrepareReport:
     """Make features of the click logs in `source` (see `find_days`), split as `default_split` says.
 
+    Days after `test_day` (None: the last one) are encoded as that one is, by what is saved for serving.
+
     `out` must not exist or be empty; the work is done in a hidden folder beside it, which a killed preparation leaves
     and the next one with the same input and options takes up. `parents` (version names) go into `features.json`.
-    InputError `too-few-days`, `no-rows`, `one-class`, `bad-row`; see `parse_range`. `progress(stage, done, total)`
-    counts rows; in parse, `total` is a guess until the end. Memory: a few ranges per thread, whatever the rows, the
-    days and the cardinalities.
+    InputError `too-few-days`, `no-such-day`, `no-rows`, `one-class`, `bad-row`; see `parse_range`. `progress(stage,
+    done, total)` counts rows; in parse, `total` is a guess until the end. Memory: a few ranges per thread, whatever the
+    rows, the days and the cardinalities.
     """
     days = find_days(source)
-    split = default_split([day.number for day in days])
+    split = default_split([day.number for day in days], test=test_day)
     options = options or EncoderOptions()
     stages = Stages()
     plan = _plan(days, split, on_bad_rows=on_bad_rows, options=options, parents=parents, range_bytes=range_bytes)

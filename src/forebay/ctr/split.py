@@ -38,9 +38,14 @@ class Split:
         return tuple(each for each in self.days if each < min(day, self.test))
 
 
-def default_split(days: Sequence[int]) -> Split:
-    """The last day tests; of three and more the one before it validates; the rest train. Two days at least."""
-    ordered = sorted(days)
+def default_split(days: Sequence[int], *, test: int | None = None) -> Split:
+    """The last day tests, or the day `test`; the one before it validates where there are two; the others train.
+
+    Days after the test day have no part: they show how a model ages. InputError `too-few-days`, `no-such-day`.
+    """
+    if test is not None and test not in days:
+        raise InputError("no-such-day", f"there is no day {test} to test on; there are {sorted(days)}")
+    ordered = sorted(day for day in days if test is None or day <= test)
     if len(ordered) < 2:
         raise InputError("too-few-days", "one day is too few: the last of at least two is for evaluation")
     if len(ordered) == 2:

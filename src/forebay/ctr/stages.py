@@ -14,6 +14,18 @@ def no_progress(stage: str, done: int, total: int) -> None:
     """The progress of a caller that does not look."""
 
 
+def counting(progress: Progress, stage: str, total: int) -> Callable[[int], None]:
+    """A callback that is told how many more are done; what is done twice makes no more than `total`."""
+    done = 0
+
+    def add(more: int) -> None:
+        nonlocal done
+        done = min(total, done + more)
+        progress(stage, done, total)
+
+    return add
+
+
 class Stages:
     """A stop-watch with named laps; a name used twice adds up."""
 

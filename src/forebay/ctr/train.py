@@ -6,7 +6,7 @@ Never opens a file of the test day. The same options, features, workers and thre
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,6 +23,7 @@ from forebay.ctr.files import check_absent
 from forebay.ctr.metrics import auc, log_loss
 from forebay.ctr.model import Model, ModelDescription, read_rows, save_model
 from forebay.ctr.models import boosting, forest, hybrid, logistic
+from forebay.ctr.models.advice import resumable
 from forebay.ctr.models.calibration import Calibration, calibrate
 from forebay.ctr.models.checkpoints import CheckpointFolder, InMemory
 from forebay.ctr.models.options import (
@@ -31,10 +32,12 @@ from forebay.ctr.models.options import (
     HybridOptions,
     LogisticOptions,
     ModelOptions,
+    check_resume,
+    has_checkpoints,
     model_name,
 )
 from forebay.ctr.models.protocol import TIME_LIMIT_S, Checkpoints, FitJob, Fitted, Predictor
-from forebay.ctr.stages import Progress, Stages, no_progress
+from forebay.ctr.stages import Progress, Stages, counting, no_progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +83,14 @@ def train(
 
     On `cluster`; where it is None on one of this machine, of `workers` that share the cores (one with all of them is
     the fastest). Boosting leaves its checkpoints in the folder `checkpoints` (None: in memory), and with `resume` goes
-    on from what is there. UnavailableError where workers are lost too often or `time_limit_s` is over, CapacityError
-    where they have too little memory.
+    on from what is there (InputError of a model that has none). UnavailableError where workers are lost too often or
+    `time_limit_s` is over, CapacityError where they have too little memory; both say so where rounds are kept to go on
+    from.
     """
     feature_set, options, stages = read_feature_set(features), options or BoostingOptions(), Stages()
     validation_day = feature_set.validation_day
+    if resume:
+        check_resume(options)
     check_absent(out)
     check_parts(feature_set, (*feature_set.train_days, *([validation_day] if validation_day else [])))
     with ExitStack() as stack:
@@ -101,9 +107,10 @@ def train(
             progress=progress,
             time_limit_s=time_limit_s,
         )
-        fitted = _fit(job, options)
+        with resumable(job.checkpoints):
+            fitted = _fit(job, options)
     with stages.stage("calibrate"):
-        validation, calibration = _validate(feature_set, fitted.on_validation)
+        validation, calibration = _validate(feature_set, fitted.on_validation, progress)
     description = _description(job, options, fitted)
     with stages.stage("save"):
         save_model(Model(description=description, predictor=fitted.predictor, calibration=calibration), out)
@@ -133,7 +140,7 @@ def _check_memory(features: FeatureSet, options: ModelOptions, cluster: Cluster)
 
 
 def _checkpoints(folder: Path | None, features: FeatureSet, options: ModelOptions, *, resume: bool) -> Checkpoints:
-    if folder is None or not isinstance(options, BoostingOptions | HybridOptions):
+    if folder is None or not has_checkpoints(options):
         return InMemory()
     key = {"features": features.digest, "model": model_name(options), "options": dataclasses.asdict(options)}
     return CheckpointFolder(folder, key, resume=resume)
@@ -151,12 +158,14 @@ def _fit(job: FitJob, options: ModelOptions) -> Fitted:
             return hybrid.fit(job, options)
 
 
-def _validate(features: FeatureSet, predictor: Predictor) -> tuple[Validation | None, Calibration | None]:
+def _validate(
+    features: FeatureSet, predictor: Predictor, progress: Progress
+) -> tuple[Validation | None, Calibration | None]:
     """No calibration where there is no validation day, or one of one class."""
     day = features.validation_day
     if day is None:
         return None, None
-    predictions, labels = _predictions(features, day, predictor)
+    predictions, labels = _predictions(features, day, predictor, counting(progress, "calibrate", day.rows))
     both = 0 < day.clicks < day.rows
     validation = Validation(
         day=day.day,
@@ -168,13 +177,14 @@ def _validate(features: FeatureSet, predictor: Predictor) -> tuple[Validation | 
 
 
 def _predictions(
-    features: FeatureSet, day: FeatureDay, predictor: Predictor
+    features: FeatureSet, day: FeatureDay, predictor: Predictor, told: Callable[[int], None]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.uint8]]]:
     predictions, labels = [], []
     for part in day.parts:
         matrix, label, categories = read_rows(predictor, features.directory / part.path)
         predictions.append(predictor.predict(matrix, categories))
         labels.append(label)
+        told(part.rows)
     return np.concatenate(predictions), np.concatenate(labels)
 
 

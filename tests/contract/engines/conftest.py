@@ -17,6 +17,8 @@ from forebay.ctr.workload import generate
 from tests.contract.engines.parts import MEMORY_BYTES, PATIENCE_S, running_dask, wait_for
 
 WORKERS = 2
+CUDA_MEMORY_BYTES = 4 << 30
+"""RAPIDS alone takes more than the others' workers may hold."""
 ROOT = Path(__file__).parents[3]
 """Where a worker that begins in somebody's home finds what these tests have it do."""
 
@@ -50,7 +52,8 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             with open_cluster(_spec(Ssh(logins=(Login(host="forebay-test"),)))) as opened:
                 yield opened
     elif request.param == "cuda":
-        with open_cluster(EngineSpec(place=Local(), device=Device.CUDA)) as opened:
+        spec = EngineSpec(place=Local(), device=Device.CUDA, memory_per_worker=CUDA_MEMORY_BYTES)
+        with open_cluster(spec) as opened:
             yield opened
     else:
         with open_cluster(_spec(Local()), folder) as opened:

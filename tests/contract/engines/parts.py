@@ -33,7 +33,8 @@ class RunningDask:
     @property
     def address(self) -> str:
         found = self.folder / "scheduler.json"
-        wait_for(found.exists)
+        # Whole: it is written in place.
+        wait_for(lambda: found.exists() and found.read_text().endswith("}"))
         return str(json.loads(found.read_text())["address"])
 
     def start_worker(self, processes: int = 1) -> None:

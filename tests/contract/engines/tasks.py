@@ -40,6 +40,17 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_of(given: bytes) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tries_after_a_death(tries: int, *, dask_scheduler: Any) -> int:
+    """For the scheduler: so many other workers are given a task that one died of. How many it were before."""
+    before: int = dask_scheduler.allowed_failures
+    dask_scheduler.allowed_failures = tries
+    return before
+
+
 def hold(size_bytes: int) -> int:
     """For long enough that a nanny sees it."""
     held = b"x" * size_bytes

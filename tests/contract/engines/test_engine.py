@@ -15,7 +15,9 @@ from forebay.ctr.engines.executor import ClusterExecutor
 from forebay.ctr.engines.report import performance_report
 from forebay.ctr.engines.seen import sizes_of
 from forebay.ctr.engines.watch import watched, worker_addresses
+from forebay.ctr.models import tasks as model_tasks
 from forebay.ctr.models.options import BoostingOptions
+from forebay.ctr.models.tasks import gathered
 from forebay.ctr.workload import evaluate, prepare, train
 from forebay.errors import CapacityError, InputError, UnavailableError
 from tests.contract.engines import tasks
@@ -125,7 +127,7 @@ def test_tasks_of_a_killed_worker_are_done_by_another(healed: Cluster, tmp_path:
 
 def test_a_worker_that_holds_too_much_ends_a_job_with_what_it_may_hold(healed: Cluster) -> None:
     limit = healed.memory_per_worker
-    assert limit == MEMORY_BYTES
+    assert limit == (healed.spec.memory_per_worker or MEMORY_BYTES)
     with pytest.raises(CapacityError) as caught:
         watched(healed.client, lambda: healed.client.submit(tasks.hold, limit, pure=False).result(), limit_s=120)
     assert caught.value.kind == "worker-out-of-memory"
@@ -176,3 +178,36 @@ def test_a_task_that_never_ends_is_given_up(cluster: Cluster) -> None:
     with pytest.raises(UnavailableError) as caught:
         future.result(timeout=60)
     assert caught.value.kind == "job-too-long"
+
+
+def test_gathering_ends_without_any_worker_and_late(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnavailableError) as late:
+        gathered(cluster.client, [cluster.client.submit(tasks.pause, 3, pure=False)], limit_s=0.1)
+    assert (late.value.kind, late.value.todo) == ("job-too-long", "Give it a longer --time-limit.")
+    monkeypatch.setattr(model_tasks, "worker_addresses", lambda client: ())
+    with pytest.raises(UnavailableError) as caught:
+        gathered(cluster.client, [cluster.client.submit(tasks.pause, 3, pure=False)], limit_s=60, no_workers_s=0.1)
+    assert caught.value.kind == "no-workers"
+
+
+def test_gathering_says_that_what_was_sent_to_a_worker_went_with_it(healed: Cluster) -> None:
+    victim = worker_addresses(healed.client)[0]
+    [sent] = healed.client.scatter([b"only there"], workers=[victim], hash=False)  # type: ignore[no-untyped-call]
+    with pytest.raises(UnavailableError) as caught:
+        gathered(healed.client, [healed.client.submit(tasks.die_of, sent, pure=False)], limit_s=120)
+    assert caught.value.kind == "worker-lost"
+
+
+def test_gathering_says_what_its_workers_died_of(healed: Cluster) -> None:
+    before = healed.client.run_on_scheduler(tasks.tries_after_a_death, 0)  # type: ignore[no-untyped-call]
+    try:
+        with pytest.raises(UnavailableError) as died:
+            gathered(healed.client, [healed.client.submit(tasks.die, pure=False)], limit_s=120)
+        hold = healed.client.submit(tasks.hold, healed.memory_per_worker, pure=False)
+        with pytest.raises(CapacityError) as held:
+            gathered(healed.client, [hold], limit_s=120)
+    finally:
+        healed.client.run_on_scheduler(tasks.tries_after_a_death, before)  # type: ignore[no-untyped-call]
+    assert died.value.kind == "task-kills-workers"
+    assert held.value.kind == "worker-out-of-memory"
+    assert f"{healed.memory_per_worker >> 20} MiB" in held.value.message

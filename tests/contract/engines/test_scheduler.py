@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,16 @@ import pytest
 
 from forebay.ctr.engines import scheduler
 from forebay.ctr.engines.cluster import open_cluster
-from forebay.ctr.engines.spec import EngineSpec, Scheduler
+from forebay.ctr.engines.spec import EngineSpec, Local, Scheduler
 from forebay.ctr.engines.watch import watched
+from forebay.ctr.models.options import BoostingOptions
 from forebay.ctr.models.tasks import gathered
+from forebay.ctr.stages import Progress
+from forebay.ctr.workload import prepare, train
 from forebay.errors import InputError, UnavailableError
 from forebay.testing.servers.process import free_ports
 from tests.contract.engines import tasks
-from tests.contract.engines.parts import RunningDask, running_dask, wait_for
+from tests.contract.engines.parts import PATIENCE_S, RunningDask, running_dask, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -80,3 +84,39 @@ def test_no_workers_then_other_versions_then_the_scheduler_goes(
         with pytest.raises(UnavailableError):
             cluster.executor.submit(tasks.double, 1)
     wait_for(lambda: dask.scheduler.poll() is not None)
+
+
+def test_a_fit_whose_scheduler_goes_is_gone_on_with_as_it_advises(
+    dask: RunningDask, clicks: Path, tmp_path: Path
+) -> None:
+    prepare(clicks, tmp_path / "f")
+    options = BoostingOptions(rounds=600, max_depth=1, checkpoint_every=10, early_stopping=0, max_bin=8)
+    begun: list[tuple[str, int]] = []
+
+    def kill(stage: str, done: int, total: int) -> None:
+        if stage == "fit" and done == 15:
+            dask.kill_scheduler()
+
+    def fit(engine: EngineSpec, *, resume: bool, progress: Progress) -> None:
+        with open_cluster(engine) as cluster:
+            train(
+                tmp_path / "f",
+                tmp_path / "m",
+                options=options,
+                cluster=cluster,
+                checkpoints=tmp_path / "c",
+                resume=resume,
+                progress=progress,
+            )
+
+    dask.start_worker()
+    with scheduler.connected(dask.address) as client:
+        client.wait_for_workers(1, timeout=PATIENCE_S)
+    with pytest.raises(UnavailableError) as lost:
+        fit(spec_of(dask), resume=False, progress=kill)
+    assert lost.value.kind == "scheduler-lost"
+    kept = re.search(r"(\d+) rounds are kept", lost.value.todo)
+    assert kept
+    here = EngineSpec(place=Local(), workers=1, threads_per_worker=1)
+    fit(here, resume="--resume" in lost.value.todo, progress=lambda stage, done, total: begun.append((stage, done)))
+    assert min(done for stage, done in begun if stage == "fit") == int(kept[1]) + 1

@@ -91,6 +91,12 @@ def test_who_passes_the_memory_limit_is_ended_with_all_it_started() -> None:
     assert not _running(marker)
 
 
+def test_a_peak_between_two_samples_passes_the_limit_that_it_is_above() -> None:
+    found = python("bytearray(b'x') * (60 << 20)", Limits(memory_bytes=40 * MIB, time_s=120.0))
+    assert found.cost.peak_bytes > 40 * MIB
+    assert found.over == "memory"
+
+
 def test_who_passes_the_time_limit_is_ended() -> None:
     found = python("import time; time.sleep(100)", Limits(memory_bytes=1 << 33, time_s=0.2))
     assert found.over == "time"

@@ -14,36 +14,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from forebay.cli.ctr import _TRAIN_UNITS
 from forebay.ctr.engines.cluster import Cluster, open_cluster
 from forebay.ctr.engines.spec import Device, EngineSpec, Local
 from forebay.ctr.feature_set import read_feature_set
 from forebay.ctr.law import LawOptions
 from forebay.ctr.model import load_model, read_rows
-from forebay.ctr.models.options import (
-    TR4904,
-    BoostingOptions,
-    ForestOptions,
-    HybridOptions,
-    LogisticOptions,
-    ModelOptions,
-)
+from forebay.ctr.models.options import TR4904, BoostingOptions
 from forebay.ctr.report.order import ReportOrder
 from forebay.ctr.report.training_report import DayRole, read_report
 from forebay.ctr.workload import TrainReport, evaluate, generate, prepare, train
-from forebay.errors import ConflictError, InputError
+from forebay.errors import ConflictError, InputError, UnavailableError
+from tests.integration.ctr.models import BOOSTING, LOGISTIC, MODELS
 
 ROWS = 4_000
-BOOSTING = BoostingOptions(rounds=25, max_depth=3, checkpoint_every=10, early_stopping=0, max_bin=32)
-LOGISTIC = LogisticOptions(bits=16, cross_at_most=10)
-MODELS: dict[str, tuple[ModelOptions, float]] = {
-    "boosting": (BOOSTING, 0.62),
-    "tr4904": (TR4904, 0.58),
-    "forest": (ForestOptions(trees=20), 0.62),
-    "logistic": (LOGISTIC, 0.62),
-    "hybrid": (HybridOptions(boosting=BOOSTING, logistic=LOGISTIC), 0.62),
-}
-
-
 TWO_WORKERS = EngineSpec(place=Local(), workers=2, threads_per_worker=1)
 
 
@@ -62,13 +46,50 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "f"
 
 
+Steps = dict[str, list[tuple[str, int, int]]]
+
+
 @pytest.fixture(scope="module")
-def trained(features: Path, cluster: Cluster) -> dict[str, TrainReport]:
+def steps() -> Steps:
+    """What `trained` told of its progress, by model."""
+    return {name: [] for name in MODELS}
+
+
+@pytest.fixture(scope="module")
+def trained(features: Path, cluster: Cluster, steps: Steps) -> dict[str, TrainReport]:
     out = features.parent
     return {
-        name: train(features, out / name, options=options, cluster=cluster, checkpoints=out / f"{name}-checkpoints")
+        name: train(
+            features,
+            out / name,
+            options=options,
+            cluster=cluster,
+            checkpoints=out / f"{name}-checkpoints",
+            progress=lambda *step, told=steps[name]: told.append(step),
+        )
         for name, (options, _) in MODELS.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("boosting", {"load": 3 * ROWS}),
+        ("tr4904", {"load": 2 * ROWS}),
+        ("forest", {"load": 2 * ROWS}),
+        ("logistic", {"learn": 2 * ROWS}),
+        ("hybrid", {"learn": 4 * ROWS, "load": 3 * ROWS}),
+    ],
+)
+def test_every_stage_on_rows_tells_how_many_are_done(
+    name: str, rows: dict[str, int], trained: dict[str, TrainReport], steps: Steps
+) -> None:
+    told = {stage: [step[1:] for step in steps[name] if step[0] == stage] for stage, _, _ in steps[name]}
+    assert set(told) <= set(_TRAIN_UNITS), "each with its unit in the bar"
+    for stage, all_rows in {**rows, "calibrate": ROWS}.items():
+        assert len(told[stage]) > 1
+        assert told[stage] == sorted(told[stage])
+        assert told[stage][-1] == (all_rows, all_rows)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -126,13 +147,24 @@ def test_a_fit_goes_on_from_its_last_checkpoint(
         resume=True,
         progress=lambda *step: steps.append(step),
     )
-    assert min(done for _, done, _ in steps) == 21
+    assert min(done for stage, done, _ in steps if stage == "fit") == 21
     found, before = (evaluate(features, each.model).metrics for each in (resumed, trained["boosting"]))
     assert found.auc == pytest.approx(before.auc, abs=0.01)
     assert found.log_loss == pytest.approx(before.log_loss, abs=0.005)
     other = BoostingOptions(rounds=26, max_depth=3, checkpoint_every=10)
     with pytest.raises(ConflictError):
         train(features, tmp_path / "o", options=other, cluster=cluster, checkpoints=left, resume=True)
+    with pytest.raises(InputError, match="has no checkpoints"):
+        train(features, tmp_path / "o", options=LOGISTIC, cluster=cluster, checkpoints=left, resume=True)
+
+
+def test_a_fit_that_has_no_time_is_given_up(features: Path, cluster: Cluster, tmp_path: Path) -> None:
+    long = BoostingOptions(rounds=300, early_stopping=0)
+    with pytest.raises(UnavailableError) as caught:
+        train(features, tmp_path / "m", options=long, cluster=cluster, time_limit_s=0.001)
+    assert caught.value.kind == "job-too-long"
+    assert "--time-limit" in caught.value.todo
+    assert not (tmp_path / "m").exists()
 
 
 def test_labels_of_the_validation_day_never_reach_the_trees(

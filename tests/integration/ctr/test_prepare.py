@@ -334,3 +334,18 @@ def test_features_are_never_replaced(clicks: Path, features: FeatureSet) -> None
     with pytest.raises(InputError) as caught:
         prepare(clicks, features.directory)
     assert caught.value.kind == "target-not-empty"
+
+
+def test_days_after_the_test_day_are_encoded_as_it_is_and_change_nothing(clicks: Path, tmp_path: Path) -> None:
+    features = prepare(clicks, tmp_path / "f", test_day=1).features
+    assert features.split == Split(train=(0,), validate=None, test=1)
+    assert [day.day for day in features.days] == [0, 1, 2]
+    rows = scanned(clicks / "day_2")
+    encoder = load_encoder(features.directory / "encoder")
+    assert encoder.days == (0,)
+    expected = encode_rows(encoder, rows.integers, rows.integers_valid, rows.categories, rows.categories_valid)
+    assert feature_bytes(features, features.days[2:]) == expected.tobytes()
+    fewer = copied(clicks, tmp_path / "c")
+    (fewer / "day_2").unlink()
+    alone = prepare(fewer, tmp_path / "g").features
+    assert feature_bytes(alone, alone.days) == feature_bytes(features, features.days[:2])

@@ -1,13 +1,15 @@
-"""Two traps for features that know too much, over two days and over three.
+"""Two traps for features, and for models, that know too much.
 
 Clicks that depend on nothing must give an AUC of one half within its noise, on the test day and on rows of the other
 days that were kept from the trees: a label that reaches its own features gives more, which the first test shows. And
-nothing may beat the generator's own optimum beyond noise.
+nothing may beat the generator's own optimum beyond noise. Both are for plain trees over the features, over two days and
+three, and for every model as `train` makes it, over four.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,18 @@ import xgboost
 from numpy.typing import NDArray
 
 from forebay.ctr.encoder import encode_rows, load_encoder
+from forebay.ctr.engines.cluster import Cluster, open_cluster
+from forebay.ctr.engines.spec import EngineSpec, Local
 from forebay.ctr.feature_set import FeatureDay, FeatureSet, read_part
 from forebay.ctr.law import LawOptions
 from forebay.ctr.metrics import Metrics, measure
 from forebay.ctr.scan import ScannedRows, scan
 from forebay.ctr.truth import read_truth
-from forebay.ctr.workload import generate, prepare
+from forebay.ctr.workload import evaluate, generate, prepare, train
+from tests.integration.ctr.models import BELIEVING, MODELS
 
 ROWS = 12_000
+EVERY_MODEL = MODELS | BELIEVING
 Rows = tuple[NDArray[Any], NDArray[np.uint8]]
 
 
@@ -91,4 +97,50 @@ def test_nothing_beats_the_law_itself_and_the_features_come_near_it(tmp_path: Pa
     best = read_truth(tmp_path / "c").days[-1]
     assert best.best_auc is not None
     assert best.best_auc - 0.08 < found.auc < best.best_auc + noise(best.clicks)
+    assert found.log_loss > best.best_log_loss - 0.005
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with open_cluster(EngineSpec(place=Local(), workers=1, threads_per_worker=2)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def of_nothing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four days of clicks that depend on nothing: two to train on, one to validate, one to test."""
+    folder = tmp_path_factory.mktemp("nothing")
+    law = LawOptions(ctr=0.3, signal=0.0, seed=3, cardinality_scale=0.01)
+    generate(folder / "c", days=4, rows_per_day=ROWS, options=law)
+    prepare(folder / "c", folder / "f")
+    return folder / "f"
+
+
+@pytest.fixture(scope="module")
+def of_the_law(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("law")
+    generate(folder / "c", days=4, rows_per_day=ROWS, options=LawOptions(ctr=0.1, cardinality_scale=0.01))
+    prepare(folder / "c", folder / "f")
+    return folder / "f"
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_no_model_finds_what_is_not_there(name: str, of_nothing: Path, cluster: Cluster, tmp_path: Path) -> None:
+    report = train(of_nothing, tmp_path / "m", options=EVERY_MODEL[name][0], cluster=cluster)
+    found = evaluate(of_nothing, report.model).metrics
+    assert abs(found.auc - 0.5) < noise(found.clicks)
+    assert found.normalised_entropy > 0.995
+    assert report.validation is not None
+    assert report.validation.auc is not None
+    assert abs(report.validation.auc - 0.5) < noise(found.clicks)
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_no_model_beats_the_law_itself(name: str, of_the_law: Path, cluster: Cluster, tmp_path: Path) -> None:
+    options, least = EVERY_MODEL[name]
+    report = train(of_the_law, tmp_path / "m", options=options, cluster=cluster)
+    found = evaluate(of_the_law, report.model).metrics
+    best = read_truth(of_the_law.parent / "c").days[-1]
+    assert best.best_auc is not None
+    assert least < found.auc < best.best_auc + noise(best.clicks)
     assert found.log_loss > best.best_log_loss - 0.005

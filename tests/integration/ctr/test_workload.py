@@ -174,3 +174,13 @@ def test_a_missing_part_is_said_before_a_cluster_starts(features: Path, tmp_path
 def test_predictions_are_probabilities_of_every_row(evaluation: EvaluationReport) -> None:
     assert sum(each.rows for each in evaluation.metrics.bins) == ROWS
     assert np.all(np.diff([each.mean_prediction for each in evaluation.metrics.bins]) >= 0)
+
+
+def test_later_days_are_in_the_report(tmp_path: Path) -> None:
+    generate(tmp_path / "c", days=5, rows_per_day=3_000, options=LawOptions(ctr=0.1, cardinality_scale=0.01))
+    prepare(tmp_path / "c", tmp_path / "f", test_day=2)
+    train(tmp_path / "f", tmp_path / "m", options=BoostingOptions(rounds=5, max_depth=3), threads_per_worker=1)
+    found = evaluate(tmp_path / "f", tmp_path / "m", report=ReportOrder(folder=tmp_path / "r", made_at=0.0))
+    assert (found.day, found.metrics.rows) == (2, 3_000)
+    days = {day.day: day.role for day in read_report(tmp_path / "r").days}
+    assert days == {1: DayRole.VALIDATE, 2: DayRole.TEST, 3: DayRole.LATER, 4: DayRole.LATER}

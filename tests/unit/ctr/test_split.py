@@ -29,6 +29,21 @@ def test_the_past_of_a_day_is_before_it_and_before_the_test(days: set[int]) -> N
         assert set(past) == {each for each in days if each < day and each < split.test}
 
 
+@given(DAYS, st.data())
+def test_days_after_the_test_day_have_no_part_and_the_past_of_the_test_day(days: set[int], data: st.DataObject) -> None:
+    test = data.draw(st.sampled_from(sorted(days)[1:]))
+    split = default_split(list(days), test=test)
+    assert split.days == tuple(day for day in sorted(days) if day <= test)
+    assert all(split.past(day) == split.past(test) for day in days if day > test)
+
+
+@pytest.mark.parametrize(("test", "kind"), [(0, "too-few-days"), (3, "no-such-day")])
+def test_a_test_day_without_a_past_or_that_is_not_there_is_refused(test: int, kind: str) -> None:
+    with pytest.raises(InputError) as caught:
+        default_split([0, 1, 2], test=test)
+    assert caught.value.kind == kind
+
+
 def test_one_day_is_too_few() -> None:
     with pytest.raises(InputError) as caught:
         default_split([4])

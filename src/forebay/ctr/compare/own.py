@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -19,10 +20,10 @@ _PRESETS: Final[Mapping[str, str]] = {"forest": "tr4904"}
 def run_forebay(
     model: str, folder: Path, scratch: Path, *, rounds: int | None, seed: int, progress: Progress
 ) -> Answer:
-    """From the days in `folder` to the quality of `model` on the last one."""
+    """From the days in `folder` to the quality of `model` on the last one. Who watches the trial ends it in time."""
     options = choose(model, _PRESETS.get(model), {"rounds": rounds, "seed": seed})
     prepared = prepare(folder, scratch / "features", progress=progress)
-    trained = train(scratch / "features", scratch / "model", options=options, progress=progress)
+    trained = train(scratch / "features", scratch / "model", options=options, time_limit_s=math.inf, progress=progress)
     evaluated = evaluate(scratch / "features", scratch / "model", progress=progress)
     return Answer(
         train_rows=trained.rows,

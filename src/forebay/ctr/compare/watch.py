@@ -4,8 +4,9 @@
 
 CPU seconds are exact: every process of the tree is waited for, also one whose own parent died. Peak memory is the
 largest sum of proportional set sizes in the samples, or what the kernel says of the largest single process, whichever
-is more; so a peak of several processes together that is over between two samples is missed. The tree never outlives
-this process, nor this process the one that asked.
+is more; so a peak of several processes together that is over between two samples is missed. Who passes the memory limit
+in a sample is ended; who has passed it by the kernel's word alone is judged at its end. The tree never outlives this
+process, nor this process the one that asked.
 """
 
 from __future__ import annotations
@@ -65,12 +66,13 @@ def watch(command: list[str], *, memory_limit_bytes: int, time_limit_s: float) -
     finally:
         _end_all(reaped)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak_bytes = max(seen.peak_bytes, used.ru_maxrss * _KIB)
     return {
         "exit_code": seen.exit_code,
-        "over": seen.over,
+        "over": seen.over or ("memory" if peak_bytes > memory_limit_bytes else ""),
         "wall_s": (seen.ended or time.monotonic()) - seen.began,
         "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_bytes": max(seen.peak_bytes, used.ru_maxrss * _KIB),
+        "peak_bytes": peak_bytes,
     }
 
 

@@ -20,8 +20,7 @@ from forebay.ctr.engines.spec import EngineSpec, Local
 from forebay.ctr.engines.watch import closed_after
 from forebay.errors import InputError
 
-PACKAGES: Final = ("dask_cuda", "cudf", "dask_cudf", "cuml")
-CUDF_BACKEND: Final = {"dataframe.backend": "cudf"}
+PACKAGES: Final = ("dask_cuda", "cuml")
 
 
 def require_gpu_extra() -> None:
@@ -39,7 +38,7 @@ def require_gpu_extra() -> None:
 def cuda_client(
     *, workers: int | None, threads_per_worker: int | None, memory_per_worker: int | None, scratch: Path | None = None
 ) -> Iterator[Client]:
-    """A client of a new cluster with a worker on each GPU, or on so many; data frames are cuDF's."""
+    """A client of a new cluster with a worker on each GPU, or on so many."""
     require_gpu_extra()
     dask_cuda: Any = import_module("dask_cuda")
     count = workers or visible_gpus(dask_cuda)
@@ -52,7 +51,7 @@ def cuda_client(
     sizes = choose_sizes(spec, this_machine())
     with (
         tempfile.TemporaryDirectory(prefix="forebay-dask-", dir=scratch) as spilled,
-        dask.config.set({**CLUSTER_SETTINGS, **CUDF_BACKEND}),
+        dask.config.set(CLUSTER_SETTINGS),
         closed_after(
             dask_cuda.LocalCUDACluster(**local_arguments(sizes), local_directory=spilled, env=WORKER_ENVIRONMENT)
         ) as cluster,

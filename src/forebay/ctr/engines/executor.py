@@ -19,18 +19,17 @@ from distributed.scheduler import KilledWorker
 
 from forebay.ctr.engines.watch import (
     LOOK_EVERY_S,
-    ask_scheduler,
-    memory_ended,
+    NO_WORKERS_LIMIT_S,
     memory_limit,
-    out_of_memory,
+    no_workers,
     scheduler_lost,
     worker_addresses,
+    worker_killer,
 )
 from forebay.errors import ForebayError, UnavailableError
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
-NO_WORKERS_LIMIT_S: Final = 120.0
 STUCK_LIMIT_S: Final = 3600.0
 
 
@@ -104,19 +103,10 @@ class ClusterExecutor(Executor):
     def _fail_told(self, future: Future[Any], error: BaseException) -> None:
         """Not in the client's loop, of which it asks."""
         try:
-            _fail(future, self._told(error) if isinstance(error, KilledWorker) else error)
+            told = worker_killer(self._client, error, self._limit) if isinstance(error, KilledWorker) else error
+            _fail(future, told)
         except ForebayError as away:
             _fail(future, away)
-
-    def _told(self, error: KilledWorker) -> ForebayError:
-        times = error.allowed_failures + 1
-        if ask_scheduler(self._client, memory_ended):
-            return out_of_memory(f"a task held too much memory on {times} workers, one after the other", self._limit)
-        return UnavailableError(
-            "task-kills-workers",
-            f"a task was tried on {times} workers, and each of them died of it",
-            todo="Look at the workers' logs and at their machines': the kernel may have ended them for their memory.",
-        )
 
     def _watch(self) -> None:
         """Called with the lock held."""
@@ -141,15 +131,15 @@ class ClusterExecutor(Executor):
                 self._fail_all(error)
                 continue
             if time.monotonic() - seen_at > self._no_workers_s:
+                self._fail_all(no_workers(self._no_workers_s))
+            elif idle_s > self._stuck_s:
                 self._fail_all(
                     UnavailableError(
-                        "no-workers",
-                        f"the cluster has had no worker for {self._no_workers_s:.0f} s",
-                        todo="Start workers, then give the same command again.",
+                        "job-too-long",
+                        f"no task on Dask has ended for {self._stuck_s:.0f} s",
+                        todo="Look at the workers' logs, then give the same command again.",
                     )
                 )
-            elif idle_s > self._stuck_s:
-                self._fail_all(UnavailableError("job-too-long", f"no task on Dask has ended for {self._stuck_s:.0f} s"))
             pause.wait(LOOK_EVERY_S)
 
     def _fail_all(self, error: ForebayError) -> None:

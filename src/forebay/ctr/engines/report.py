@@ -27,10 +27,10 @@ def require_bokeh() -> None:
 
 
 @contextmanager
-def performance_report(client: Client, out: Path | None) -> Iterator[None]:
+def performance_report(client: Client, out: Path | None, *, may_fail: bool = False) -> Iterator[None]:
     """Write what the block did on the cluster to `out`, whole, its scripts inside; nothing where it is None.
 
-    Of a block that failed, too, as far as the scheduler can still tell.
+    Of a block that failed, too, as far as the scheduler can still tell. Where it `may_fail`, nobody is told of that.
     """
     if out is None:
         yield
@@ -47,7 +47,8 @@ def performance_report(client: Client, out: Path | None) -> Iterator[None]:
             with suppress(ForebayError, OSError):
                 _save(report, out)
             raise
-        _save(report, out)
+        with suppress(*((ForebayError, OSError) if may_fail else ())):
+            _save(report, out)
 
 
 def _save(report: distributed.performance_report, out: Path) -> None:

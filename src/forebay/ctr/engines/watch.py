@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Generic, TypeVar
 
 from distributed import Client
+from distributed.scheduler import KilledWorker
 
 from forebay.errors import CapacityError, ForebayError, UnavailableError
 
@@ -22,6 +23,7 @@ LOOK_EVERY_S: Final = 0.5
 LOOK_LIMIT_S: Final = 120.0
 """A scheduler that died is noticed at once; one that is silent for so long on a busy machine may still be well."""
 CLOSE_LIMIT_S: Final = 60.0
+NO_WORKERS_LIMIT_S: Final = 120.0
 _MEMORY_TOPIC: Final = "worker-restart-memory"
 _NANNIES_WORD_S: Final = 3.0
 
@@ -66,7 +68,7 @@ def watched(client: Client, job: Callable[[], Result], *, limit_s: float) -> Res
         if (left := worker_addresses(client)) != workers:
             raise worker_lost(client, workers, left, limit)
         if time.monotonic() > deadline:
-            raise UnavailableError("job-too-long", f"the job on Dask was given up after {limit_s:.0f} s")
+            raise too_long()
     if box.error is not None and (left := worker_addresses(client)) != workers:
         raise worker_lost(client, workers, left, limit) from box.error
     return box.result()
@@ -121,6 +123,27 @@ def worker_lost(client: Client, before: tuple[str, ...], left: tuple[str, ...], 
     )
 
 
+def worker_killer(client: Client, error: KilledWorker, limit: int) -> ForebayError:
+    """Of a task that each of its workers died of; `limit`: the bytes that a worker might hold."""
+    times = error.allowed_failures + 1
+    if _ended_for_memory(client, {error.last_worker.address}):
+        return out_of_memory(f"a task held too much memory on {times} workers, one after the other", limit)
+    return UnavailableError(
+        "task-kills-workers",
+        f"a task was tried on {times} workers, and each of them died of it",
+        todo="Look at the workers' logs and at their machines': the kernel may have ended them for their memory.",
+    )
+
+
+def no_workers(seconds: float) -> UnavailableError:
+    """None has come back in that time."""
+    return UnavailableError(
+        "no-workers",
+        f"the cluster has had no worker for {seconds:.0f} s",
+        todo="Start workers, then give the same command again.",
+    )
+
+
 def out_of_memory(told: str, limit: int) -> CapacityError:
     """With the bytes that each worker may hold."""
     have = f" (each may hold {limit / (1 << 20):,.0f} MiB)" if limit else ""
@@ -128,6 +151,13 @@ def out_of_memory(told: str, limit: int) -> CapacityError:
         "worker-out-of-memory",
         f"{told}{have}",
         todo="Give --memory-per-worker more, take fewer --threads-per-worker, or more workers that share the rows.",
+    )
+
+
+def too_long() -> UnavailableError:
+    """The time of a job is over, of which this may have been the last part."""
+    return UnavailableError(
+        "job-too-long", "the job on Dask was given up: its time limit is over", todo="Give it a longer --time-limit."
     )
 
 

@@ -20,6 +20,7 @@ from forebay.ctr.models.options import BoostingOptions
 from forebay.ctr.models.protocol import Categories, Checkpoint, FitJob, Fitted
 from forebay.ctr.models.recovery import surviving
 from forebay.ctr.models.stopping import best_round, is_over
+from forebay.ctr.stages import counting
 from forebay.errors import DamagedError
 
 BOOSTER_FILE: Final = "model.ubj"
@@ -106,21 +107,17 @@ class _Run:
         last = self._job.checkpoints.last()
         if last is not None and (last.rounds >= self._options.rounds or is_over(last.losses, self._patience)):
             return last
+        features = self._job.features
+        kinds = [features.train_days, *([(features.validation_day,)] if features.validation_day else [])]
+        told = counting(self._job.progress, "load", sum(day.rows for days in kinds for day in days))
         with self._job.stages.stage("load"):
-            arrays = [self._load(train=True)]
-            if self._job.features.validation_day is not None:
-                arrays.append(self._load(train=False))
+            arrays = [load(self._job.cluster.client, features, days, self._reader, told) for days in kinds]
         with self._job.stages.stage("fit"):
             return self._fit(arrays, last)
 
     @property
     def _patience(self) -> int:
         return 0 if self._job.features.validation_day is None else self._options.early_stopping
-
-    def _load(self, *, train: bool) -> tuple[da.Array, da.Array]:
-        features = self._job.features
-        days = features.train_days if train else tuple(filter(None, [features.validation_day]))
-        return load(self._job.cluster.client, features, days, self._reader)
 
     def _fit(self, arrays: list[tuple[da.Array, da.Array]], last: Checkpoint | None) -> Checkpoint:
         client, options = self._job.cluster.client, self._options

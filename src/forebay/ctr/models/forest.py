@@ -27,7 +27,7 @@ from forebay.ctr.models.trees.bins import SAMPLE_ROWS, bins_of, cuts_of
 from forebay.ctr.models.trees.booster import to_booster
 from forebay.ctr.models.trees.growth import Ask, Shape, grow
 from forebay.ctr.models.trees.rows import Part, Shard
-from forebay.ctr.stages import Progress, no_progress
+from forebay.ctr.stages import Progress, counting, no_progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,7 @@ def fit(job: FitJob, options: ForestOptions) -> Fitted:
 def _attempt(job: FitJob, options: ForestOptions) -> xgboost.Booster:
     names, days, cluster = options.features or job.features.features, job.features.train_days, job.cluster
     paths = list(enumerate(path for day in days for path in job.paths(day)))
+    rows = [part.rows for day in days for part in day.parts]
     workers = worker_addresses(cluster.client)[: len(paths)]
     with job.stages.stage("load"):
         futures = [
@@ -110,13 +111,17 @@ def _attempt(job: FitJob, options: ForestOptions) -> xgboost.Booster:
             )
             for first, address in enumerate(workers)
         ]
-        shards = [future.result() for future in futures]
+        told = counting(job.progress, "load", sum(rows))
+        shards = []
+        for first, future in enumerate(futures):
+            shards.append(future.result())
+            told(sum(rows[first :: len(workers)]))
 
     def ask(method: str, *given: Any) -> list[Any]:
         return [answer.result() for answer in [getattr(shard, method)(*given) for shard in shards]]
 
     with job.stages.stage("fit"):
-        return grown(ask, options, names, sum(day.rows for day in days), job.progress)
+        return grown(ask, options, names, sum(rows), job.progress)
 
 
 def read_shard(paths: Sequence[tuple[int, Path]], names: tuple[str, ...], blank: float | None, threads: int) -> Shard:

@@ -89,7 +89,7 @@ def fit_cuda(job: FitJob, options: ForestOptions) -> Fitted:
             for number, (address, trees) in enumerate(zip(addresses, shares, strict=True))
             if trees and paths[number :: len(addresses)]
         ]
-        forests = gathered(client, futures, limit_s=job.time_limit_s)
+        forests = gathered(client, futures, limit_s=job.left_s)
     predictor = CudaForestPredictor(features=names, blank=options.blank, forests=tuple(forests))
     return Fitted(predictor=predictor, on_validation=predictor)
 

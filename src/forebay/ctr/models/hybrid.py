@@ -1,7 +1,8 @@
 """Boosting with a logistic model's log-odds as one more feature: the trees begin where the hashed weights end.
 
 Invariant: a row's log-odds come from the days before its own, as its rates do, never from a model that has seen its
-label. The first day has no past: its log-odds are out of fold, each half of its rows by what the other half taught.
+label. The first day has no past: its log-odds are out of fold, each half of its rows by what the other half taught,
+priors and the choice of crosses too.
 """
 
 from __future__ import annotations
@@ -18,11 +19,9 @@ from numpy.typing import NDArray
 
 from forebay.ctr.feature_set import FeatureDay, read_categories, read_part
 from forebay.ctr.models.boosting import TreesPredictor, boost, load_booster
-from forebay.ctr.models.ftrl import Weights, logits
-from forebay.ctr.models.hashing import Hashing
-from forebay.ctr.models.logistic import Learner, LogisticPredictor, load_logistic
+from forebay.ctr.models.logistic import Learner, LogisticPredictor, counted, load_logistic
 from forebay.ctr.models.matrix import Part, ReadPart
-from forebay.ctr.models.options import HybridOptions
+from forebay.ctr.models.options import HybridOptions, LogisticOptions
 from forebay.ctr.models.protocol import Categories, FitJob, Fitted
 from forebay.ctr.schema import INTEGERS
 
@@ -66,17 +65,20 @@ def load_hybrid(directory: Path) -> HybridPredictor:
 
 def fit(job: FitJob, options: HybridOptions) -> Fitted:
     """Learn the days one after the other, and boost over what was known before each."""
-    learner, features = Learner(job, options.logistic), job.features
+    features = job.features
     first, *later = (*features.train_days, *filter(None, [features.validation_day]))
+    # The first day is learnt from twice: by halves, and whole.
+    topic = counted(job, 2 * first.rows + sum(day.rows for day in later))
     with job.stages.stage("learn"):
-        known = {first.day: tuple(learner.weights_of_half(first, half) for half in (0, 1))}
+        known = {first.day: taught_by_halves(job, options.logistic, first, topic)}
+        learner = Learner(job, options.logistic, topic)
         learner.learn(first)
         before = learner.predictor()
         for day in later:
             before = learner.predictor()
-            known[day.day] = (before.weights,)
+            known[day.day] = (before,)
             learner.learn(day)
-    reader = WithLogit(columns=features.features, hashing=before.hashing, known=known)
+    reader = WithLogit(columns=features.features, known=known)
     boosted = boost(job, options.boosting, reader)
     trees = TreesPredictor(booster=boosted.booster)
     return Fitted(
@@ -87,29 +89,39 @@ def fit(job: FitJob, options: HybridOptions) -> Fitted:
     )
 
 
+def taught_by_halves(
+    job: FitJob, options: LogisticOptions, first: FeatureDay, topic: str
+) -> tuple[LogisticPredictor, ...]:
+    """A model for the rows of either parity of the first day, of whose labels it has seen none."""
+    learners = [Learner(job, options, topic, rows=slice(other, None, 2)) for other in (1, 0)]
+    for learner in learners:
+        learner.learn(first)
+    return tuple(learner.predictor() for learner in learners)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithLogit:
-    """The columns and, last, the log-odds. `known`: per day the weights from before it, or of its two halves."""
+    """The columns and, last, the log-odds. `known`: per day the model from before it, or of its two halves."""
 
     columns: tuple[str, ...]
-    hashing: Hashing
-    known: Mapping[int, tuple[Weights, ...]]
+    known: Mapping[int, tuple[LogisticPredictor, ...]]
 
     @property
     def features(self) -> tuple[str, ...]:
         return (*self.columns, LOGIT)
 
     def of(self, client: Client, day: FeatureDay) -> tuple[ReadPart, tuple[Any, ...]]:
-        weights = client.scatter(list(self.known[day.day]), broadcast=True, hash=False)  # type: ignore[no-untyped-call]
-        return partial(read_with_logit, self.columns, self.hashing), tuple(weights)
+        models = client.scatter(list(self.known[day.day]), broadcast=True, hash=False)  # type: ignore[no-untyped-call]
+        return partial(read_with_logit, self.columns), tuple(models)
 
 
-def read_with_logit(columns: tuple[str, ...], hashing: Hashing, path: Path, *weights: Weights) -> Part:
-    """Runs on a worker. Of two sets of weights each is for the rows of its own parity."""
+def read_with_logit(columns: tuple[str, ...], path: Path, *models: LogisticPredictor) -> Part:
+    """Runs on a worker. Of two models each is for the rows of its own parity."""
     matrix, label = read_part(path, columns)
-    slots = hashing.slots(read_part(path, INTEGERS)[0], *read_categories(path))
+    integers, (categories, valid) = read_part(path, INTEGERS)[0], read_categories(path)
     logit = np.empty(label.size, np.float64)
-    for first, each in enumerate(weights):
-        rows = slice(first, None, len(weights))
-        logit[rows] = logits(each, np.ascontiguousarray(slots[rows]))
+    for first, each in enumerate(models):
+        rows = slice(first, None, len(models))
+        mine = np.ascontiguousarray(categories[:, rows]), np.ascontiguousarray(valid[:, rows])
+        logit[rows] = each.logits(np.ascontiguousarray(integers[rows]), mine)
     return np.column_stack([matrix, logit.astype(np.float32)]), label

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from distributed import get_worker
 from numpy.typing import NDArray
 
 from forebay.ctr.engines.watch import worker_addresses
@@ -27,6 +29,7 @@ from forebay.ctr.models.options import LogisticOptions
 from forebay.ctr.models.protocol import Categories, FitJob, Fitted
 from forebay.ctr.models.tasks import gathered
 from forebay.ctr.schema import INTEGERS
+from forebay.ctr.stages import counting
 from forebay.errors import DamagedError
 
 WEIGHTS_FILE: Final = "weights.parquet"
@@ -96,12 +99,21 @@ def load_logistic(directory: Path) -> LogisticPredictor:
 
 def fit(job: FitJob, options: LogisticOptions) -> Fitted:
     """Learn the train days, one after the other."""
-    learner = Learner(job, options)
+    days = job.features.train_days
+    learner = Learner(job, options, counted(job, sum(day.rows for day in days)))
     with job.stages.stage("fit"):
-        for day in job.features.train_days:
+        for day in days:
             learner.learn(day)
     predictor = learner.predictor()
     return Fitted(predictor=predictor, on_validation=predictor)
+
+
+def counted(job: FitJob, rows: int) -> str:
+    """A topic on which workers tell how many rows more were learnt, of so many: the bar `learn`."""
+    topic = f"forebay-learnt-{uuid4()}"
+    told = counting(job.progress, "learn", rows)
+    job.cluster.client.subscribe_topic(topic, lambda event: told(event[1]))  # type: ignore[no-untyped-call]
+    return topic
 
 
 State = NDArray[Any]
@@ -125,29 +137,26 @@ class Method(Protocol):
 
 
 class Learner:
-    """A logistic model that is given day after day."""
+    """A logistic model that is given day after day; of each part it sees these `rows` only, from its priors on.
 
-    def __init__(self, job: FitJob, options: LogisticOptions) -> None:
+    Of how many it has learnt it tells `topic`, as `counted` made it.
+    """
+
+    def __init__(self, job: FitJob, options: LogisticOptions, topic: str, *, rows: slice = ALL_ROWS) -> None:
         self._job = job
-        self._hashing, self._method = _begun(job, options)
+        self._topic = topic
+        self._seen = rows
+        self._hashing, self._method = _begun(job, options, rows)
         self._state = self._method.new(options.bits)
-        self._rows = 0
 
     def learn(self, day: FeatureDay) -> None:
         self._state = self._learnt(self._job.paths(day), self._state)
-        self._rows += day.rows
-        self._job.progress("learn", self._rows, 0)
 
     def predictor(self) -> LogisticPredictor:
         """As of now."""
         return LogisticPredictor(hashing=self._hashing, weights=self._method.weights(self._state))
 
-    def weights_of_half(self, day: FeatureDay, half: int) -> Weights:
-        """For the rows of `day` of this parity: what the rows of the other one teach alone. Nothing here changes."""
-        state = self._learnt(self._job.paths(day), np.zeros_like(self._state), rows=slice(1 - half, None, 2))
-        return self._method.weights(state)
-
-    def _learnt(self, paths: Sequence[Path], start: State, *, rows: slice = ALL_ROWS) -> State:
+    def _learnt(self, paths: Sequence[Path], start: State) -> State:
         client = self._job.cluster.client
         threads = [address for address in worker_addresses(client) for _ in range(self._job.cluster.threads_per_worker)]
         shards = [paths[first :: len(threads)] for first in range(len(threads))]
@@ -159,7 +168,8 @@ class Learner:
                 shard,
                 self._hashing,
                 self._method,
-                rows,
+                self._seen,
+                self._topic,
                 workers=[address],
                 allow_other_workers=True,
                 pure=False,
@@ -169,37 +179,46 @@ class Learner:
         ]
         if len(states) > 1:
             states = [client.submit(self._method.mixed, sent, states, pure=False)]
-        [state] = gathered(client, states, limit_s=self._job.time_limit_s)
+        [state] = gathered(client, states, limit_s=self._job.left_s)
         return np.asarray(state)
 
 
-def learn_parts(start: State, paths: Sequence[Path], hashing: Hashing, method: Method, rows: slice) -> State:
-    """Runs on a worker: the state after these rows of each of these parts."""
+def learn_parts(
+    start: State, paths: Sequence[Path], hashing: Hashing, method: Method, rows: slice, topic: str
+) -> State:
+    """Runs on a worker: the state after these rows of each of these parts. It tells `topic` how many each were."""
     state = start.copy()
     for path in paths:
         integers, label = read_part(path, INTEGERS)
         slots = hashing.slots(integers, *read_categories(path))
         method.learn(state, np.ascontiguousarray(slots[rows]), label[rows])
+        get_worker().log_event(topic, int(label[rows].size))
     return state
 
 
-def priors_of(paths: Sequence[Path], hashing: Hashing) -> Priors:
-    """Runs on a worker: the priors that the first rows of these parts show."""
-    return learnt_priors(_first_rows(paths, hashing), hashing.fields, hashing.bits)
+def priors_of(paths: Sequence[Path], hashing: Hashing, rows: slice) -> Priors:
+    """Runs on a worker: the priors that the first of these rows of these parts show."""
+    return learnt_priors(_first_rows(paths, hashing, rows), hashing.fields, hashing.bits)
 
 
-def _first_rows(paths: Sequence[Path], hashing: Hashing) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
-    rows = 0
+def _first_rows(
+    paths: Sequence[Path], hashing: Hashing, rows: slice
+) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
+    count = 0
     for path in paths:
         integers, label = read_part(path, INTEGERS)
-        yield hashing.slots(integers, *read_categories(path)), label
-        rows += label.size
-        if rows >= _ROWS_FOR_PRIORS:
+        slots = hashing.slots(integers, *read_categories(path))
+        yield np.ascontiguousarray(slots[rows]), label[rows]
+        count += label[rows].size
+        if count >= _ROWS_FOR_PRIORS:
             return
 
 
-def _begun(job: FitJob, options: LogisticOptions) -> tuple[Hashing, Method]:
-    """What a row's slots are, and how they are learnt. Of crosses a gaussian learner keeps those that say something."""
+def _begun(job: FitJob, options: LogisticOptions, rows: slice) -> tuple[Hashing, Method]:
+    """What a row's slots are, and how they are learnt. Of crosses a gaussian learner keeps those that say something.
+
+    Which fields are small is asked of all rows of the first part, without their labels; what says something, of `rows`.
+    """
     is_ftrl = options.learner == "ftrl"
     hashing = Hashing(bits=options.bits, integer_bins=options.integer_bins)
     if options.cross_at_most:
@@ -214,8 +233,8 @@ def _begun(job: FitJob, options: LogisticOptions) -> tuple[Hashing, Method]:
     if is_ftrl:
         return hashing, Ftrl(rates=Rates(alpha=options.alpha, beta=options.beta, l1=options.l1, l2=options.l2))
     client = job.cluster.client
-    first = client.submit(priors_of, job.paths(job.features.train_days[0]), hashing, pure=False)
-    [found] = gathered(client, [first], limit_s=job.time_limit_s)
+    first = client.submit(priors_of, job.paths(job.features.train_days[0]), hashing, rows, pure=False)
+    [found] = gathered(client, [first], limit_s=job.left_s)
     priors: Priors = np.asarray(found)
     telling = priors > TELLING
     telling[:FIXED_FIELDS] = True

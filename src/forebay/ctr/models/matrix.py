@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import dask.array as da
 import numpy as np
 from dask.delayed import delayed
-from distributed import Client, futures_of, wait
+from distributed import Client, as_completed, futures_of, wait
 from numpy.typing import NDArray
 
 from forebay.ctr.engines.watch import worker_addresses
@@ -60,10 +60,16 @@ def read_columns(features: tuple[str, ...], blank: float | None, path: Path) -> 
     return matrix, label
 
 
-def load(client: Client, features: FeatureSet, days: Sequence[FeatureDay], reader: Reader) -> tuple[da.Array, da.Array]:
-    """(rows, features) float32 and (rows,) uint8, one chunk a part, already in the workers' memory."""
+def load(
+    client: Client, features: FeatureSet, days: Sequence[FeatureDay], reader: Reader, told: Callable[[int], object]
+) -> tuple[da.Array, da.Array]:
+    """(rows, features) float32 and (rows,) uint8, one chunk a part, already in the workers' memory.
+
+    `told` is given the rows of each part that is there.
+    """
     addresses = itertools.cycle(worker_addresses(client))
     loaded = []
+    rows_of = dict[Any, int]()
     for day in days:
         read, given = reader.of(client, day)
         for part, address in zip(day.parts, addresses, strict=False):
@@ -72,7 +78,10 @@ def load(client: Client, features: FeatureSet, days: Sequence[FeatureDay], reade
             label = da.from_delayed(pair[1], (part.rows,), np.uint8)  # type: ignore[no-untyped-call]
             kept: tuple[da.Array, da.Array] = client.persist((matrix, label), workers=[address])  # type: ignore[no-untyped-call]
             loaded.append(kept)
+            rows_of |= dict.fromkeys(futures_of(kept[1]), part.rows)  # type: ignore[no-untyped-call]
     arrays = [array for pair in loaded for array in pair]
+    for future in as_completed(list(rows_of)):  # type: ignore[no-untyped-call]
+        told(rows_of[future])
     wait(arrays)  # type: ignore[no-untyped-call]
     for failed in (future for future in futures_of(arrays) if future.status == "error"):  # type: ignore[no-untyped-call]
         failed.result()  # raises what the worker raised

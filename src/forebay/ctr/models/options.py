@@ -169,6 +169,21 @@ def options_of(model: str, values: Mapping[str, Any]) -> ModelOptions:
     return OPTIONS[model](**{**values, **lists})
 
 
+def has_checkpoints(options: ModelOptions) -> bool:
+    """Whether such a fit leaves checkpoints, and can go on from one."""
+    return isinstance(options, BoostingOptions | HybridOptions)
+
+
+def check_resume(options: ModelOptions) -> None:
+    """InputError `option-of-another-model` where there is nothing to go on from, ever."""
+    if not has_checkpoints(options):
+        raise InputError(
+            "option-of-another-model",
+            f"--resume means nothing for --model {model_name(options)}, which has no checkpoints",
+            todo="give the command without it: it begins anew",
+        )
+
+
 def choose(model: str | None, preset: str | None, given: Mapping[str, Any]) -> ModelOptions:
     """The options of a model or preset, with what is `given` (None: left as it is) in place of its defaults.
 

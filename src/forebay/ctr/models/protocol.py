@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,7 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitJob:
-    """What a model is fitted from, and on. It is given up after `time_limit_s`."""
+    """What a model is fitted from, and on. It is given up `time_limit_s` after `began_s` of the monotonic clock."""
 
     features: FeatureSet
     cluster: Cluster
@@ -71,6 +72,12 @@ class FitJob:
     checkpoints: Checkpoints
     progress: Progress = no_progress
     time_limit_s: float = TIME_LIMIT_S
+    began_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until it is given up, all of its stages together; negative where they are over."""
+        return self.began_s + self.time_limit_s - time.monotonic()
 
     def paths(self, day: FeatureDay) -> list[Path]:
         """The day's parts, in order."""

@@ -30,11 +30,10 @@ def surviving(job: FitJob, attempt: Callable[[], Result]) -> tuple[Result, int]:
     """
     client = job.cluster.client
     wanted = len(worker_addresses(client))
-    deadline = time.monotonic() + job.time_limit_s
     lost = 0
     while True:
         try:
-            return watched(client, attempt, limit_s=deadline - time.monotonic()), lost
+            return watched(client, attempt, limit_s=job.left_s), lost
         except UnavailableError as error:
             if error.kind != "worker-lost" or lost == MAX_LOST:
                 raise
@@ -54,5 +53,5 @@ def _recover(client: Client, wanted: int) -> None:
         time.sleep(LOOK_EVERY_S)
     if not there:
         raise UnavailableError(
-            "no-workers", "no Dask worker is left", todo="start workers, then train again with --resume"
+            "no-workers", "no Dask worker is left", todo="Start workers, then give the same command again."
         )

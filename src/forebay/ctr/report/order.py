@@ -29,6 +29,8 @@ class ReportOrder:
     """`git:<commit>`"""
     earlier: Sequence[StageTime] = ()
     """stages before the evaluation: of training"""
+    dask_report: str = ""
+    """the name of a file in `folder`, which the report links"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,4 +97,5 @@ def _provenance(order: ReportOrder, features: FeatureSet, model: TrainedModel) -
         seeds=seeds,
         options={name: str(value) for name, value in model.options.items() if name not in seeds},
         versions={"python": platform.python_version(), **model.versions},
+        dask_report=order.dask_report,
     )

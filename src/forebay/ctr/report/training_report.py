@@ -18,6 +18,8 @@ from forebay.errors import DamagedError
 
 REPORT_JSON: Final = "report.json"
 REPORT_FORMAT: Final = 1
+DASK_HTML: Final = "dask.html"
+"""Dask's own report of the training, beside the model and its report."""
 
 
 class DayRole(StrEnum):
@@ -95,6 +97,8 @@ class Provenance:
     options: Mapping[str, str]
     versions: Mapping[str, str]
     """of the environment"""
+    dask_report: str = ""
+    """the file beside the report that says what each worker did when; empty where there is none"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

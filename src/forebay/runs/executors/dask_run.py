@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 START_LIMIT_S = 300.0
@@ -30,6 +31,15 @@ NO_DASK = 78
 LOST = 70
 _LOOK_S = 0.2
 _TAIL_CHARS = 2000
+
+CLUSTER_SETTINGS = {
+    "distributed.worker.memory.target": 0.6,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.deploy.lost-worker-timeout": "300 s",
+}
+"""Those of `ctr.engines.sizes`, which says why: written again, since this program stands alone; a test compares."""
 
 
 def scheduler_command(python: str, folder: Path, nodes: int) -> list[str]:
@@ -106,6 +116,7 @@ def _ready(parts: list[subprocess.Popen[bytes]], folder: Path, expected: int) ->
         facts = _facts(folder)
         if facts and _count_workers(facts) >= expected:
             address = str(facts["address"])
+            _leave(_http(facts))
             _tell(f"Dask at {address}, {expected} workers; dashboard {_http(facts)}/status")
             return address
         time.sleep(_LOOK_S)
@@ -136,9 +147,17 @@ def _pass_on(child: subprocess.Popen[bytes]) -> None:
         child.terminate()
 
 
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Of scheduler and workers: Dask reads its settings from variables. What the run itself sets stays so."""
+    names = {key: "DASK_" + key.upper().replace(".", "__").replace("-", "_") for key in CLUSTER_SETTINGS}
+    return {**{names[key]: str(value) for key, value in CLUSTER_SETTINGS.items()}, **own}
+
+
 def _started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as file:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment(os.environ)
+        )
 
 
 def _end(part: subprocess.Popen[bytes]) -> None:
@@ -177,6 +196,16 @@ def _count_workers(facts: dict[str, object]) -> int:
 def _tails(folder: Path) -> str:
     logs = sorted(folder.glob("*.log"))
     return "\n".join(f"{log.name}: {log.read_text(errors='replace')[-_TAIL_CHARS:]}" for log in logs)
+
+
+def _leave(dashboard: str) -> None:
+    """Where the cluster can be watched, beside what the run leaves: by the names that runs/left.py has."""
+    folder = os.environ.get("FOREBAY_REPORTS", "")
+    if folder:
+        try:
+            Path(folder, "dask.json").write_text(json.dumps({"dashboard": f"{dashboard}/status"}))
+        except OSError as error:
+            _tell(f"the dashboard's address could not be left: {error}")
 
 
 def _tell(text: str) -> None:

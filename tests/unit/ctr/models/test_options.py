@@ -17,6 +17,7 @@ from forebay.ctr.models.options import (
     HybridOptions,
     LogisticOptions,
     ModelOptions,
+    check_resume,
     choose,
     model_name,
     options_of,
@@ -73,3 +74,16 @@ def test_what_means_nothing_for_a_model_is_refused() -> None:
 
 def test_the_command_line_offers_every_learner() -> None:
     assert tuple(Learner) == LEARNERS
+
+
+@pytest.mark.parametrize(
+    ("model", "may"), [("boosting", True), ("hybrid", True), ("forest", False), ("logistic", False)]
+)
+def test_only_what_has_checkpoints_can_be_gone_on_with(model: str, may: bool) -> None:
+    options = choose(model, None, {})
+    if may:
+        check_resume(options)
+        return
+    with pytest.raises(InputError, match=f"--resume means nothing for --model {model}") as caught:
+        check_resume(options)
+    assert caught.value.kind == "option-of-another-model"

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import itertools
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -58,6 +59,12 @@ def test_nothing_in_it_runs_or_calls() -> None:
     style = PAGE.partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
+
+
+def test_it_links_dasks_report_where_that_lies_beside_it() -> None:
+    made_by = replace(REPORT.provenance, dask_report="dask.html")
+    read = Read(render(replace(REPORT, provenance=made_by)))
+    assert [each for tag, each in read.elements if tag == "a"] == [{"href": "dask.html"}]
 
 
 def test_its_policy_allows_its_own_style_alone() -> None:

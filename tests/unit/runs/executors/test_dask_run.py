@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import itertools
+import json
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forebay.ctr.engines.sizes import CLUSTER_SETTINGS
 from forebay.runs.executors import dask_run
+from forebay.runs.left import DASK_JSON, REPORTS
 
 HERE = Path("/jobs/engine")
 
@@ -47,3 +51,29 @@ def test_it_runs_where_forebay_is_not() -> None:
         )
     }
     assert imported <= sys.stdlib_module_names
+
+
+def test_where_it_can_be_watched_is_left_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(REPORTS, str(tmp_path))
+    dask_run._leave("http://127.0.0.1:8787")
+    assert json.loads((tmp_path / DASK_JSON).read_text()) == {"dashboard": "http://127.0.0.1:8787/status"}
+    for value in (str(tmp_path / "nowhere"), ""):
+        monkeypatch.setenv(REPORTS, value)
+        dask_run._leave("http://127.0.0.1:8787")
+
+
+def test_its_settings_are_those_of_every_other_cluster() -> None:
+    assert dask_run.CLUSTER_SETTINGS == CLUSTER_SETTINGS
+
+
+def test_scheduler_and_workers_have_these_settings_but_for_those_that_the_run_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE", "0.9")
+    tell = "import dask, distributed, json, sys; print(json.dumps([dask.config.get(key) for key in sys.argv[1:]]))"
+    assert dask_run._started([sys.executable, "-c", tell, *CLUSTER_SETTINGS], tmp_path / "log").wait() == 0
+    own = {"distributed.worker.memory.terminate": 0.9}
+    assert dict(zip(CLUSTER_SETTINGS, json.loads((tmp_path / "log").read_text()), strict=True)) == {
+        **CLUSTER_SETTINGS,
+        **own,
+    }
