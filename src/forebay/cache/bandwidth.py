@@ -12,6 +12,8 @@ from typing import NamedTuple, Protocol
 HALF_LIFE_S = 86400.0
 """After so long, a fill counts half as much as one that ends now."""
 
+_STEADY_HALF_LIFE_S = 5.0
+
 ASSUMED_BYTES_S = 100e6
 """What compares replicas, and nothing else, where no fill has told."""
 
@@ -35,6 +37,18 @@ def fade_in(known: Lately, moved_bytes: int, seconds: float, now: float) -> Late
         return known
     left = 2.0 ** -(max(0.0, now - known.at) / HALF_LIFE_S)
     return Lately(moved_bytes=known.moved_bytes * left + moved_bytes, seconds=known.seconds * left + seconds, at=now)
+
+
+def rate_now(known_bytes_s: float, moved_bytes: int, seconds: float) -> float:
+    """How fast a fill is now (bytes a second), told that so much more came in the latest `seconds`.
+
+    Steadied over some ten seconds, so that a page can tell when it will be done; the first word counts as it is.
+    """
+    if seconds <= 0:
+        return known_bytes_s
+    lately = max(0, moved_bytes) / seconds
+    share = 1.0 if known_bytes_s <= 0 else 1.0 - 2.0 ** -(seconds / _STEADY_HALF_LIFE_S)
+    return known_bytes_s + share * (lately - known_bytes_s)
 
 
 class Filled(Protocol):

@@ -29,6 +29,17 @@ class Folder:
     path: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """What lies directly in a folder: its rows are `begin` to `end`, which is not among them. A file has one."""
+
+    name: str
+    path: str
+    begin: int
+    end: int
+    is_folder: bool
+
+
 class Folders:
     """Over a manifest's `path` column. Errors are NotFoundError `file-not-found`."""
 
@@ -59,6 +70,31 @@ class Folders:
             yield Folder(path=child)
             # "0" comes right after "/": the first row behind all that lies in the child.
             row = self._first(child + "0", row)
+
+    def span(self, folder: str) -> tuple[int, int]:
+        """The rows of all that lies below a folder, the first and the one behind the last."""
+        if not folder:
+            return 0, len(self._paths)
+        begin = self._first(folder + "/")
+        # "0" comes right after "/": the first row behind all that lies in the folder.
+        return begin, self._first(folder + "0", begin)
+
+    def page(self, folder: str, start: int, limit: int) -> tuple[list[Child], int]:
+        """Up to `limit` children whose rows begin at `start` or behind it, and where the next page starts (0: nowhere).
+
+        However many files there are, it looks at a few paths for each child.
+        """
+        begin, end = self.span(folder)
+        skip = len(folder) + 1 if folder else 0
+        row, found = max(begin, start), list[Child]()
+        while row < end and len(found) < limit:
+            path = self._path(row)
+            name, below, _ = path[skip:].partition("/")
+            child = path[:skip] + name
+            after = self._first(child + "0", row) if below else row + 1
+            found.append(Child(name=name, path=child, begin=row, end=after, is_folder=bool(below)))
+            row = after
+        return found, row if row < end else 0
 
     def _is_folder(self, path: str) -> bool:
         row = self._first(path + "/")

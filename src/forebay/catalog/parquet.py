@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,6 +41,18 @@ class OpenParquet:
         """One column, in memory of its own: what the columns before it left in Arrow's pool is given back first."""
         pa.default_memory_pool().release_unused()
         return self._file.read(columns=[name], use_threads=False)[name]
+
+    def row(self, index: int) -> dict[str, Any]:
+        """One row, of which only its own group is read; IndexError."""
+        for group in range(self._file.num_row_groups):
+            rows = self._file.metadata.row_group(group).num_rows
+            if index < rows:
+                found: list[dict[str, Any]] = (
+                    self._file.read_row_group(group, use_threads=False).slice(index, 1).to_pylist()
+                )
+                return found[0]
+            index -= rows
+        raise IndexError(index)
 
     def table(self) -> pa.Table:
         """All rows. Read by this thread alone: Arrow's own threads would each keep what they once needed."""

@@ -24,15 +24,19 @@ from sqlalchemy import (
 
 from forebay.catalog.schema_base import NAME_LENGTH as NAME_LENGTH
 from forebay.catalog.schema_base import metadata as metadata
+from forebay.catalog.schema_previews import preview as preview
+from forebay.catalog.schema_previews import preview_off as preview_off
 from forebay.catalog.schema_rules import rule as rule
 from forebay.catalog.schema_rules import rule_hold as rule_hold
 from forebay.catalog.schema_rules import rule_place as rule_place
 from forebay.catalog.schema_runs import attempt as attempt
 from forebay.catalog.schema_runs import downtime as downtime
+from forebay.catalog.schema_runs import keepsake as keepsake
 from forebay.catalog.schema_runs import pass_count as pass_count
 from forebay.catalog.schema_runs import run as run
 from forebay.catalog.schema_runs import run_data as run_data
 from forebay.catalog.schema_runs import run_log as run_log
+from forebay.catalog.schema_runs import run_metric as run_metric
 from forebay.catalog.schema_runs import site as site
 from forebay.catalog.schema_runs import task as task
 
@@ -220,6 +224,7 @@ replica = Table(
     Column("pin_until", Float, nullable=False),
     Column("verified_at", Float, nullable=False),
     PrimaryKeyConstraint("volume_id", "version_id"),
+    Index(None, "version_id"),
 )
 
 # Open while somebody fills, and after a failed try that left verified bytes behind; removed when the fill is done.
@@ -246,6 +251,9 @@ fill = Table(
     Column("moved_bytes", BigInteger, nullable=False),
     Column("again_bytes", BigInteger, nullable=False, server_default="0"),
     Column("peer_bytes", BigInteger, nullable=False, server_default="0"),  # of those moved, what came from other sites
+    # How fast bytes came lately, and when its holder last told of it (0: not yet).
+    Column("rate_bytes_s", Float, nullable=False, server_default="0"),
+    Column("told_at", Float, nullable=False, server_default="0"),
     UniqueConstraint("volume_id", "version_id"),
 )
 
@@ -308,6 +316,9 @@ use = Table(
     Index(None, "volume_id"),
     Index(None, "dataset", "at"),
     Index(None, "dataset", "volume_id"),
+    Index(None, "ref", "at", "moved_bytes", "peer_bytes"),
+    # All that a month's sums are of, so that its lines themselves are not read.
+    Index("ix_use_month_sums", "month", "dataset", "size_bytes", "moved_bytes", "seconds_saved"),
 )
 
 hub_user = Table(
@@ -346,7 +357,9 @@ token = Table(
     Column("expires_at", Float, nullable=False),  # 0 for never
     Column("revoked_at", Float, nullable=False),  # 0 while it holds
     Column("last_used_at", Float, nullable=False),
+    Column("made_with", String(16), nullable=False, server_default=""),  # the token with which a web session began
     Index(None, "user_id"),
+    Index(None, "made_with"),
 )
 
 # Who a user is to an identity provider: its issuer's name for them, for ever.
@@ -419,6 +432,8 @@ audit = Table(
     Column("outcome", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Index(None, "dataset", "audit_id"),
+    Index(None, "user_name", "audit_id"),
+    Index(None, "action", "audit_id"),
 )
 
 # What a write with an idempotency key was answered; `key` and `asked` are digests. Status 0 while it is under way.

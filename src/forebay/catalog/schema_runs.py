@@ -47,6 +47,11 @@ site = Table(
     Column("revision", BigInteger, nullable=False),  # grows with every change of the site's orders
     Column("created_at", Float, nullable=False),
     Column("removed_at", Float, nullable=False),  # 0 while it is there
+    # How its cache keeps, as its agent said last; `high_mark` 0: none has said.
+    Column("stale_after_s", Float, nullable=False, server_default="-1"),  # below 0: never
+    Column("grace_s", Float, nullable=False, server_default="0"),
+    Column("high_mark", Float, nullable=False, server_default="0"),
+    Column("low_mark", Float, nullable=False, server_default="0"),
     Index(None, "volume_id"),
 )
 
@@ -130,6 +135,7 @@ run_data = Table(
     Column("ref", String(256), nullable=False),
     PrimaryKeyConstraint("run_seq", "name"),
     Index(None, "dataset", "run_seq"),
+    Index(None, "ref", "run_seq"),
 )
 
 # `ending` "" while it is under way; then `agent_token` has it until `held_until`, or longer if that is heard of.
@@ -163,6 +169,33 @@ run_log = Table(
     Column("end", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
     PrimaryKeyConstraint("run_seq", "number", "begin"),
+    ForeignKeyConstraint(["run_seq", "number"], ["attempt.run_seq", "attempt.number"]),
+)
+
+# What an attempt left to be looked at; `data` is its bytes, gzipped.
+keepsake = Table(
+    "keepsake",
+    metadata,
+    Column("run_seq", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("kept_at", Float, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("run_seq", "number", "name"),
+    ForeignKeyConstraint(["run_seq", "number"], ["attempt.run_seq", "attempt.number"]),
+)
+
+# The numbers that an attempt's metrics.json tells.
+run_metric = Table(
+    "run_metric",
+    metadata,
+    Column("run_seq", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("value", Float, nullable=False),
+    PrimaryKeyConstraint("run_seq", "number", "name"),
     ForeignKeyConstraint(["run_seq", "number"], ["attempt.run_seq", "attempt.number"]),
 )
 

@@ -32,10 +32,14 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """(x, y) joined by straight lines. `quiet`: what the others are compared with, dashed."""
+    """(x, y) joined by straight lines. `quiet`: what the others are compared with, dashed.
+
+    `series` counts from 1 where several are told apart, and names a class: `s1`, `s2`, ...
+    """
 
     points: tuple[tuple[float, float], ...]
     quiet: bool = False
+    series: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +154,8 @@ def _draw(frame: _Frame, mark: Mark) -> Markup:
     match mark:
         case Line():
             path = _path([(frame.across(x), frame.up(y)) for x, y in mark.points])
-            return element("path", class_="line quiet" if mark.quiet else "line", d=path)
+            more = " quiet" if mark.quiet else f" s{mark.series}" if mark.series else ""
+            return element("path", class_=f"line{more}", d=path)
         case Dots():
             return join(*(_dot(frame, *point) for point in mark.points))
         case Columns():

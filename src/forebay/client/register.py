@@ -7,14 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from forebay.catalog.builder import ManifestBuilder
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.names import check_dataset_name
 from forebay.client.session import Session
-from forebay.errors import InputError
-from forebay.lake.listing import Listed, list_objects
-from forebay.lake.location import Location, parse_location
-from forebay.lake.stores import LakeStore
+from forebay.lake import registration
+from forebay.lake.listing import Listed
 from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion, Version
 
 
@@ -51,17 +48,12 @@ def plan_registration(
     InputError for bad names, URLs and keys; the lake's own errors.
     """
     check_dataset_name(dataset)
-    locations = [parse_location(url, allow_http=allow_http) for url in urls]
-    root_url = _one_root(locations)
     profile = session.settings.profile if profile is None else profile
-    store = LakeStore.open(root_url, session.settings.profile_options(profile))
-    listed = Listed()
-    builder = ManifestBuilder("registered")
-    for location in locations:
-        for batch in list_objects(location, store, listed=listed):
-            builder.add(batch)
-            on_listed(listed)
-    return Registration(manifest=builder.build(), lake_url=root_url, profile=profile, skipped_markers=listed.markers)
+    options = session.settings.profile_options(profile)
+    found = registration.plan(urls, options, allow_http=allow_http, on_listed=on_listed)
+    return Registration(
+        manifest=found.manifest, lake_url=found.lake_url, profile=profile, skipped_markers=found.skipped_markers
+    )
 
 
 def register(
@@ -106,14 +98,3 @@ def parents_of(session: Session, refs: Sequence[str]) -> tuple[ParentVersion, ..
     """The versions that refs name now, as parents."""
     versions = [session.hub.catalog.resolve(ref) for ref in refs]
     return tuple(ParentVersion(dataset=version.dataset, number=version.number) for version in versions)
-
-
-def _one_root(locations: Sequence[Location]) -> str:
-    roots = {location.root_url for location in locations}
-    if len(roots) != 1:
-        raise InputError(
-            "many-roots",
-            f"one version cannot lie in {len(roots)} places: {', '.join(sorted(roots))}",
-            todo="Register each of them as a dataset of its own.",
-        )
-    return roots.pop()

@@ -5,6 +5,7 @@ Every function works inside the caller's transaction. `Heard` collects what the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from forebay.catalog.names import NumberRef, check_site_name, parse_ref
 from forebay.catalog.records import storable, version_id
 from forebay.catalog.versions import insert_if_absent
 from forebay.errors import ConflictError, InputError, NotFoundError
-from forebay.hub import run_rows, site_rows, task_rows
+from forebay.hub import preview_rows, run_rows, site_rows, task_rows
 from forebay.hub.changes import changes_of
 from forebay.runs import machine
 from forebay.sites import tasks
@@ -24,7 +25,7 @@ from forebay.sites.labels import parse_labels
 from forebay.sites.state import SiteTerms, stops
 from forebay.wire.cache import ReplicaState, VolumeState
 from forebay.wire.runs import Run, RunOrder, RunState
-from forebay.wire.sites import Hello, Order, Orders, Report, SiteState, Task, TaskKey, TaskKind, TaskState
+from forebay.wire.sites import Hello, Keeping, Order, Orders, Report, SiteState, Task, TaskKey, TaskKind, TaskState
 
 PROTOCOL = 1
 """The newest that this hub speaks, and so far the oldest, too."""
@@ -59,12 +60,19 @@ def check(hello: Hello) -> None:
     for name in (hello.volume_id, hello.engine, hello.release):
         if len(name) > 64 or not name.isprintable():
             raise InputError("bad-site", f"{name[:64]!r} is too long, or no text.")
+    if hello.keeping is not None and not _can_be(hello.keeping):
+        raise InputError("bad-site", f"The site {hello.site} can't keep like that.", todo="Look at its settings.")
     if hello.protocol < 1:
         raise ConflictError(
             "protocol-too-old",
             f"The agent of {hello.site} speaks protocol {hello.protocol}, this hub {PROTOCOL}.",
             todo="Upgrade forebay there.",
         )
+
+
+def _can_be(keeping: Keeping) -> bool:
+    ages = (keeping.grace_s, keeping.stale_after_s or 0.0)
+    return all(math.isfinite(age) and age >= 0 for age in ages) and 0 <= keeping.low_mark <= keeping.high_mark <= 1
 
 
 def attach(connection: Connection, hello: Hello, now: float, terms: SiteTerms) -> tuple[int, Heard]:
@@ -82,6 +90,7 @@ def attach(connection: Connection, hello: Hello, now: float, terms: SiteTerms) -
         "engine": storable(hello.engine),
         "release": storable(hello.release),
         "protocol": hello.protocol,
+        **_keeping_values(hello.keeping),
     }
     site_rows.update(connection, hello.site, values)
     heard = Heard(frees=True)
@@ -92,6 +101,18 @@ def attach(connection: Connection, hello: Hello, now: float, terms: SiteTerms) -
     site_rows.write(connection, row, now, terms, orders=True, agent_token=token, attached=True, seen_at=now)
     order_due(connection, hello.site, now, terms)
     return token, heard
+
+
+def _keeping_values(keeping: Keeping | None) -> dict[str, float]:
+    """As columns; those of an agent that says nothing tell nothing."""
+    if keeping is None:
+        return {"stale_after_s": -1.0, "grace_s": 0.0, "high_mark": 0.0, "low_mark": 0.0}
+    return {
+        "stale_after_s": -1.0 if keeping.stale_after_s is None else keeping.stale_after_s,
+        "grace_s": keeping.grace_s,
+        "high_mark": keeping.high_mark,
+        "low_mark": keeping.low_mark,
+    }
 
 
 def detach(connection: Connection, row: site_rows.Row, now: float, terms: SiteTerms) -> None:
@@ -126,7 +147,7 @@ def hear(
 def order_due(connection: Connection, site: str, now: float, terms: SiteTerms) -> bool:
     """Tasks of a locked site whose time has come are ordered, if it takes orders; whether any was."""
     row = site_rows.find(connection, site)
-    if not _takes_orders(row, now, terms):
+    if not takes_orders(row, now, terms):
         return False
     is_now = site_rows.stands(row, now, terms)
     off = tasks.PutOff(reason=f"{site} is draining: {is_now.reason}") if is_now.state is SiteState.DRAINING else None
@@ -155,7 +176,8 @@ def orders(connection: Connection, row: site_rows.Row, now: float, terms: SiteTe
             stop = stops(TaskKind.RUN, wanted=wanted, volume=volume, has_started=started)
             found.append(_order_of_run(kept.course, stop=stop))
     state = site_rows.stands(row, now, terms).state
-    return Orders(revision=row["revision"], state=state, orders=tuple(found))
+    looks = preview_rows.orders_at(connection, site)
+    return Orders(revision=row["revision"], state=state, orders=tuple(found), previews=looks)
 
 
 def stop_runs(connection: Connection, row: site_rows.Row, reason: str, now: float, terms: SiteTerms) -> list[str]:
@@ -202,7 +224,7 @@ def attempt_in(task_id: str) -> tuple[str, int]:
     return (run_id, int(number)) if is_run(task_id) and number.isdecimal() and len(number) < 10 else ("", 0)
 
 
-def _takes_orders(row: site_rows.Row, now: float, terms: SiteTerms) -> bool:
+def takes_orders(row: site_rows.Row, now: float, terms: SiteTerms) -> bool:
     """A site that drains does what it has been asked, but for fills; one that is down or shaky, nothing."""
     shaky = site_rows.volume_of(row) in (VolumeState.UNSTABLE, VolumeState.DOWN)
     return bool(row["attached"]) and not shaky and site_rows.stands(row, now, terms).state is not SiteState.DOWN

@@ -99,14 +99,6 @@ class Door:
         made = self._log_ins.enter(entrant, self.settings.session_seconds, request, adopt=self.settings.adopt)
         return Entered(secret=made.secret, next=begun.next)
 
-    def leave(self, secret: str) -> None:
-        """End a session; nothing happens to one that has ended."""
-        try:
-            principal = self._access.principal_of(secret)
-        except NotAllowedError:
-            return
-        self._access.revoke_token(principal.token_id)
-
     @property
     def _redirect_uri(self) -> str:
         return self.settings.url.rstrip("/") + CALLBACK

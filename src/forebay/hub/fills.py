@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from forebay.cache import account
-from forebay.cache.bandwidth import seconds_for
+from forebay.cache.bandwidth import rate_now, seconds_for
 from forebay.cache.health import Act
 from forebay.cache.machine import FillFailed, FillFinished, FillRenewed, FillRequested, Terms, Verdict, is_held, step
 from forebay.catalog import schema as t
@@ -129,7 +129,11 @@ class FillStore:
             event = FillRenewed(now=now, hold_seconds=self._hold_seconds, token=token)
             after, verdict = step(facts, event)
             _refuse_fenced(verdict, fill_id)
-            self._update(connection, fill_id, expires_at=after.held_until, **_progress_values(progress))
+            rate_bytes_s = rate_now(
+                row["rate_bytes_s"], progress.moved_bytes - row["moved_bytes"], now - (row["told_at"] or now)
+            )
+            told = {"rate_bytes_s": rate_bytes_s, "told_at": now, **_progress_values(progress)}
+            self._update(connection, fill_id, expires_at=after.held_until, **told)
 
     def finish(self, fill_id: str, token: int, done: FillDone) -> Replica:
         now = self._clock.now()
@@ -249,7 +253,8 @@ class FillStore:
         self, connection: Connection, volume_id: str, key: int, token: int, holder: Holder, now: float, until: float
     ) -> str:
         nothing = dict.fromkeys(("moved_bytes", "again_bytes", "peer_bytes"), 0)
-        values = {"token": token, "expires_at": until, **nothing, **rows.holder_values(holder)}
+        begins = {"rate_bytes_s": 0.0, "told_at": now}
+        values = {"token": token, "expires_at": until, **nothing, **begins, **rows.holder_values(holder)}
         row = self._fill_of(connection, volume_id, key)
         if row is not None:
             self._update(connection, row["fill_id"], **values)

@@ -28,6 +28,7 @@ from forebay.hub.downtimes import DowntimeStore
 from forebay.hub.fills import FillStore
 from forebay.hub.leases import LeaseStore
 from forebay.hub.links import LinkStore
+from forebay.hub.previews import PreviewStore
 from forebay.hub.replicas import ReplicaStore
 from forebay.hub.retention import RetentionStore
 from forebay.hub.revisions import RevisionStore
@@ -78,6 +79,8 @@ class LocalHub:
         self.downtimes = DowntimeStore(engine, clock, of_sites, changes, self.scheduler.poke)
         self.revisions: Revisions = RevisionStore(engine)
         self.rules = RuleStore(engine, clock, self.scheduler.poke)
+        self.previews = PreviewStore(engine, archive, clock, of_sites, changes)
+        self.scheduler.chores.append(self.previews.tend)
         self.runs = RunStore(engine, archive, clock, of_sites, terms, changes, shared, self.scheduler.poke)
 
     @classmethod

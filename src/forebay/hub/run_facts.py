@@ -393,16 +393,16 @@ def _beside(
         .where(t.replica.c.state == ReplicaState.READY.value, t.replica.c.volume_id.in_(sorted(at)))
         .where(t.dataset.c.name.in_(datasets))
     )
-    there: dict[tuple[str, str], list[tuple[int, Content]]] = defaultdict(list)
+    there: dict[tuple[str, str], list[sa.Row[Any]]] = defaultdict(list)
     for row in connection.execute(query):
-        there[at[row.volume_id], row.name].append((row.number, _content(row)))
+        there[at[row.volume_id], row.name].append(row)
     found = {}
     for site in at.values():
         for ref, item in versions.items():
             others = there.get((site, item.wanted.dataset))
             if others and (site, ref) not in known:
-                nearest = sorted(others, key=lambda other: abs(other[0] - item.number))[:_BESIDE]
-                found[site, ref] = item.content, tuple(content for _, content in nearest)
+                nearest = sorted(others, key=lambda other: abs(other.number - item.number))[:_BESIDE]
+                found[site, ref] = item.content, tuple(map(_content, nearest))
     return found
 
 

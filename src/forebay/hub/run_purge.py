@@ -64,6 +64,6 @@ def _forget_runs(connection: Connection, before: float) -> int:
     due = sa.select(t.run.c.run_seq).where(~active(), t.run.c.since < before, ~made_something.exists())
     seqs: Collection[int] = connection.execute(due.order_by(t.run.c.run_seq).limit(AT_ONCE)).scalars().all()
     if seqs:
-        for table in (t.run_log, t.attempt, t.run_data, t.run):
+        for table in (t.run_metric, t.keepsake, t.run_log, t.attempt, t.run_data, t.run):
             connection.execute(sa.delete(table).where(table.c.run_seq.in_(seqs)))
     return len(seqs)

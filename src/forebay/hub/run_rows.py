@@ -166,7 +166,7 @@ _IN_ONE_QUESTION = 500
 def _kept(row: Any, attempts: list[Any]) -> Kept:
     run = Run(
         run_id=row["run_id"],
-        new=_new_run(row["new"]),
+        new=new_run(row["new"]),
         state=RunState(row["state"]),
         reason=row["reason"],
         since=row["since"],
@@ -191,7 +191,7 @@ def _kept(row: Any, attempts: list[Any]) -> Kept:
 
 
 @functools.lru_cache(maxsize=_KEPT_IN_MEMORY)
-def _new_run(text: str) -> NewRun:
+def new_run(text: str) -> NewRun:
     """It never changes, and a pass over the queue reads all of them."""
     return from_json(NewRun, json.loads(text))
 

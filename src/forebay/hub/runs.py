@@ -20,7 +20,7 @@ from forebay.catalog.records import find_version, storable
 from forebay.catalog.retired import hold_refs, retired
 from forebay.clock import Clock
 from forebay.errors import ConflictError, InputError, NotFoundError
-from forebay.hub import run_facts, run_logs, run_rows, site_rows, task_rows
+from forebay.hub import keepsakes, run_facts, run_logs, run_rows, site_rows, task_rows
 from forebay.hub.changes import Changes, changes_of, orders_of
 from forebay.hub.run_rows import Kept
 from forebay.hub.shared_bytes import SharedBytes
@@ -30,7 +30,7 @@ from forebay.runs.explain import site_row
 from forebay.runs.world import Weights
 from forebay.sites.labels import parse_labels
 from forebay.sites.state import SiteTerms
-from forebay.wire.runs import Explanation, LogPiece, NewRun, Run, RunPage, RunQuery, RunState
+from forebay.wire.runs import Explanation, Keepsake, LogPiece, NewRun, Run, RunPage, RunQuery, RunState
 
 _MOST_ON_A_PAGE = 1000
 _REASON_LENGTH = 1000
@@ -156,10 +156,27 @@ class RunStore:
     def add_log(self, run_id: str, attempt: int, token: int, offset: int, text: str, dropped_bytes: int = 0) -> int:
         with writing(self._engine) as connection:
             seq = _find(connection, run_id).seq
-            row = _attempt(connection, seq, run_id, attempt, lock=True)
-            if row.token != token:
-                raise ConflictError("fenced", f"Attempt {attempt} at the run {run_id} is another agent's.")
+            row = _own_attempt(connection, seq, run_id, attempt, token)
             return run_logs.add(connection, seq, row.number, row.log_bytes, offset, text, dropped_bytes)
+
+    def keep(self, run_id: str, attempt: int, token: int, name: str, data: bytes) -> Keepsake:
+        keepsakes.check(name, data)
+        with writing(self._engine) as connection:
+            seq = _find(connection, run_id).seq
+            row = _own_attempt(connection, seq, run_id, attempt, token)
+            return keepsakes.keep(connection, seq, row.number, name, data, self._clock.now())
+
+    def keepsakes(self, run_id: str) -> tuple[Keepsake, ...]:
+        with reading(self._engine) as connection:
+            return tuple(keepsakes.of_run(connection, _find(connection, run_id).seq))
+
+    def keepsake(self, run_id: str, attempt: int, name: str) -> bytes:
+        with reading(self._engine) as connection:
+            found = keepsakes.read(connection, _find(connection, run_id).seq, attempt, name)
+        if found is None:
+            told = f"Attempt {attempt} at the run {run_id} left no {name[:120]!r}."
+            raise NotFoundError("keepsake-not-found", told, todo="Its page lists what it left.")
+        return found
 
     def store_code(self, bundle: Path) -> str:
         return self._archive.add_bundle(bundle)
@@ -217,6 +234,14 @@ def _attempt(connection: Connection, seq: int, run_id: str, number: int, *, lock
         raise NotFoundError(
             "attempt-not-found", f"There is no {which} the run {run_id}.", todo="forebay runs show ID lists them."
         )
+    return row
+
+
+def _own_attempt(connection: Connection, seq: int, run_id: str, number: int, token: int) -> Any:
+    """Locked; ConflictError `fenced` where the token is not its own."""
+    row = _attempt(connection, seq, run_id, number, lock=True)
+    if row.token != token:
+        raise ConflictError("fenced", f"Attempt {number} at the run {run_id} is another agent's.")
     return row
 
 

@@ -34,6 +34,7 @@ from forebay.hub.api.limits import Limits
 from forebay.hub.api.measured import Metrics
 from forebay.hub.door import Door
 from forebay.hub.local import LocalHub
+from forebay.hub.web.site import Site
 from forebay.loopback import is_loopback
 
 _THREADS = 4
@@ -85,11 +86,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class More:
-    """What a served hub may have besides: metrics, lakes that it takes (None: public ones), log-in with a browser."""
+    """What a served hub may have besides: metrics, lakes that it takes (None: public ones), log-in by a provider, and
+    pages."""
 
     metrics: Metrics | None = None
     check_lake: CheckLake | None = None
     door: Door | None = None
+    site: Site | None = None
 
 
 def serve(
@@ -148,6 +151,7 @@ def make_app(
         door=more.door,
         is_stopping=is_stopping,
         metrics=more.metrics,
+        site=more.site,
     )
 
 

@@ -147,12 +147,17 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery:
-    """Which lines, newest first; `before` is the cursor of a page (0: from the newest). Empty texts ask for all."""
+    """Which lines, newest first; `before` is the cursor of a page (0: from the newest). Empty texts ask for all.
+
+    Those from `since` on and before `until` (0: whenever).
+    """
 
     user: str = ""
     dataset: str = ""
+    action: str = ""
     outcome: Outcome | None = None
     since: float = 0.0
+    until: float = 0.0
     before: int = 0
     limit: int = 100
 

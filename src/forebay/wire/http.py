@@ -22,6 +22,7 @@ from forebay.errors import (
 API: Final = "/api/v1"
 PARQUET: Final = "application/vnd.apache.parquet"
 GZIP: Final = "application/gzip"
+BYTES: Final = "application/octet-stream"
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 REQUEST_ID: Final = "X-Request-ID"
 

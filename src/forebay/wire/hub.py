@@ -32,6 +32,7 @@ from forebay.wire.cache import (
 from forebay.wire.catalog import AddedVersion, Dataset, Lineage, NewSubset, NewVersion, TagMove, Version
 from forebay.wire.downtimes import Downtimes
 from forebay.wire.links import LinkRecord, Sources, Ticketed, TransferReport
+from forebay.wire.previews import Previews
 from forebay.wire.retention import Retention
 from forebay.wire.rules import Rules
 from forebay.wire.runs import Runs
@@ -374,5 +375,8 @@ class Hub(Protocol):
 
     @property
     def runs(self) -> Runs: ...
+
+    @property
+    def previews(self) -> Previews: ...
 
     def close(self) -> None: ...

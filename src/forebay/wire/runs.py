@@ -207,6 +207,30 @@ class LogPiece:
     dropped_bytes: int = 0
 
 
+KEEPSAKE_BYTES = 16 << 20
+"""The most that one keepsake may have."""
+
+ALL_KEEPSAKES_BYTES = 64 << 20
+"""The most that those of one attempt may have together."""
+
+MOST_KEEPSAKES = 64
+"""So many of one attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepsake:
+    """A file that an attempt left for whoever looks at the run: a report, metrics, a task stream. Never a dataset.
+
+    `name` is a plain file name, once per attempt; `kept_at` when the hub got what it has now.
+    """
+
+    attempt: int
+    name: str
+    digest: str
+    size_bytes: int
+    kept_at: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """The link that a site's missing bytes would come over, as it is reckoned now; prices are the team's currency.
@@ -287,6 +311,19 @@ class Runs(Protocol):
         InputError `log-too-long` for more than LOG_PIECE_BYTES at once; ConflictError `fenced` for another token than
         the attempt's.
         """
+
+    def keep(self, run_id: str, attempt: int, token: int, name: str, data: bytes) -> Keepsake:
+        """For the agent: a file that the attempt left; one of that name is replaced. Idempotent.
+
+        InputError `bad-keepsake`; CapacityError `keepsake-too-large`, `too-many-keepsakes`; ConflictError `fenced` for
+        another token than the attempt's.
+        """
+
+    def keepsakes(self, run_id: str) -> tuple[Keepsake, ...]:
+        """What its attempts left, the newest attempt's first, then by name."""
+
+    def keepsake(self, run_id: str, attempt: int, name: str) -> bytes:
+        """One of them. NotFoundError `keepsake-not-found`."""
 
     def store_code(self, bundle: Path) -> str:
         """Keep a code bundle (a .tar.gz, bounded); its digest. Idempotent. CapacityError `bundle-too-large`."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from forebay.wire.previews import PreviewOrder
 from forebay.wire.runs import RunOrder
 
 
@@ -27,11 +28,24 @@ class SiteState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """How a site's cache lets replicas go: idle ones after `stale_after_s` (None: never), none within `grace_s` of its
+    coming; above the `high_mark`, a share of the volume's limit, until the `low_mark`.
+    """
+
+    stale_after_s: float | None
+    grace_s: float
+    high_mark: float
+    low_mark: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
     """What an agent tells of its site when it attaches.
 
     `labels` as in `gpu=2,gpu-type=a100` (sites.labels). `engine` starts its runs (`process`, `slurm`). `protocol` is
-    the newest it speaks, `release` the forebay it is of. `resumes` are the tasks that it still has under way.
+    the newest it speaks, `release` the forebay it is of. `resumes` are the tasks that it still has under way. Of
+    `keeping` older agents tell nothing.
     """
 
     site: str
@@ -44,6 +58,7 @@ class Hello:
     release: str = ""
     protocol: int = 1
     resumes: tuple[TaskKey, ...] = ()
+    keeping: Keeping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +173,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """All that shall be under way at a site now; `revision` grows with every change of it."""
+    """All that shall be under way at a site now; `revision` grows with every change of it.
+
+    `previews` are no tasks: what comes of each is told by itself (`Previews.done`), and an agent that does not know of
+    them passes them over.
+    """
 
     revision: int
     state: SiteState
     orders: tuple[Order, ...] = ()
+    previews: tuple[PreviewOrder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

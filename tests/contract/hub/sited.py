@@ -77,7 +77,7 @@ class Behind:
         self.catalog, self.volumes, self.fills = face.catalog, face.volumes, face.fills
         self.leases, self.replicas = face.leases, face.replicas
         self.sites, self.downtimes, self.runs = face.sites, face.downtimes, face.runs
-        self.rules, self.retention = face.rules, face.retention
+        self.rules, self.retention, self.previews = face.rules, face.retention, face.previews
         self.scheduler, self.engine = itself.scheduler, itself.engine
 
 

@@ -357,6 +357,9 @@ def test_the_audit_is_read_in_pages_newest_first(access: Access, store: AccessSt
     assert len(access.audit(AuditQuery(dataset="d1")).records) == 3
     assert len(access.audit(AuditQuery(outcome=Outcome.REFUSED)).records) == 3
     assert len(access.audit(AuditQuery(since=page.records[0].at)).records) == 1
+    assert len(access.audit(AuditQuery(until=page.records[0].at)).records) == 6
+    assert len(access.audit(AuditQuery(action="read", limit=100)).records) == 7
+    assert access.audit(AuditQuery(action="warm")).records == ()
 
 
 def test_the_audit_only_grows(access: Access, store: AccessStore, hub: LocalHub) -> None:

@@ -18,6 +18,7 @@ from forebay.hub.access.rules import Action, Data, Job, OnRun, Person, Place, Wh
 from forebay.wire.access import DatasetPolicy, NewToken, Role
 from forebay.wire.cache import HealthReport, Sign
 from forebay.wire.catalog import NewVersion
+from forebay.wire.previews import PreviewDone
 from forebay.wire.sites import Hello, SiteState
 from tests.contract.hub.sides import AGENTS_VOLUME, HIDDEN, VOLUME, Side, outcome, two_sides
 from tests.contract.hub.test_private import CASES, FACES, methods_of
@@ -50,6 +51,10 @@ ON_DATA: dict[str, Action] = {
     "retention.apply": Action.REMOVE,
     "retention.retire": Action.REMOVE,
     "retention.restore": Action.REMOVE,
+    "previews.ask": Action.OPEN,
+    "previews.files": Action.READ,
+    "previews.are_on": Action.READ,
+    "previews.switch": Action.GOVERN,
     "catalog.remove_version": Action.REMOVE,
     "catalog.remove_dataset": Action.REMOVE,
 }
@@ -121,11 +126,16 @@ ON_A_SITE: dict[str, Action] = {
 ON_A_RUN: dict[str, OnRun] = {
     "runs.get": OnRun.SEE,
     "runs.log": OnRun.INSPECT,
+    "runs.keepsakes": OnRun.REVIEW,
+    "runs.keepsake": OnRun.REVIEW,
     "runs.cancel": OnRun.STEER,
     "runs.retry": OnRun.STEER,
 }
 
-AN_AGENTS_ALONE = {"sites.attach", "sites.beat", "sites.orders", "sites.leave", "runs.add_log"}
+AN_AGENTS_ALONE = {
+    *("sites.attach", "sites.beat", "sites.orders", "sites.leave"),
+    *("runs.add_log", "runs.keep", "previews.done"),
+}
 
 ON_THE_HUB: dict[str, Action] = {
     "catalog.store_manifest": Action.WARM,
@@ -193,6 +203,7 @@ OWN: dict[str, Callable[[Guarded, Side, str], Any]] = {
     "downtimes.all": lambda hub, side, volume: hub.downtimes.all(),
     "downtimes.plan": lambda hub, side, volume: hub.downtimes.plan("aks", 1.0, 2.0, "why"),
     "downtimes.cancel": lambda hub, side, volume: hub.downtimes.cancel("aks", "none"),
+    "previews.done": lambda hub, side, volume: hub.previews.done("aks", 1, PreviewDone(preview_id="none", token=1)),
     "runs.store_code": lambda hub, side, volume: hub.runs.store_code(Path("/nowhere")),
     "access.users": lambda hub, side, volume: hub.access.users(),
     "access.add_user": lambda hub, side, volume: hub.access.add_user("new", Role.ADMIN),

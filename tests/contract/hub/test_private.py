@@ -24,6 +24,7 @@ from forebay.wire.access import Access, AuditQuery, DatasetPolicy, NewToken, Out
 from forebay.wire.cache import LedgerKey, Progress
 from forebay.wire.catalog import NewSubset, NewVersion, ParentVersion
 from forebay.wire.downtimes import Downtimes
+from forebay.wire.previews import PreviewKind, Previews
 from forebay.wire.retention import Retention, RetentionPolicy
 from forebay.wire.rules import NewRule, Rules
 from forebay.wire.runs import DataUse, NewRun, RunQuery, Runs
@@ -55,6 +56,7 @@ FACES: dict[str, type] = {
     "downtimes": Downtimes,
     "rules": Rules,
     "runs": Runs,
+    "previews": Previews,
     "access": Access,
 }
 
@@ -145,6 +147,10 @@ CASES: dict[str, Case] = {
     "retention.retire": lambda hub, side, volume: hub.retention.retire(HIDDEN, 1, "why"),
     "retention.restore": lambda hub, side, volume: hub.retention.restore(HIDDEN, 1),
     "catalog.versions, also retired ones": lambda hub, side, volume: hub.catalog.versions(HIDDEN, retired=True),
+    "previews.ask": lambda hub, side, volume: hub.previews.ask(f"{HIDDEN}@v1", PreviewKind.TABLE, "part"),
+    "previews.files": lambda hub, side, volume: hub.previews.files(f"{HIDDEN}@v1"),
+    "previews.are_on": lambda hub, side, volume: hub.previews.are_on(HIDDEN),
+    "previews.switch": lambda hub, side, volume: hub.previews.switch(HIDDEN, False),
     "replicas.all": lambda hub, side, volume: hub.replicas.all(volume),
     "replicas.get": lambda hub, side, volume: hub.replicas.get(volume, side.secret),
     "replicas.pin": lambda hub, side, volume: hub.replicas.pin(volume, side.secret, "me", "why", 0.0),
@@ -182,6 +188,9 @@ CASES: dict[str, Case] = {
     "runs.retry": lambda hub, side, volume: hub.runs.retry(side.run_id),
     "runs.log": lambda hub, side, volume: hub.runs.log(side.run_id, 0, 0, 100),
     "runs.add_log": lambda hub, side, volume: hub.runs.add_log(side.run_id, 1, 1, 0, "text"),
+    "runs.keep": lambda hub, side, volume: hub.runs.keep(side.run_id, 1, 1, "report.html", b"forged"),
+    "runs.keepsakes": lambda hub, side, volume: hub.runs.keepsakes(side.run_id),
+    "runs.keepsake": lambda hub, side, volume: hub.runs.keepsake(side.run_id, 1, "report.html"),
     "runs.code_path": lambda hub, side, volume: hub.runs.code_path(side.bundle),
     "access.policy": lambda hub, side, volume: hub.access.policy(HIDDEN),
     "access.set_policy": lambda hub, side, volume: hub.access.set_policy(DatasetPolicy(dataset=HIDDEN)),
@@ -214,6 +223,7 @@ ABOUT_NO_DATASET = {
     "sites.beat": "the same",
     "sites.orders": "the same",
     "sites.leave": "the same",
+    "previews.done": "its agent's",
     "sites.set_state": "of a site",
     "sites.set_prices": "the same",
     "sites.remove": "the same",
@@ -280,6 +290,7 @@ BY_AN_ID |= {"leases.renew", "leases.release", "links.holders", "links.ticketed"
 BY_AN_ID |= {"rules.get", "rules.remove"}
 BY_AN_ID |= {"sites.withdraw", "runs.get", "runs.get by the beginning of its id"}
 BY_AN_ID |= {"runs.cancel", "runs.retry", "runs.log", "runs.add_log", "runs.code_path"}
+BY_AN_ID |= {"runs.keep", "runs.keepsakes", "runs.keepsake"}
 """Of what is hidden, nobody is told ids that they could try these with."""
 
 

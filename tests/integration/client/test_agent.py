@@ -27,6 +27,7 @@ from forebay.sites.agent.journal import Journal, Note
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import ParentVersion, Version
 from forebay.wire.hub import Hub
+from forebay.wire.previews import Preview, PreviewKind, PreviewState
 from forebay.wire.rules import NewRule, PlaceState
 from forebay.wire.runs import Code, DataUse, Ending, NewRun, Output, Retry, Run, RunState, Variable
 from forebay.wire.sites import TaskKind, TaskState
@@ -282,3 +283,46 @@ def test_a_run_whose_data_have_gone_with_the_volume_is_given_back_and_goes_on_wh
     assert done.state is RunState.SUCCEEDED, done
     assert {attempt.ending for attempt in done.attempts[:-1]} == {Ending.LOST}
     assert here.log(run) == "1,2\n"
+
+
+def test_what_a_run_leaves_is_kept_with_it_however_it_ends(here: Here) -> None:
+    script = 'echo "{\\"auc\\": 0.75}" > "$FOREBAY_REPORTS/metrics.json"; exit 3'
+    run = here.ended(here.run("sh", "-c", script))
+    assert run.state is RunState.FAILED
+    (kept,) = here.hub.runs.keepsakes(run.run_id)
+    assert (kept.attempt, kept.name) == (1, "metrics.json")
+    assert here.hub.runs.keepsake(run.run_id, 1, "metrics.json") == b'{"auc": 0.75}\n'
+
+
+def looked_at(here: Here, ref: str, path: str) -> Preview:
+    """As it stands once it stands for good, for now."""
+    wait_for(lambda: here.hub.previews.ask(ref, PreviewKind.TABLE, path).state is not PreviewState.ORDERED)
+    return here.hub.previews.ask(ref, PreviewKind.TABLE, path)
+
+
+def test_a_preview_is_made_of_what_is_ready_and_counts_for_no_use(here: Here) -> None:
+    version = here.version("criteo", {"day_0.csv": "n,w\n1,a\n2,b\n", "torn.parquet": "PAR1"})
+    asked = here.hub.previews.ask(version.ref, PreviewKind.TABLE, "day_0.csv")
+    assert (asked.state, asked.site) == (PreviewState.WAITING, "")
+    here.ask(TaskKind.FILL, version.ref)
+    wait_for(lambda: here.state_of(version) is ReplicaState.READY)
+    found = looked_at(here, version.ref, "day_0.csv")
+    assert found.table is not None, found
+    assert found.table.sample == (("1", "a"), ("2", "b"))
+    torn = looked_at(here, version.ref, "torn.parquet")
+    assert (torn.state, torn.table) == (PreviewState.FAILED, None)
+    assert "can't be read" in torn.reason
+    assert here.hub.leases.live(here.session.cache.volume_id) == []
+    assert here.hub.volumes.uses(here.session.cache.volume_id) == []
+
+
+def test_a_preview_of_what_went_meanwhile_says_so(here: Here) -> None:
+    version = here.version("criteo", {"day_0.csv": "n,w\n1,a\n"})
+    here.ask(TaskKind.FILL, version.ref)
+    wait_for(lambda: here.state_of(version) is ReplicaState.READY)
+    tree = here.session.cache.layout.tree_of(version)
+    tree.chmod(0o755)
+    (tree / "day_0.csv").unlink()
+    gone = looked_at(here, version.ref, "day_0.csv")
+    assert (gone.state, gone.attempts) == (PreviewState.WAITING, 1)
+    assert "went while" in gone.reason

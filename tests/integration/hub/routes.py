@@ -12,7 +12,7 @@ from typing import Any
 
 from forebay.testing.cached.world import holder
 from forebay.wire.codec import to_json
-from forebay.wire.http import API, GZIP, PARQUET
+from forebay.wire.http import API, BYTES, GZIP, PARQUET
 
 SIGNED_IN = "whoever has a token"
 EVERYBODY = "everybody"
@@ -142,9 +142,8 @@ ROUTES: dict[str, Route] = {
     f"GET {API}/openapi.json": Route(call=EVERYBODY),
     "GET /healthz": Route(call=EVERYBODY),
     "GET /readyz": Route(call=EVERYBODY),
-    "GET /login": Route(call=EVERYBODY),
+    "GET /login/provider": Route(call=EVERYBODY),
     "GET /login/callback": Route(call=EVERYBODY),
-    "POST /logout": Route(call=EVERYBODY),
     f"GET {API}/hub": Route(call=SIGNED_IN),
     f"GET {API}/me": Route(call="access.me"),
     f"GET {API}/datasets": Route(call="catalog.datasets"),
@@ -240,6 +239,15 @@ ROUTES: dict[str, Route] = {
     f"DELETE {_SITE}/agent": Route(call="sites.leave", query=_says(agent_token=1)),
     f"POST {_SITE}/beats": Route(call="sites.beat", body=_says(agent_token=1)),
     f"GET {_SITE}/orders": Route(call="sites.orders", query=_says(agent_token=1)),
+    f"POST {_SITE}/previews": Route(
+        call="previews.done", body=_says(agent_token=1, done={"preview_id": "none", "token": 1})
+    ),
+    f"POST {API}/previews": Route(
+        call="previews.ask", body=lambda of: {"ref": of.ref, "kind": "table", "path": "part"}
+    ),
+    f"GET {API}/previews/files": Route(call="previews.files", query=lambda of: {"ref": of.ref}),
+    f"GET {_DATASET}/previews": Route(call="previews.are_on"),
+    f"PUT {_DATASET}/previews": Route(call="previews.switch", body=_says(on=False)),
     f"GET {API}/downtimes": Route(call="downtimes.all"),
     f"POST {_SITE}/downtimes": Route(call="downtimes.plan", body=_says(begins_at=1.0, ends_at=2.0, reason="why")),
     f"DELETE {_SITE}/downtimes/{{downtime_id}}": Route(call="downtimes.cancel", path=_says(downtime_id="none")),
@@ -258,6 +266,11 @@ ROUTES: dict[str, Route] = {
     f"GET {_RUN}/log": Route(call="runs.log"),
     f"GET {_RUN}/log/stream": Route(call="runs.log", goes_on=True),
     f"PUT {_RUN}/log": Route(call="runs.add_log", body=_says(attempt=1, token=1, offset=0, text="said")),
+    f"GET {_RUN}/keepsakes": Route(call="runs.keepsakes"),
+    f"GET {_RUN}/keepsakes/{{attempt}}/{{name}}": Route(call="runs.keepsake", path=_says(attempt=1, name="a.html")),
+    f"PUT {_RUN}/keepsakes/{{attempt}}/{{name}}": Route(
+        call="runs.keep", path=_says(attempt=1, name="a.html"), query=_says(token=1), content=b"x", content_type=BYTES
+    ),
     f"POST {_RUN}/cancellation": Route(call="runs.cancel", body=_says(reason="why")),
     f"POST {_RUN}/retry": Route(call="runs.retry"),
     f"POST {API}/bundles": Route(call="runs.store_code", content=b"code", content_type=GZIP),

@@ -22,12 +22,14 @@ from forebay.errors import InputError
 from forebay.hub.access.claims import Mapped
 from forebay.hub.access.log_ins import BEGUN_SECONDS, LogIns
 from forebay.hub.access.oidc import Client
+from forebay.hub.access.sessions import Sessions
 from forebay.hub.access.store import AccessStore
 from forebay.hub.answers import AnswerStore
 from forebay.hub.api.app import create_app
 from forebay.hub.door import CALLBACK, Door, DoorSettings
 from forebay.hub.local import LocalHub
 from forebay.hub.serve import guarded_by
+from forebay.hub.web.site import Site
 from forebay.testing.cached import FakeClock
 from forebay.testing.served import ServedApp
 from forebay.testing.servers import OpenIdProvider
@@ -61,7 +63,7 @@ class House:
 
     def go_to(self, browser: httpx2.Client, subject: str, next_: str = "/") -> tuple[str, dict[str, str]]:
         """To the provider and logged in there: where one goes back to."""
-        sent = browser.get("/login", params={"next": next_})
+        sent = browser.get("/login/provider", params={"next": next_})
         assert sent.status_code == 303, sent.text
         return self.provider.log_in(sent.headers["Location"], subject)
 
@@ -113,7 +115,8 @@ def _served(local: LocalHub, clock: FakeClock, settings: DoorSettings, port: int
     access, answers = AccessStore(local.engine, clock), AnswerStore(local.engine, clock)
     door = Door(settings, access, LogIns(local.engine, clock), clock)
     hub_for = guarded_by(access, local)
-    return ServedApp(lambda _: create_app(hub_for, answers=answers, check=bool, door=door), port)
+    site = Site(local, access, clock, Sessions(local.engine, clock, SESSION_SECONDS))
+    return ServedApp(lambda _: create_app(hub_for, answers=answers, check=bool, door=door, site=site), port)
 
 
 def test_a_log_in_makes_a_user_with_the_role_and_teams_of_their_groups(house: House, clock: FakeClock) -> None:
@@ -149,7 +152,7 @@ def test_a_log_in_makes_a_user_with_the_role_and_teams_of_their_groups(house: Ho
 def test_the_provider_gets_a_challenge_and_then_what_it_was_made_from(house: House) -> None:
     house.provider.add("u-2", preferred_username="ben", groups=["data"])
     with house.browser() as browser:
-        sent = browser.get("/login")
+        sent = browser.get("/login/provider")
         asked = {name: values[0] for name, values in parse_qs(urlsplit(sent.headers["Location"]).query).items()}
         assert (asked["response_type"], asked["client_id"]) == ("code", "forebay")
         assert asked["redirect_uri"] == house.url + CALLBACK
@@ -218,7 +221,7 @@ def test_after_a_log_in_one_stays_on_the_hub(house: House) -> None:
             "evil.example",
             "",
         ):
-            refused = browser.get("/login", params={"next": elsewhere})
+            refused = browser.get("/login/provider", params={"next": elsewhere})
             assert (refused.status_code, refused.json()["error"]["kind"]) == (400, "bad-next"), elsewhere
 
 
@@ -282,7 +285,7 @@ def test_another_site_writes_nothing_with_a_session(house: House) -> None:
         assert browser.delete(f"{API}/users/new", headers=key).status_code == 204
         assert browser.delete(f"{API}/users/new", headers=key).headers["Idempotency-Replayed"] == "true"
         assert browser.delete(f"{API}/users/new", headers={"Idempotency-Key": "k"}).status_code == 403
-        assert browser.post("/logout", headers=house.own).status_code == 204
+        assert browser.post("/logout", headers=house.own).status_code == 303
         assert "forebay_session" not in browser.cookies
         assert house.me(browser).status_code == 401
         kept = httpx2.get(f"{house.url}{API}/me", headers={"Cookie": f"forebay_session={secret}"}, timeout=60)
@@ -308,7 +311,7 @@ def test_a_hub_without_a_provider_has_no_door_and_takes_no_cookie(http: httpx2.C
     access.add_user("ada", Role.ADMIN)
     secret = access.make_token(NewToken(user="ada", role=Role.ADMIN)).secret
     url = str(http.base_url).partition(API)[0]
-    for method, path in (("GET", "/login"), ("GET", CALLBACK), ("POST", "/logout")):
+    for method, path in (("GET", "/login/provider"), ("GET", CALLBACK)):
         assert httpx2.request(method, url + path, timeout=60).json()["error"]["kind"] == "no-log-in"
     cookie = {"Cookie": f"forebay_session={secret}"}
     assert httpx2.get(f"{url}{API}/hub", headers=cookie, timeout=60).status_code == 401
@@ -317,7 +320,7 @@ def test_a_hub_without_a_provider_has_no_door_and_takes_no_cookie(http: httpx2.C
 def test_a_provider_that_is_away_or_another_one_is_named(local: LocalHub, clock: FakeClock) -> None:
     (port,) = free_ports(1)
     with _served(local, clock, settings_of(f"http://localhost:{port}", "http://localhost:9"), port):
-        away = httpx2.get(f"http://localhost:{port}/login", timeout=60)
+        away = httpx2.get(f"http://localhost:{port}/login/provider", timeout=60)
         assert (away.status_code, away.json()["error"]["kind"]) == (503, "provider-away")
 
 
@@ -353,7 +356,7 @@ def test_a_served_hub_has_its_door_from_its_settings(openid_provider: OpenIdProv
     with running(Program(tmp_path, **settings), "--port", str(port)) as process:
         told(process)
         with httpx2.Client(base_url=url, timeout=60) as browser:
-            address, query = openid_provider.log_in(browser.get("/login").headers["Location"], "u-30")
+            address, query = openid_provider.log_in(browser.get("/login/provider").headers["Location"], "u-30")
             assert address == url + CALLBACK
             assert browser.get(CALLBACK, params=query).status_code == 303
             me = browser.get(f"{API}/me").json()

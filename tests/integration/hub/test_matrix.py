@@ -364,7 +364,7 @@ def _tables() -> tuple[dict[str, object], ...]:
 def _is_of_a_dataset(call: str) -> bool:
     """Also what is known by an id alone."""
     tables = (methods.ON_DATA, methods.ON_DATA_AT_A_VOLUME, methods.ON_DATA_AT_A_SITE, methods.ON_A_RUN)
-    return any(call in table for table in tables) or call in ("runs.add_log", "runs.code_path")
+    return any(call in table for table in tables) or call in ("runs.add_log", "runs.keep", "runs.code_path")
 
 
 def _begins(route: Route) -> bool:

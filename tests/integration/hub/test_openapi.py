@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from forebay.hub.api.app import create_app
 from forebay.hub.local import LocalHub
 from forebay.testing.served import ServedHubs
-from forebay.wire.http import API, GZIP, PARQUET
+from forebay.wire.http import API, BYTES, GZIP, PARQUET
 from forebay.wire.runs import NewRun
 from forebay.wire.sites import Hello
 from tests.integration.hub.conftest import VOLUME, new_version
@@ -34,7 +34,7 @@ CHECKS = [_no_bug, status_code_conformance, content_type_conformance, response_s
 EXAMPLES = 8
 
 
-@schemathesis.serializer(PARQUET, GZIP)
+@schemathesis.serializer(PARQUET, GZIP, BYTES)
 def _as_it_is(context: object, value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode(errors="surrogatepass")
 
@@ -70,7 +70,7 @@ def test_every_operation_has_a_name_a_group_and_one_error_shape() -> None:
             failure = operation["responses"]["5XX"]["content"]["application/json"]["schema"]["$ref"]
             assert failure == "#/components/schemas/Failure", place
             keyed = any(item["name"] == "Idempotency-Key" for item in operation.get("parameters", ()))
-            uploads = not {PARQUET, GZIP}.isdisjoint(operation.get("requestBody", {}).get("content", {}))
+            uploads = not {PARQUET, GZIP, BYTES}.isdisjoint(operation.get("requestBody", {}).get("content", {}))
             # Its answer has tickets, which are kept nowhere: asked again, it gives others.
             tells_secrets = path.endswith("/fills/{fill_id}/sources")
             assert keyed == (method != "get" and not uploads and not tells_secrets), place

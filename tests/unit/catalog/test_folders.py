@@ -62,3 +62,26 @@ def test_children_are_what_a_walk_over_all_paths_finds(found: set[str]) -> None:
         assert len(listed) == len(set(listed))
         assert set(listed) == expected
         assert folders.find(folder) == Folder(path=folder)
+
+
+@given(st.sets(names), st.integers(1, 3))
+def test_pages_are_the_children_one_after_the_other(found: set[str], limit: int) -> None:
+    paths = {"/".join(part for part in path.split("/") if part) for path in found} - {""}
+    folders = folders_of(*paths)
+    ordered = sorted(paths, key=str.encode)
+    for folder in {"", *(path.rsplit("/", 1)[0] for path in paths if "/" in path)} - paths:
+        pages, start = list[str](), 0
+        while True:
+            children, start = folders.page(folder, start, limit)
+            assert len(children) <= limit
+            for child in children:
+                below = ordered[child.begin : child.end]
+                assert all(path == child.path or path.startswith(f"{child.path}/") for path in below)
+                assert len(below) == 1 or child.is_folder
+                pages.append(child.path + ("/" if child.is_folder else ""))
+            if not start:
+                break
+        assert pages == shown(folders, folder)
+        begin, end = folders.span(folder)
+        prefix = f"{folder}/" if folder else ""
+        assert ordered[begin:end] == [path for path in ordered if path.startswith(prefix)]

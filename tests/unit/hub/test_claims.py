@@ -99,5 +99,8 @@ def test_no_write_of_another_site_passes(method: str, site: str, came_from: str)
 
 def test_with_tls_a_session_s_name_keeps_others_from_setting_it() -> None:
     assert cookie_name("forebay_session", is_secure=True) == "__Host-forebay_session"
-    assert session_in({"cookie": "forebay_session=other; __Host-forebay_session=mine"}) == "mine"
-    assert session_in({}) == ""
+    both = {"cookie": "forebay_session=other; __Host-forebay_session=mine"}
+    assert session_in(both, is_secure=True) == "mine"
+    assert session_in({"cookie": "forebay_session=other"}, is_secure=True) == "", "another host may have set it"
+    assert session_in(both, is_secure=False) == "other"
+    assert session_in({}, is_secure=False) == ""

@@ -175,6 +175,7 @@ def test_the_page_has_the_table() -> None:
 # A run of somebody else's team "runners" on `clicks`, by who asks; as above, v, s, e and a.
 RUN_MATRIX: dict[OnRun, dict[str, str]] = {
     OnRun.SEE: dict.fromkeys(("reader", "writer", "runner"), "vsea") | {"outsider": "...a"},
+    OnRun.REVIEW: {"reader": "..ea", "writer": "..ea", "runner": "vsea", "outsider": "...a"},
     OnRun.INSPECT: {"reader": "..ea", "writer": "..ea", "runner": ".sea", "outsider": "...a"},
     OnRun.STEER: {"reader": "..ea", "writer": "..ea", "runner": "..ea", "outsider": "...a"},
 }

@@ -27,13 +27,14 @@ from forebay.sites.agent.capacity import gpus_here, parse_capacity, seen_here
 from forebay.sites.agent.chores import EvictWork, FillWork, ScrubWork, Tended
 from forebay.sites.agent.events import ToldToDrain, ToldToPause, ToldToStop
 from forebay.sites.agent.journal import Journal
+from forebay.sites.agent.looking import Looker
 from forebay.sites.agent.loop import AgentLoop
 from forebay.sites.agent.measured import samples
 from forebay.sites.agent.upkeep import Upkeep
 from forebay.sites.agent.watched import unready
 from forebay.sites.agent.work import Work
 from forebay.sites.site import Resources
-from forebay.wire.sites import Hello, Order, TaskKind
+from forebay.wire.sites import Hello, Keeping, Order, TaskKind
 
 _SLURM_LOOK_S = 5.0
 _LOOK_S = 1.0
@@ -119,9 +120,18 @@ def site_agent(session: Session, site: str = "") -> Iterator[Agent]:
             hold.watch(key)
         bench = _bench(session, executor, folder, hold)
         _clear(bench, {_job_of(held.order) for held in journal.held().values()})
-        works = Works(bench=bench, tended=_tended(session))
+        tended = _tended(session)
+        works = Works(bench=bench, tended=tended)
         hello = _hello(session, site, capacity)
-        loop = AgentLoop(session.hub.sites, hello, journal, works, since_boot=since_boot, renew=hold.renew)
+        loop = AgentLoop(
+            session.hub.sites,
+            hello,
+            journal,
+            works,
+            since_boot=since_boot,
+            renew=hold.renew,
+            looker=Looker(tended, site),
+        )
         yield Agent(loop, hello, Upkeep(session.cache, loop.tell))
 
 
@@ -158,6 +168,7 @@ def _seen(session: Session) -> Resources:
 
 
 def _hello(session: Session, site: str, capacity: Resources) -> Hello:
+    policy = session.policy
     return Hello(
         site=site,
         volume_id=session.cache.volume_id,
@@ -167,6 +178,12 @@ def _hello(session: Session, site: str, capacity: Resources) -> Hello:
         labels=session.settings.site_labels,
         engine=session.settings.site_engine,
         release=__version__,
+        keeping=Keeping(
+            stale_after_s=policy.stale_after_s,
+            grace_s=policy.grace_s,
+            high_mark=policy.high_mark,
+            low_mark=policy.low_mark,
+        ),
     )
 
 

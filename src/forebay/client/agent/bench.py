@@ -15,12 +15,14 @@ from forebay.runs.executors import dask_run
 from forebay.runs.executors.environment import Environments
 from forebay.runs.executors.protocol import Executor, Job, JobKey
 from forebay.runs.executors.unpack import unpack
+from forebay.runs.left import REPORTS
 from forebay.runs.placeholders import filled_in, variables_of
 from forebay.settings import MEANINGS
 from forebay.sites.site import Resources
 from forebay.wire.runs import NewRun, RunOrder
 
-_OURS = ("DEBUG", "JOB", "RUN_ID", "RUN_ATTEMPT")
+_OURS = ("DEBUG", "JOB", "RUN_ID", "RUN_ATTEMPT", "REPORTS")
+_LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +37,21 @@ class Bench:
     look_s: float
 
     def folder_of(self, key: JobKey) -> Path:
-        """`work` is where the command runs, `out/NAME` its outputs, `log` its log, `engine` what its engine needs."""
+        """`work` is where the command runs, `out/NAME` its outputs, `log` its log, `engine` what its engine needs.
+
+        `left` is what it leaves to be looked at.
+        """
         return self.folder / key.name
+
+    def left_by(self, key: JobKey) -> Path:
+        """The folder that a run knows as FOREBAY_REPORTS."""
+        return self.folder_of(key) / _LEFT
 
     def lay_out(self, key: JobKey, new: NewRun) -> None:
         """Its folder, with its code. What an earlier try left there is made anew."""
         folder = self.folder_of(key)
         self._clear(folder)
-        for path in (folder, folder / "engine", *self._outputs(folder, new).values()):
+        for path in (folder, folder / "engine", folder / _LEFT, *self._outputs(folder, new).values()):
             path.mkdir(parents=True, exist_ok=True)
         self._put_code(new, folder / "work")
 
@@ -55,7 +64,7 @@ class Bench:
             command=self._command(folder, new, filled_in(new.command, words)),
             folder=folder / "work",
             log_folder=folder / "log",
-            environment=self._environment(run, words, should_stop),
+            environment=self._environment(run, words, folder / _LEFT, should_stop),
             resources=Resources(gpus=new.gpus, cpus=new.cpus, memory_bytes=new.memory_bytes),
             nodes=new.nodes,
             time_limit_s=new.time_limit_s or None,
@@ -94,11 +103,13 @@ class Bench:
             return
         unpack(self.session.hub.runs.code_path(new.code.bundle), folder, digest=new.code.bundle)
 
-    def _environment(self, run: RunOrder, words: Mapping[str, Path], should_stop: Callable[[], bool]) -> dict[str, str]:
+    def _environment(
+        self, run: RunOrder, words: Mapping[str, Path], left: Path, should_stop: Callable[[], bool]
+    ) -> dict[str, str]:
         taken = [*_OURS, *(name.upper() for name in MEANINGS)]
         paths, _ = variables_of({name: str(path) for name, path in words.items()}, taken)
         given = {item.name: item.value for item in run.new.variables}
-        told = {"FOREBAY_RUN_ID": run.run_id, "FOREBAY_RUN_ATTEMPT": str(run.attempt)}
+        told = {"FOREBAY_RUN_ID": run.run_id, "FOREBAY_RUN_ATTEMPT": str(run.attempt), REPORTS: str(left)}
         return {**self._python(run.new, should_stop), **given, **paths, **told}
 
     def _python(self, new: NewRun, should_stop: Callable[[], bool]) -> dict[str, str]:

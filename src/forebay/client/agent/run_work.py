@@ -11,6 +11,7 @@ from pathlib import Path
 
 from forebay.cache.wishes import Wishes
 from forebay.client.agent.bench import Bench
+from forebay.client.agent.leaving import Leaving
 from forebay.client.agent.outputs import commit_outputs
 from forebay.client.agent.shipping import LogShipper
 from forebay.errors import CapacityError, ConflictError, ForebayError, NotFoundError, UnavailableError
@@ -132,14 +133,15 @@ class RunWork:
     # While it runs.
 
     def _follow(self, leash: Leash, tell: Tell) -> JobStatus:
-        """Its final status, with all of its log at the hub by then. LetGoError."""
-        shipper = self._shipper()
+        """Its final status, with its log and all that it left at the hub by then. LetGoError."""
+        shipper, leaving = self._shipper(), self._leaving()
         told, pause_s, is_cancelled = "", _FIRST_LOOK_S, False
         while not is_final(status := self._look()):
             state = TaskState.UNDER_WAY if isinstance(status, Running) else TaskState.ORDERED
             if told != (told := f"{state}: {status.reason}"):
                 tell(report(self.order, state, status.reason if state is TaskState.ORDERED else ""))
             shipper.try_to_ship()
+            leaving.try_to_send()
             if is_cancelled:
                 leash.sleep(pause_s)
             elif leash.wait(pause_s):
@@ -147,6 +149,7 @@ class RunWork:
                 is_cancelled, pause_s = True, _FIRST_LOOK_S
             pause_s = min(pause_s * 1.5, self.bench.look_s)
         self._ship_rest(shipper, leash)
+        self._send_rest(leaving, leash)
         return status
 
     def _look(self) -> JobStatus:
@@ -168,6 +171,20 @@ class RunWork:
                     return
             except UnavailableError as error:
                 _log.warning("log-waits", job=self.key.name, kind=error.kind)
+                if leash.wait(_AGAIN_S):
+                    return
+
+    def _leaving(self) -> Leaving:
+        return Leaving(self.bench.session.hub.runs, self.key, self.bench.left_by(self.key))
+
+    def _send_rest(self, leaving: Leaving, leash: Leash) -> None:
+        """As with the log: whoever sees the end finds the report."""
+        while True:
+            try:
+                leaving.send_all()
+                return
+            except UnavailableError as error:
+                _log.warning("keepsakes-wait", job=self.key.name, kind=error.kind)
                 if leash.wait(_AGAIN_S):
                     return
 

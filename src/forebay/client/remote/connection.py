@@ -145,10 +145,17 @@ class Connection:
         self._ask(method, path, query=query, body=body, headers=headers, patience=patience)
 
     def upload(
-        self, kind: type[Message], method: str, path: str, file: Path, *, content_type: str = PARQUET
+        self,
+        kind: type[Message],
+        method: str,
+        path: str,
+        file: Path,
+        *,
+        query: Query | None = None,
+        content_type: str = PARQUET,
     ) -> Message:
         """Send a file; what that is answered."""
-        response = self._ask(method, path, file=file, headers={"Content-Type": content_type})
+        response = self._ask(method, path, query=query, file=file, headers={"Content-Type": content_type})
         return self._convert(kind, self._json(response) if response.content else None)
 
     def download(self, path: str, target: Path) -> None:

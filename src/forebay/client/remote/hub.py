@@ -12,6 +12,7 @@ from forebay.client.remote.downtimes import RemoteDowntimes
 from forebay.client.remote.fills import RemoteFills
 from forebay.client.remote.leases import RemoteLeases
 from forebay.client.remote.links import RemoteLinks
+from forebay.client.remote.previews import RemotePreviews
 from forebay.client.remote.replicas import RemoteReplicas
 from forebay.client.remote.retention import RemoteRetention
 from forebay.client.remote.rules import RemoteRules
@@ -44,6 +45,7 @@ class RemoteHub:
         self.sites = RemoteSites(self._connection)
         self.downtimes = RemoteDowntimes(self._connection)
         self.rules = RemoteRules(self._connection)
+        self.previews = RemotePreviews(self._connection)
         self.runs = RemoteRuns(self._connection, lambda: self._folder / self.owner)
 
     @property

@@ -12,8 +12,8 @@ from forebay.client.remote.catalog import at_hand
 from forebay.client.remote.connection import MOST_ON_A_PAGE, Connection, at
 from forebay.errors import NotFoundError
 from forebay.wire.codec import to_json
-from forebay.wire.http import GZIP
-from forebay.wire.runs import LOG_PIECE_BYTES, Explanation, LogPiece, NewRun, Run, RunPage, RunQuery
+from forebay.wire.http import BYTES, GZIP
+from forebay.wire.runs import LOG_PIECE_BYTES, Explanation, Keepsake, LogPiece, NewRun, Run, RunPage, RunQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,22 @@ class RemoteRuns:
     def add_log(self, run_id: str, attempt: int, token: int, offset: int, text: str, dropped_bytes: int = 0) -> int:
         body = {"attempt": attempt, "token": token, "offset": offset, "text": text, "dropped_bytes": dropped_bytes}
         return self._connection.write(_Wanted, "PUT", at("runs", run_id, "log"), body).next_offset
+
+    def keep(self, run_id: str, attempt: int, token: int, name: str, data: bytes) -> Keepsake:
+        with tempfile.TemporaryDirectory(prefix="forebay-upload-") as folder:
+            file = Path(folder) / "keepsake"
+            file.write_bytes(data)
+            address = at("runs", run_id, "keepsakes", str(attempt), name)
+            return self._connection.upload(Keepsake, "PUT", address, file, query={"token": token}, content_type=BYTES)
+
+    def keepsakes(self, run_id: str) -> tuple[Keepsake, ...]:
+        return self._connection.get(tuple[Keepsake, ...], at("runs", run_id, "keepsakes"))
+
+    def keepsake(self, run_id: str, attempt: int, name: str) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="forebay-download-") as folder:
+            file = Path(folder) / "keepsake"
+            self._connection.download(at("runs", run_id, "keepsakes", str(attempt), name), file)
+            return file.read_bytes()
 
     def store_code(self, bundle: Path) -> str:
         if not bundle.is_file():

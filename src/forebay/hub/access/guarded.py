@@ -11,6 +11,7 @@ from forebay.hub.access.guarded_cache import GuardedFills, GuardedLeases, Guarde
 from forebay.hub.access.guarded_catalog import GuardedCatalog
 from forebay.hub.access.guarded_downtimes import GuardedDowntimes
 from forebay.hub.access.guarded_links import GuardedLinks
+from forebay.hub.access.guarded_previews import GuardedPreviews
 from forebay.hub.access.guarded_retention import GuardedRetention
 from forebay.hub.access.guarded_rules import GuardedRules
 from forebay.hub.access.guarded_runs import GuardedRuns
@@ -42,6 +43,7 @@ class Guarded:
         self.downtimes = GuardedDowntimes(hub.downtimes, gate)
         self.rules = GuardedRules(hub.rules, gate)
         self.runs = GuardedRuns(hub.runs, gate)
+        self.previews = GuardedPreviews(hub.previews, gate)
         self.revisions = hub.revisions
         self.access = GuardedAccess(access, gate)
 

@@ -26,7 +26,7 @@ from forebay.hub.access.rules import HIDDEN, UNKNOWN, Action, Agent, OnRun, Pers
 from forebay.hub.access.trail import Deed
 from forebay.hub.runs import ambiguous_run, no_run
 from forebay.wire.access import Role
-from forebay.wire.runs import Explanation, LogPiece, NewRun, Run, RunPage, RunQuery, Runs, SiteRow
+from forebay.wire.runs import Explanation, Keepsake, LogPiece, NewRun, Run, RunPage, RunQuery, Runs, SiteRow
 
 _MORE = 200
 
@@ -97,14 +97,20 @@ class GuardedRuns:
 
     def add_log(self, run_id: str, attempt: int, token: int, offset: int, text: str, dropped_bytes: int = 0) -> int:
         """The agent's of the site where that attempt was."""
-        run = self._require("runs.add_log", OnRun.SEE, run_id)
-        who = self._gate.principal
-        number = attempt or (run.attempts[-1].number if run.attempts else 0)
-        sites = {item.site for item in run.attempts if item.number == number}
-        if not isinstance(who, Agent) or who.site not in sites:
-            reason = "only the agent of the site where the attempt is may add to its log"
-            self._gate.refuse(_deed("runs.add_log", run), Verdict(allowed=False, reason=reason))
+        run = self._as_its_agent("runs.add_log", run_id, attempt, "add to its log")
         return self._runs.add_log(run.run_id, attempt, token, offset, text, dropped_bytes)
+
+    def keep(self, run_id: str, attempt: int, token: int, name: str, data: bytes) -> Keepsake:
+        """The same."""
+        run = self._as_its_agent("runs.keep", run_id, attempt, "leave something of it")
+        return self._runs.keep(run.run_id, attempt, token, name, data)
+
+    def keepsakes(self, run_id: str) -> tuple[Keepsake, ...]:
+        """For its team, whatever their role, who may read its data: reports are for those who run nothing, too."""
+        return self._runs.keepsakes(self._require("runs.keepsakes", OnRun.REVIEW, run_id).run_id)
+
+    def keepsake(self, run_id: str, attempt: int, name: str) -> bytes:
+        return self._runs.keepsake(self._require("runs.keepsake", OnRun.REVIEW, run_id).run_id, attempt, name)
 
     def store_code(self, bundle: Path) -> str:
         self._gate.on_whole("runs.store_code", Action.RUN, quiet=True)
@@ -165,6 +171,16 @@ class GuardedRuns:
             self._gate.refuse(_deed(call, run), verdict)
         if want is OnRun.STEER:
             self._gate.record(_deed(call, run, detail))
+        return run
+
+    def _as_its_agent(self, call: str, run_id: str, attempt: int, what: str) -> Run:
+        run = self._require(call, OnRun.SEE, run_id)
+        who = self._gate.principal
+        number = attempt or (run.attempts[-1].number if run.attempts else 0)
+        sites = {item.site for item in run.attempts if item.number == number}
+        if not isinstance(who, Agent) or who.site not in sites:
+            reason = f"only the agent of the site where the attempt is may {what}"
+            self._gate.refuse(_deed(call, run), Verdict(allowed=False, reason=reason))
         return run
 
     def _beginning(self, run_id: str) -> list[Run]:

@@ -78,7 +78,7 @@ class LogIns:
             with writing(self._engine) as connection:
                 _user_of(connection, entrant, now, adopt=adopt)
                 _bring_up_to_date(connection, entrant)
-                _tidy(connection, now)
+                tidy(connection, now)
                 role = people.one_user(connection, entrant.user).role
                 new = NewToken(user=entrant.user, role=role, expires_at=now + seconds, note="web log-in")
                 made = tokens.make(connection, new, now, token_id=WEB + new_token_id())
@@ -149,7 +149,7 @@ def _bring_up_to_date(connection: Connection, entrant: Entrant) -> None:
         people.leave_team(connection, team, [entrant.user])
 
 
-def _tidy(connection: Connection, now: float) -> None:
+def tidy(connection: Connection, now: float) -> None:
     """Sessions that ended long ago: of each log-in one would stay for ever."""
     over = sa.and_(t.token.c.token_id.startswith(WEB, autoescape=True), t.token.c.expires_at < now - _KEPT_SECONDS)
     connection.execute(sa.delete(t.token).where(over))

@@ -152,9 +152,12 @@ Subject = Data | Place | Whole
 
 
 class OnRun(StrEnum):
-    """What somebody wants with a run: know of it, read its log and code, or end it and have it tried again."""
+    """What somebody wants with a run: know of it, read the reports that it left, read its log and code, or end it and
+    have it tried again.
+    """
 
     SEE = "see"
+    REVIEW = "read the reports of"
     INSPECT = "read the log of"
     STEER = "end or retry"
 
@@ -211,11 +214,17 @@ def decide_on_run(principal: Principal, want: OnRun, job: Job) -> Verdict:
         return HIDDEN
     if want is OnRun.SEE or own or principal.role.covers(Role.ENGINEER):
         return ALLOWED
-    if want is OnRun.INSPECT and job.team in principal.teams:
+    of_its_team = bool(job.team) and job.team in principal.teams
+    if want is OnRun.REVIEW and of_its_team:
+        return ALLOWED
+    if want is OnRun.INSPECT and of_its_team:
         may_run = all(decide(principal, Action.RUN, data).allowed for data in job.reads)
         if may_run and principal.role.covers(LEAST_ROLE[Action.RUN]):
             return ALLOWED
-    others = "its team's members who may run on its data, " if want is OnRun.INSPECT else ""
+    others = {
+        OnRun.REVIEW: "its team's members, ",
+        OnRun.INSPECT: "its team's members who may run on its data, ",
+    }.get(want, "")
     return Verdict(allowed=False, reason=f"only who submitted it, {others}an engineer or an admin may {want} it")
 
 

@@ -57,8 +57,13 @@ def not_signed_in() -> NotAllowedError:
     )
 
 
-def make(connection: Connection, new: NewToken, now: float, secret: str = "", token_id: str = "") -> MadeToken:
-    """A token with a new secret, or the one given. InputError `bad-token`; NotFoundError as to whom it is for."""
+def make(
+    connection: Connection, new: NewToken, now: float, secret: str = "", token_id: str = "", made_with: str = ""
+) -> MadeToken:
+    """A token with a new secret, or the one given, which ends with the token `made_with`.
+
+    InputError `bad-token`; NotFoundError as to whom it is for.
+    """
     owner = people.one_user(connection, new.user)
     _check(connection, new, owner.role, now)
     secret = secret or new_secret()
@@ -81,6 +86,7 @@ def make(connection: Connection, new: NewToken, now: float, secret: str = "", to
         "expires_at": new.expires_at,
         "revoked_at": 0.0,
         "last_used_at": 0.0,
+        "made_with": made_with,
     }
     connection.execute(sa.insert(t.token).values(values))
     return MadeToken(token=one(connection, token_id), secret=secret)
@@ -104,8 +110,9 @@ def one(connection: Connection, token_id: str) -> Token:
 
 
 def revoke(connection: Connection, token_id: str, now: float) -> Token:
-    """It ends now, or had ended before."""
-    live = sa.and_(t.token.c.token_id == token_id, t.token.c.revoked_at == 0)
+    """It ends now, or had ended before; so do the sessions that began with it."""
+    its = sa.or_(t.token.c.token_id == token_id, sa.and_(t.token.c.made_with == token_id, t.token.c.made_with != ""))
+    live = sa.and_(its, t.token.c.revoked_at == 0)
     connection.execute(sa.update(t.token).where(live).values(revoked_at=now))
     return one(connection, token_id)
 

@@ -79,10 +79,14 @@ def read(connection: Connection, query: AuditQuery) -> AuditPage:
         wanted.append(t.audit.c.user_name == query.user)
     if query.dataset:
         wanted.append(t.audit.c.dataset == query.dataset)
+    if query.action:
+        wanted.append(t.audit.c.action == query.action)
     if query.outcome is not None:
         wanted.append(t.audit.c.outcome == query.outcome.value)
     if query.since:
         wanted.append(t.audit.c.at >= query.since)
+    if query.until:
+        wanted.append(t.audit.c.at < query.until)
     if query.before:
         wanted.append(t.audit.c.audit_id < query.before)
     limit = max(1, min(query.limit, MAX_PAGE))

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from forebay.catalog.engine import joining
 from forebay.errors import NotAllowedError
 from forebay.hub.access.trail import Request as CameFrom
-from forebay.hub.api.cookies import check_same_site, session_in
+from forebay.hub.api.cookies import check_same_site, is_secure, own_origin, session_in
 from forebay.hub.api.rates import SIGN_IN_FAILED, SIGNED_IN
 from forebay.hub.door import Door
 from forebay.hub.watched import WatchedHub
@@ -151,11 +151,11 @@ def token_of(request: Request) -> str | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme:
         return token.strip() if scheme.lower() == "bearer" else None
-    door = door_of(request)
-    session = "" if door is None else session_in(request.headers)
-    if not session or door is None:
+    state = request.app.state
+    session = session_in(request.headers, is_secure=is_secure(request)) if state.door or state.site else ""
+    if not session:
         return None
-    check_same_site(request.method, request.headers, door.origin)
+    check_same_site(request.method, request.headers, own_origin(request))
     return session
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
 
@@ -17,9 +17,11 @@ from forebay.hub.api import (
     fills,
     history,
     info,
+    keepsakes,
     leases,
     links,
     policies,
+    previews,
     progress,
     replicas,
     retention,
@@ -52,10 +54,19 @@ from forebay.wire.http import API
 
 CheckLake = Callable[[str], object]
 
+
+class Pages(Protocol):
+    """The dashboard."""
+
+    def add_to(self, app: FastAPI) -> None:
+        """Its routes come, and errors are told to people as pages."""
+
+
 _ROUTERS: tuple[APIRouter, ...] = (
     *(part.router for part in (sites, leases, versions, datasets, fills, runs, run_logs, info)),
     *(part.router for part in (tags, files, volumes, history, progress, replicas, links, tasks, run_streams, bundles)),
-    *(part.router for part in (downtimes, rules, retention, users, teams, tokens, policies, audit, sign_in)),
+    *(part.router for part in (keepsakes, downtimes, previews, rules, retention, users, teams, tokens)),
+    *(part.router for part in (policies, audit, sign_in)),
     *(files.uploads, links.unkept, info.health),
 )
 """Routes are tried one after another: those of what comes most often are first."""
@@ -81,13 +92,15 @@ def create_app(
     door: Door | None = None,
     is_stopping: Callable[[], bool] = bool,
     metrics: Metrics | None = None,
+    site: Pages | None = None,
 ) -> FastAPI:
     """The hub's API.
 
     `hub_for` gives the hub that a bearer token may act through; `answers` keeps what writes with an idempotency key
     were answered; `check` raises while the hub is not ready; `check_lake` raises for lakes that no version may be in,
     by default all that are not public; a `door` lets people with a browser in; streams and waits end when it
-    `is_stopping`. Where there are `metrics`, they count the requests and are told under /metrics.
+    `is_stopping`. Where there are `metrics`, they count the requests and are told under /metrics. A `site` has
+    the pages.
     """
     app = _HubApi(
         title="Forebay hub", version=VERSION, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None
@@ -97,11 +110,14 @@ def create_app(
     app.state.answers = answers
     app.state.check = check
     app.state.door = door
+    app.state.site = None
     app.state.check_lake = check_lake or PublicLakes()
     app.state.is_stopping = is_stopping
     app.state.watchers = Watchers(is_stopping)
     app.router.routes.extend(route for router in _ROUTERS for route in router.routes)
     add_error_handlers(app)
+    if site is not None:
+        site.add_to(app)
     app.add_middleware(Bounded, limits=limits or Limits())
     app.add_middleware(Paced, limits=limits or Limits())
     app.add_middleware(Traced)

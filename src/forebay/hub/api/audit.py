@@ -41,11 +41,15 @@ _GOES: dict[int | str, dict[str, Any]] = {
 def _chosen(
     user: Annotated[str, Query(max_length=1000, description="Only what this one did.")] = "",
     dataset: Annotated[str, Query(max_length=1000, description="Only what was to be done to this one.")] = "",
+    action: Annotated[str, Query(max_length=1000, description="Only what the rules call so.")] = "",
     outcome: Annotated[Outcome | None, Query()] = None,
     since: Annotated[float, Query(allow_inf_nan=False, description="Not before.")] = 0.0,
+    until: Annotated[float, Query(allow_inf_nan=False, description="Only before; 0: until now.")] = 0.0,
     before: Annotated[Count, Query(description="Only what is older than the line of this number; 0: all.")] = 0,
 ) -> AuditQuery:
-    return AuditQuery(user=user, dataset=dataset, outcome=outcome, since=since, before=before)
+    return AuditQuery(
+        user=user, dataset=dataset, action=action, outcome=outcome, since=since, until=until, before=before
+    )
 
 
 Chosen = Annotated[AuditQuery, Depends(_chosen)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from starlette.requests import cookie_parser
+from starlette.requests import Request, cookie_parser
 
 from forebay.errors import InputError, NotAllowedError
 
@@ -22,10 +23,9 @@ def cookie_name(name: str, *, is_secure: bool) -> str:
     return _HOST_ONLY + name if is_secure else name
 
 
-def session_in(headers: Mapping[str, str]) -> str:
-    """The session that a browser sent; "" for none."""
-    found = cookie_parser(headers.get("cookie", ""))
-    return found.get(_HOST_ONLY + SESSION, "") or found.get(SESSION, "")
+def session_in(headers: Mapping[str, str], *, is_secure: bool) -> str:
+    """The session that a browser sent; "" for none. With TLS a cookie that another host could have set is none."""
+    return cookie_parser(headers.get("cookie", "")).get(cookie_name(SESSION, is_secure=is_secure), "")
 
 
 def check_same_site(method: str, headers: Mapping[str, str], origin: str) -> None:
@@ -43,6 +43,30 @@ def check_same_site(method: str, headers: Mapping[str, str], origin: str) -> Non
         "A session's cookie is enough for writes from the hub's own pages alone.",
         todo="Programs send a token: Authorization: Bearer ...",
     )
+
+
+def own_origin(request: Request) -> str:
+    """Where people reach this hub: as it is set, or else as the request names it.
+
+    By its own name a hub that knows none can't tell whether a proxy in front of it speaks TLS: for that it takes the
+    browser's word, whose host must be the same.
+    """
+    known = known_origin(request)
+    if known:
+        return known
+    scheme = urlsplit(request.headers.get("origin", "")).scheme or request.url.scheme
+    return f"{scheme}://{request.headers.get('host', '')}"
+
+
+def known_origin(request: Request) -> str:
+    """As it is set, "" where it is not."""
+    door, site = request.app.state.door, request.app.state.site
+    return str((site and site.origin) or (door and door.origin) or "")
+
+
+def is_secure(request: Request) -> bool:
+    """Whether browsers reach this hub by TLS alone."""
+    return (known_origin(request) or f"{request.url.scheme}://").startswith("https://")
 
 
 def check_next(path: str) -> str:

@@ -13,8 +13,10 @@ from forebay.errors import InputError, UnavailableError
 from forebay.hub.api.errors import error_response
 from forebay.settings import Frequency
 from forebay.wire.http import API
+from forebay.wire.runs import KEEPSAKE_BYTES
 
 _UPLOAD = re.compile(rf"{API}/(manifests|seals|manifests/[0-9a-f]+/recipe)/?")
+_KEEPSAKE = re.compile(rf"{API}/runs/[^/]+/keepsakes/[^/]+/[^/]+")
 _BUNDLE = re.compile(rf"{API}/bundles/?")
 
 
@@ -28,15 +30,21 @@ class Limits:
     body_bytes: int = 8 << 20
     upload_bytes: int = 1 << 30
     bundle_bytes: int = BUNDLE_BYTES + (1 << 20)
+    keepsake_bytes: int = KEEPSAKE_BYTES + (1 << 20)
     silent_seconds: float = 30.0
     token_rate: Frequency | None = None
     address_rate: Frequency | None = None
     failed_sign_ins: Frequency | None = None
 
     def most_at(self, path: str) -> int:
-        """The most that a request to there may send; of a code bundle a little more than is kept, which is told so."""
+        """The most that a request to there may send.
+
+        Of a code bundle or a keepsake a little more than is kept, which is told so.
+        """
         if _BUNDLE.fullmatch(path):
             return self.bundle_bytes
+        if _KEEPSAKE.fullmatch(path):
+            return self.keepsake_bytes
         return self.upload_bytes if _UPLOAD.fullmatch(path) else self.body_bytes
 
 

@@ -21,7 +21,6 @@ from forebay.hub.api.errors import error_response
 from forebay.hub.api.limits import Limits
 from forebay.hub.api.window import Window
 from forebay.settings import Frequency
-from forebay.wire.http import API
 
 SIGNED_IN = "signed_in"
 """In a request's state: its credential held."""
@@ -30,6 +29,7 @@ SIGN_IN_FAILED = "sign_in_failed"
 """In a request's state: it tried to sign in, and did not."""
 
 _KNOWN = 10_000
+_UNCOUNTED = ("/static/", "/healthz", "/readyz", "/metrics")
 
 
 class Paced:
@@ -44,7 +44,7 @@ class Paced:
         self._known: OrderedDict[str, None] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith((API, "/login", "/logout")):
+        if scope["type"] != "http" or scope["path"].startswith(_UNCOUNTED):
             await self._app(scope, receive, send)
             return
         address, credential = _network(scope), _credential(scope)
@@ -69,7 +69,7 @@ class Paced:
             return _too_many("Too many requests come from this address.", self._addresses.seconds_left(address, now))
         if credential and not self._tokens.take(credential, now):
             return _too_many("Too many requests come with this token.", self._tokens.seconds_left(credential, now))
-        tries = credential not in self._known if credential else path.startswith("/login/")
+        tries = credential not in self._known if credential else path.startswith("/login")
         if tries and not self._failures.has_room(address, now):
             seconds = self._failures.seconds_left(address, now)
             told = f"Too many tries to sign in have failed from this address: try again in {seconds} s."
@@ -105,7 +105,8 @@ def _network(scope: Scope) -> str:
 def _credential(scope: Scope) -> str:
     """Tells one token from another, and nobody the token."""
     headers = Headers(scope=scope)
-    shown = headers.get("Authorization", "") or session_in(headers)
+    sessions = (session_in(headers, is_secure=is_secure) for is_secure in (True, False))
+    shown = headers.get("Authorization", "") or next(filter(None, sessions), "")
     return hashlib.sha256(shown.encode()).hexdigest() if shown else ""
 
 

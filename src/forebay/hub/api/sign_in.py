@@ -1,4 +1,4 @@
-"""Log in and out with a browser, by the team's OpenID provider. No part of the API: these answer with redirects."""
+"""Log in with a browser, by the team's OpenID provider. No part of the API: these answer with redirects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from forebay.errors import NotAllowedError, NotFoundError
 from forebay.hub.access.log_ins import BEGUN_SECONDS
 from forebay.hub.api.acting import came_from, door_of
-from forebay.hub.api.cookies import LOG_IN, SESSION, check_next, check_same_site, cookie_name, session_in
+from forebay.hub.api.cookies import LOG_IN, SESSION, check_next, cookie_name
 from forebay.hub.api.rates import SIGN_IN_FAILED
 from forebay.hub.door import CALLBACK, Door
 
@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Query(max_length=4096)]
 
 
-@router.get("/login")
+@router.get("/login/provider")
 def log_in(request: Request, next: Annotated[str, Query(max_length=2000)] = "/") -> RedirectResponse:
     """Go to the provider, and come back to a path of this hub."""
     door = _door(request)
@@ -43,15 +43,6 @@ def come_back(request: Request, state: Text = "", code: Text = "") -> RedirectRe
     _set(response, door, SESSION, entered.secret, door.settings.session_seconds)
     _set(response, door, LOG_IN, "", 0)
     return response
-
-
-@router.post("/logout", status_code=204)
-def log_out(request: Request, response: Response) -> None:
-    """End the session."""
-    door = _door(request)
-    check_same_site(request.method, request.headers, door.origin)
-    door.leave(session_in(request.headers))
-    _set(response, door, SESSION, "", 0)
 
 
 def _door(request: Request) -> Door:

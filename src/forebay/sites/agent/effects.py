@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from forebay.wire.previews import PreviewOrder
 from forebay.wire.sites import Order, Report, TaskKey
 
 
@@ -91,6 +92,14 @@ class ForgetTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartLook:
+    """Make a preview, tell the hub, and then `LookEnded`."""
+
+    agent_token: int
+    order: PreviewOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
     """Tell the hub that the agent ends with nothing under way."""
 
@@ -104,4 +113,17 @@ class End:
     kind: str = ""
 
 
-Effect = Attach | SendBeat | AskOrders | RenewHold | NoteTask | StartTask | StopTask | LetGo | ForgetTask | Leave | End
+Effect = (
+    Attach
+    | SendBeat
+    | AskOrders
+    | RenewHold
+    | NoteTask
+    | StartTask
+    | StopTask
+    | LetGo
+    | ForgetTask
+    | StartLook
+    | Leave
+    | End
+)

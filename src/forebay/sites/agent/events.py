@@ -90,6 +90,14 @@ class TaskEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookEnded:
+    """A preview was made or not, and the hub has been told, or could not be."""
+
+    preview_id: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimePassed:
     """Comes a few times a second."""
 
@@ -128,6 +136,7 @@ Event = (
     | Left
     | TaskProgressed
     | TaskEnded
+    | LookEnded
     | TimePassed
     | VolumeSeen
     | ToldToDrain

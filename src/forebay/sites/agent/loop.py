@@ -15,6 +15,7 @@ from forebay.log import get_logger
 from forebay.sites.agent import effects as do
 from forebay.sites.agent import events as seen
 from forebay.sites.agent.journal import Journal, Note
+from forebay.sites.agent.looking import Looker
 from forebay.sites.agent.machine import PROTOCOL, step
 from forebay.sites.agent.state import Agent, Limits, recovered
 from forebay.sites.agent.watched import Watched, watch
@@ -40,13 +41,15 @@ class AgentLoop:
         since_boot: Callable[[], float],
         renew: Callable[[float, float], object],
         limits: Limits | None = None,
+        looker: Looker | None = None,
     ) -> None:
-        """`renew` is told until when runs may go on, and how long each then has to end."""
+        """`renew` is told until when runs may go on, and how long each then has to end; a `looker` makes previews."""
         self._sites = sites
         self._hello = replace(hello, protocol=PROTOCOL)
         self._journal = journal
         self._since_boot = since_boot
         self._renew = renew
+        self._looker = looker
         self._events: queue.SimpleQueue[seen.Event] = queue.SimpleQueue()
         self._workers = Workers(
             works,
@@ -106,6 +109,10 @@ class AgentLoop:
             case do.ForgetTask():
                 self._journal.forget(effect.order)
                 self._workers.forget(effect.order)
+            case do.StartLook() if self._looker is not None:
+                self._looker.start(effect, self.tell)
+            case do.StartLook(order=look):
+                self.tell(seen.LookEnded(preview_id=look.preview_id, token=look.token))
             case do.RenewHold():
                 self._renew(effect.until, effect.grace_s)
             case do.End():

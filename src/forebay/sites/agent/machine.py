@@ -53,6 +53,8 @@ class _Turn:
                 self._progressed(report)
             case seen.TaskEnded(report=report):
                 self._ended(report)
+            case seen.LookEnded(preview_id=preview_id, token=token):
+                self._now_is(looks=self.agent.looks.ended_with((preview_id, token)))
             case seen.TimePassed():
                 pass
             case seen.VolumeSeen(state=state, reason=reason):
@@ -83,7 +85,7 @@ class _Turn:
             case seen.OrdersCame(orders=orders):
                 self._now_is(asking=agent.asking.answered(self.now))
                 if orders.revision > agent.revision:
-                    self._now_is(revision=orders.revision)
+                    self._now_is(revision=orders.revision, looks=agent.looks.ordered(orders.previews))
                     self._ordered(orders.orders)
             case seen.OrdersFailed():
                 self._now_is(asking=agent.asking.failed(self.now, limits.retry_s, limits.retry_most_s))
@@ -284,6 +286,10 @@ class _Turn:
                 self.effects.append(do.NoteTask(order=held.order))
                 self.effects.append(do.StartTask(order=held.order, resume=held.begun))
                 self._put(replace(held, phase=Phase.GOING, begun=True, report=None))
+        if self.agent.mood is Mood.WORKING and self.agent.agent_token:
+            looks, begun = self.agent.looks.begin()
+            self._now_is(looks=looks)
+            self.effects += [do.StartLook(agent_token=self.agent.agent_token, order=order) for order in begun]
 
     # The agent itself.
 

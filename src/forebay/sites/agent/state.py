@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from forebay.sites.agent.effects import Why
+from forebay.sites.agent.looks import Looks
 from forebay.wire.cache import VolumeState
 from forebay.wire.sites import Order, Report, TaskKey, TaskKind
 
@@ -125,6 +126,7 @@ class Agent:
     limits: Limits = field(default_factory=Limits)
     mood: Mood = Mood.WORKING
     held: Mapping[TaskKey, Held] = field(default_factory=dict)
+    looks: Looks = field(default_factory=Looks)
     agent_token: int = 0
     hold_s: float = 0.0
     beat_s: float = 0.0
