@@ -1,0 +1,288 @@
+"""The grid of the cache, version x place: which versions a page of it has, and how each stands everywhere.
+
+Ordered by dataset, the newest version first; a page begins after a cursor, so that it costs the same wherever it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+
+from forebay.cache.policy import Policy
+from forebay.catalog import schema as t
+from forebay.catalog.names import NumberRef, parse_ref
+from forebay.errors import InputError
+from forebay.hub import rows, rule_rows
+from forebay.hub.board import known
+from forebay.hub.board.known import Key, Version
+from forebay.hub.board.places import Place
+from forebay.hub.board.sight import Sight
+from forebay.hub.board.standing import SOON_S, Known, Look, look_over
+from forebay.sites.tasks import RULES
+from forebay.wire.cache import ReplicaState
+from forebay.wire.sites import TaskKind
+
+
+class Only(StrEnum):
+    """Which versions are asked for. `there`: all that are, or shall be, somewhere; `all`: also those nowhere."""
+
+    THERE = "there"
+    FILLING = "filling"
+    READY = "ready"
+    PARTIAL = "partial"
+    STALE = "stale"
+    PINNED = "pinned"
+    USED = "used"
+    DAMAGED = "damaged"
+    EVICTING = "evicting"
+    ABSENT = "absent"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """`text` is looked for in the datasets' names; "" asks for all. `after` is the cursor of a page."""
+
+    only: Only = Only.THERE
+    text: str = ""
+    team: str = ""
+    owner: str = ""
+    after: str = ""
+    limit: int = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A version at a place. `seconds` is how long a fill would take, None where nobody knows or where none is needed;
+    `leaves_at` when it goes if nobody uses it.
+    """
+
+    place: Place
+    look: Look
+    whole: Known
+    parts: tuple[Known, ...]
+    seconds: float | None = None
+    leaves_at: float | None = None
+
+    @property
+    def part(self) -> Known | None:
+        """The largest of the subsets that are there."""
+        there = [item for item in self.parts if item.is_there]
+        return max(there, key=lambda item: item.size_bytes, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A row: a version, and how it stands at each of the grid's places."""
+
+    version: Version
+    spots: tuple[Spot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """`more` is the next page's cursor, "" after the last one."""
+
+    places: tuple[Place, ...]
+    lines: tuple[Line, ...]
+    more: str = ""
+
+
+def grid(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: Filter, now: float) -> Grid:
+    """A page of it, over those places. InputError `bad-cursor`."""
+    keys = _keys(connection, sight, shown, wanted, now)
+    page = keys[: wanted.limit]
+    at = {place.volume_id: place.site for place in shown}
+    found = known.versions(connection, sight, page, at, now)
+    lines = tuple(Line(version=item, spots=tuple(spot(item, place, now) for place in shown)) for item in found)
+    more = f"{page[-1][0]}@v{page[-1][1]}" if len(keys) > wanted.limit else ""
+    return Grid(places=tuple(shown), lines=lines, more=more)
+
+
+def teams(connection: Connection, sight: Sight) -> tuple[str, ...]:
+    """The teams whose datasets one may know of."""
+    query = sa.select(t.dataset.c.team).where(t.dataset.c.team != "", t.dataset.c.removed_at == 0).distinct()
+    return tuple(sorted(connection.execute(sight.narrow(query, t.dataset.c.name)).scalars()))
+
+
+def spot(version: Version, place: Place, now: float) -> Spot:
+    """How a version stands at one place."""
+    found = spot_of(place, version.whole(place.volume_id), version.parts(place.volume_id), now)
+    if found.look is Look.ABSENT and not version.may_be_at(place.site):
+        return replace(found, look=Look.BARRED, seconds=None)
+    return found
+
+
+def spot_of(place: Place, whole: Known, parts: tuple[Known, ...], now: float) -> Spot:
+    """How something stands at one place: a version with its subsets, or a subset by itself."""
+    look = look_over(whole, parts, place.policy, now)
+    is_missing = look is Look.ABSENT and place.bandwidth_bytes_s > 0
+    return Spot(
+        place=place,
+        look=look,
+        whole=whole,
+        parts=parts,
+        seconds=whole.size_bytes / place.bandwidth_bytes_s if is_missing else None,
+        leaves_at=whole.leaves_at(place.policy),
+    )
+
+
+def one(connection: Connection, sight: Sight, key: Key, shown: Sequence[Place], now: float) -> Line | None:
+    """One version at some places; None where there is none of that name that may be known of."""
+    at = {place.volume_id: place.site for place in shown}
+    found = known.versions(connection, sight, [key], at, now)
+    return Line(version=found[0], spots=tuple(spot(found[0], place, now) for place in shown)) if found else None
+
+
+def _keys(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: Filter, now: float) -> list[Key]:
+    """The keys of a page and of one more."""
+    columns: tuple[Any, ...] = (t.dataset.c.name, t.version.c.number)
+    if wanted.only in (Only.ALL, Only.ABSENT):
+        query: sa.Select[Any] = sa.select(*columns).where(t.version.c.subset == "", t.version.c.retired_at == 0)
+        query = query.join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
+        if wanted.only is Only.ABSENT:
+            query = query.where(~_is_at(shown))
+    else:
+        query = (
+            sa.select(*columns)
+            .select_from(t.replica)
+            .join(t.version, t.version.c.version_id == t.replica.c.version_id)
+            .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+            .where(t.replica.c.volume_id.in_([place.volume_id for place in shown]))
+            .where(_condition(wanted.only, shown, now))
+            .distinct()
+        )
+    query = _narrowed(query, wanted).order_by(t.dataset.c.name, t.version.c.number.desc()).limit(wanted.limit + 1)
+    found = {(row.name, row.number) for row in connection.execute(sight.narrow(query, t.dataset.c.name))}
+    if wanted.only in (Only.THERE, Only.FILLING):
+        found |= _ordered(connection, sight, shown, wanted)
+    return sorted(found, key=lambda key: (key[0], -key[1]))[: wanted.limit + 1]
+
+
+def _ordered(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: Filter) -> set[Key]:
+    """What sites were asked to bring, and have not begun: of that there is no replica yet."""
+    sites = [place.site for place in shown if place.site]
+    query = sa.select(t.task.c.ref).where(
+        t.task.c.open_key.is_not(None), t.task.c.kind == TaskKind.FILL.value, t.task.c.site.in_(sites)
+    )
+    refs = [parse_ref(ref) for ref in connection.execute(query).scalars()]
+    keys = {(ref.dataset, ref.number) for ref in refs if isinstance(ref, NumberRef)}
+    if not keys:
+        return set()
+    there = (
+        sa.select(t.dataset.c.name, t.version.c.number)
+        .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
+        .where(t.version.c.subset == "", sa.tuple_(t.dataset.c.name, t.version.c.number).in_(sorted(keys)))
+    )
+    there = sight.narrow(_narrowed(there, wanted), t.dataset.c.name)
+    return {(row.name, row.number) for row in connection.execute(there)}
+
+
+def _narrowed(query: sa.Select[Any], wanted: Filter) -> sa.Select[Any]:
+    d, v = t.dataset.c, t.version.c
+    query = query.where(d.removed_at == 0)
+    if wanted.text:
+        query = query.where(d.name.contains(wanted.text.lower(), autoescape=True))
+    if wanted.team:
+        query = query.where(d.team == wanted.team)
+    if wanted.owner:
+        query = query.where(d.owner == wanted.owner)
+    if wanted.after:
+        name, number = _cursor(wanted.after)
+        query = query.where(sa.or_(d.name > name, sa.and_(d.name == name, v.number < number)))
+    return query
+
+
+def _cursor(text: str) -> Key:
+    name, _, number = text.partition("@v")
+    if not (number.isascii() and number.isdigit() and len(number) <= 12):
+        raise InputError("bad-cursor", f"{text[:80]!r} is no place in the list.", todo="Begin at its first page.")
+    return name, int(number)
+
+
+def _is_at(shown: Sequence[Place]) -> ColumnElement[bool]:
+    """Of a row of `version`: any of it is at one of those places."""
+    other = t.version.alias()
+    there = (
+        sa.select(t.replica.c.version_id)
+        .join(other, other.c.version_id == t.replica.c.version_id)
+        .where(other.c.dataset_id == t.version.c.dataset_id, other.c.number == t.version.c.number)
+        .where(t.replica.c.volume_id.in_([place.volume_id for place in shown]))
+        .where(t.replica.c.state != ReplicaState.ABSENT.value)
+    )
+    return there.correlate(t.version).exists()
+
+
+def _condition(only: Only, shown: Sequence[Place], now: float) -> ColumnElement[bool]:
+    r = t.replica.c
+    match only:
+        case Only.FILLING | Only.READY | Only.DAMAGED | Only.EVICTING:
+            return r.state == only.value
+        case Only.PARTIAL:
+            return sa.and_(r.state != ReplicaState.ABSENT.value, t.version.c.subset != "")
+        case Only.STALE:
+            return is_stale(shown, now)
+        case Only.PINNED:
+            return is_kept(now)
+        case Only.USED:
+            return is_used(now)
+    return r.state != ReplicaState.ABSENT.value
+
+
+def is_kept(now: float) -> ColumnElement[bool]:
+    """Of a row of `replica`: a person or a rule keeps it."""
+    return sa.or_(rows.pin_in_force(now), rule_rows.is_held(t.replica.c.volume_id, t.replica.c.version_id, now))
+
+
+def is_used(now: float) -> ColumnElement[bool]:
+    """Of a row of `replica`: somebody holds a lease on it."""
+    lease = sa.select(t.lease.c.lease_id).where(
+        t.lease.c.volume_id == t.replica.c.volume_id,
+        t.lease.c.version_id == t.replica.c.version_id,
+        t.lease.c.expires_at > now,
+    )
+    return lease.exists()
+
+
+def is_stale(shown: Sequence[Place], now: float) -> ColumnElement[bool]:
+    """Of a row of `replica` with its version and dataset: what `standing.look_at` calls stale."""
+    if not shown:
+        return sa.false()
+    r = t.replica.c
+    of_place = _by_place(shown, lambda policy: _NEVER if policy.stale_after_s is None else policy.stale_after_s)
+    waits = _by_place(shown, lambda policy: policy.grace_s)
+    own = t.dataset.c.stale_after_s
+    age = sa.case((own.is_(None), of_place), (own == 0, _NEVER), else_=own)
+    is_released = sa.and_(t.version.c.release_at > 0, t.version.c.release_at < now + SOON_S)
+    return sa.and_(
+        r.state == ReplicaState.READY.value,
+        sa.or_(r.last_used_at + age < now + SOON_S, is_released),
+        r.since + waits < now + SOON_S,
+        ~is_kept(now),
+        ~is_used(now),
+    )
+
+
+_NEVER = 1e18
+
+
+def _by_place(shown: Sequence[Place], value: Callable[[Policy], float]) -> ColumnElement[float]:
+    """Of a row of `replica`: what the policy of its place has; one number where all have the same."""
+    volumes: dict[float, list[str]] = {}
+    for place in shown:
+        volumes.setdefault(value(place.policy), []).append(place.volume_id)
+    first, *others = volumes
+    if not others:
+        return sa.literal(first)
+    cases = [(t.replica.c.volume_id.in_(volumes[number]), sa.literal(number)) for number in others]
+    return sa.case(*cases, else_=sa.literal(first))
+
+
+def rule_of(pinned_by: str) -> str:
+    """The id of the rule that keeps a replica; "" where a person does."""
+    return pinned_by.removeprefix(RULES) if pinned_by.startswith(RULES) else ""

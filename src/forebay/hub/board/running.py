@@ -1,0 +1,99 @@
+"""Runs in short, for pages on which they are not the matter: those under way, and those that failed lately."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from forebay.catalog import schema as t
+from forebay.hub.access.jobs import OTHERS_FIRST, without
+from forebay.hub.board.sight import Sight
+from forebay.wire.runs import RunState
+
+_LOOKED_AT = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """`title` is the run's own, or its command. `reason` says what its state waits for, or why it ended."""
+
+    run_id: str
+    title: str
+    state: RunState
+    reason: str
+    since: float
+    submitted_at: float
+    submitted_by: str
+    team: str
+    site: str
+    refs: tuple[str, ...]
+
+
+def active(connection: Connection, sight: Sight, limit: int) -> list[Running]:
+    """Those that have not ended, what runs before what waits, the newest first."""
+    query = sa.select(t.run).where(t.run.c.is_active.is_(True)).order_by(t.run.c.run_seq.desc()).limit(_LOOKED_AT)
+    found = list(_seen(connection, sight, query, _LOOKED_AT))
+    order = (RunState.RUNNING, RunState.STARTING, RunState.FILLING, RunState.QUEUED)
+    return sorted(found, key=lambda item: order.index(item.state) if item.state in order else len(order))[:limit]
+
+
+def failed(connection: Connection, sight: Sight, since: float, limit: int) -> list[Running]:
+    """Those that failed since a moment, the newest first, among the last ones that did."""
+    query = (
+        sa.select(t.run)
+        .where(t.run.c.state == RunState.FAILED.value)
+        .order_by(t.run.c.run_seq.desc())
+        .limit(_LOOKED_AT if sight.hidden else 4 * limit)
+    )
+    found = (item for item in _seen(connection, sight, query, _LOOKED_AT) if item.since > since)
+    return list(itertools.islice(found, limit))
+
+
+def ended(connection: Connection, sight: Sight, limit: int) -> list[Running]:
+    """The last ones that came to an end, the newest first."""
+    query = (
+        sa.select(t.run)
+        .where(t.run.c.is_active.is_(False))
+        .order_by(t.run.c.run_seq.desc())
+        .limit(_LOOKED_AT if sight.hidden else 2 * limit)
+    )
+    found = _seen(connection, sight, query, 2 * limit)
+    return sorted(found, key=lambda item: -item.since)[:limit]
+
+
+def _seen(connection: Connection, sight: Sight, query: sa.Select[Any], limit: int) -> Iterator[Running]:
+    """As many of them as may be known of, at most so many."""
+    told = 0
+    for row in connection.execute(sight.narrow_runs(query)).mappings().all():
+        if told >= limit:
+            return
+        new = json.loads(row["new"])
+        if sight.sees_run(row["submitted_by"], _touched(new)):
+            told += 1
+            yield _running(row, new, sight)
+
+
+def _touched(new: dict[str, Any]) -> list[str]:
+    reads = [item["ref"].partition("@")[0] for item in new.get("data", ())]
+    return reads + [item["dataset"] for item in new.get("outputs", ())]
+
+
+def _running(row: Any, new: dict[str, Any], sight: Sight) -> Running:
+    return Running(
+        run_id=row["run_id"],
+        title=new.get("title") or " ".join(new["command"])[:200],
+        state=RunState(row["state"]),
+        reason=without(row["last_error"] or row["reason"], set(sight.hidden), OTHERS_FIRST),
+        since=row["since"],
+        submitted_at=row["submitted_at"],
+        submitted_by=row["submitted_by"],
+        team=row["team"],
+        site=row["site"],
+        refs=tuple(item["ref"] for item in new.get("data", ())),
+    )

@@ -1,0 +1,230 @@
+"""The list of runs: newest first, filtered, a page at a time, and how many are under way. Fast whatever there is.
+
+A page is found by the id of the run before it, which tells nothing of how many hidden ones lie between.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+
+from forebay.catalog import schema as t
+from forebay.hub import run_rows
+from forebay.hub.access.jobs import OTHERS_FIRST, without
+from forebay.hub.board.run_rights import rights_on
+from forebay.hub.board.sight import Sight
+from forebay.wire.runs import Ending, NewRun, RunState
+
+ACTIVE: Final = "active"
+"""The state that a filter has for all that have not ended."""
+
+_MOST_AT_ONCE = 1000
+_R = t.run.c
+_COLUMNS = (
+    _R.run_seq,
+    _R.run_id,
+    _R.new,
+    _R.state,
+    _R.reason,
+    _R.since,
+    _R.submitted_at,
+    _R.submitted_by,
+    _R.site,
+    _R.next_try_at,
+    _R.made,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Empty texts ask for all; `state` is a RunState or ACTIVE. `before` is the id of the last run of a page."""
+
+    state: str = ""
+    user: str = ""
+    team: str = ""
+    site: str = ""
+    dataset: str = ""
+    before: str = ""
+
+    @property
+    def is_any(self) -> bool:
+        return not (self.state or self.user or self.team or self.site or self.dataset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLine:
+    """One run of a list. Times are Unix seconds, 0 for what was not yet; of `metrics` only who may read its log has
+    any.
+    """
+
+    run_id: str
+    new: NewRun
+    state: RunState
+    reason: str
+    since: float
+    submitted_at: float
+    submitted_by: str
+    site: str
+    next_try_at: float
+    made: tuple[str, ...]
+    tries: int = 0
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    last_ending: Ending | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return self.new.title or " ".join(self.new.command)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLines:
+    """`next_before` is what the next page is asked with, "" after the last one."""
+
+    runs: tuple[RunLine, ...]
+    next_before: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underway:
+    """How many runs are in each state that is not final, and how many failed since a moment (at most `MOST_FAILED`)."""
+
+    states: Mapping[RunState, int]
+    failed: int
+
+
+MOST_FAILED: Final = 200
+
+
+def runs_shown(connection: Connection, sight: Sight, asked: RunFilter, limit: int) -> RunLines:
+    """A page of at most `limit` runs."""
+    shown: list[tuple[Any, NewRun, bool]] = []
+    for row, new, reviews in _visible(connection, sight, asked, limit):
+        if len(shown) == limit:
+            return _lines(connection, sight, shown, shown[-1][0].run_id)
+        shown.append((row, new, reviews))
+    return _lines(connection, sight, shown, "")
+
+
+def underway(connection: Connection, sight: Sight, failed_since: float) -> Underway:
+    """As far as somebody sees."""
+    if not sight.hidden:
+        query = sa.select(_R.state, sa.func.count()).where(run_rows.active()).group_by(_R.state)
+        states = {RunState(state): int(number) for state, number in connection.execute(query)}
+        newest = sa.select(_R.since).where(_R.state == RunState.FAILED.value).order_by(_R.run_seq.desc())
+        failed = list(connection.execute(newest.limit(MOST_FAILED)).scalars())
+    else:
+        active = _visible(connection, sight, RunFilter(state=ACTIVE), _MOST_ACTIVE)
+        states = dict(Counter(RunState(row.state) for row, _, _ in islice(active, _MOST_ACTIVE)))
+        some = _visible(connection, sight, RunFilter(state=RunState.FAILED.value), MOST_FAILED)
+        failed = [row.since for row, _, _ in islice(some, MOST_FAILED)]
+    return Underway(states=states, failed=sum(since >= failed_since for since in failed))
+
+
+_MOST_ACTIVE = 2000
+
+
+def _visible(connection: Connection, sight: Sight, asked: RunFilter, limit: int) -> Iterator[tuple[Any, NewRun, bool]]:
+    """Rows that may be known of, with what they say and whether their metrics may be seen, as many as are wanted."""
+    chunk = min(limit + 1, _MOST_AT_ONCE)
+    query = sight.narrow_runs(sa.select(*_COLUMNS).where(*_conditions(connection, asked)))
+    query = query.order_by(_R.run_seq.desc()).limit(chunk)
+    before: int | None = None
+    while True:
+        rows = connection.execute(query if before is None else query.where(_R.run_seq < before)).all()
+        found = [(row, run_rows.new_run(row.new)) for row in rows]
+        rights = rights_on(connection, sight, [(row.submitted_by, new) for row, new in found])
+        for (row, new), right in zip(found, rights, strict=True):
+            if right.sees:
+                yield row, new, right.reviews
+        if len(rows) < chunk:
+            return
+        before = rows[-1].run_seq
+
+
+def _conditions(connection: Connection, asked: RunFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if asked.state == ACTIVE:
+        found.append(run_rows.active())
+    elif asked.state:
+        found.append(_R.state == asked.state)
+    for column, wanted in ((_R.submitted_by, asked.user), (_R.team, asked.team), (_R.site, asked.site)):
+        if wanted:
+            found.append(column == wanted)
+    if asked.dataset:
+        found.append(_R.run_seq.in_(sa.select(t.run_data.c.run_seq).where(t.run_data.c.dataset == asked.dataset)))
+    if asked.before:
+        before = connection.execute(sa.select(_R.run_seq).where(_R.run_id == asked.before)).scalar()
+        found.append(_R.run_seq < before if before is not None else sa.false())
+    return found
+
+
+def _lines(connection: Connection, sight: Sight, shown: list[tuple[Any, NewRun, bool]], next_before: str) -> RunLines:
+    seqs = [row.run_seq for row, _, _ in shown]
+    attempts = _attempts(connection, seqs)
+    metrics = _metrics(connection, [row.run_seq for row, _, reviews in shown if reviews])
+    hidden = set(sight.hidden)
+    lines = []
+    for row, new, _ in shown:
+        line = RunLine(
+            run_id=row.run_id,
+            new=new,
+            state=RunState(row.state),
+            reason=without(row.reason, hidden, OTHERS_FIRST),
+            since=row.since,
+            submitted_at=row.submitted_at,
+            submitted_by=row.submitted_by,
+            site=row.site,
+            next_try_at=row.next_try_at,
+            made=tuple(row.made.split()),
+            metrics=metrics.get(row.run_seq, {}),
+        )
+        lines.append(_with_attempts(line, attempts.get(row.run_seq, [])))
+    return RunLines(runs=tuple(lines), next_before=next_before)
+
+
+def _with_attempts(line: RunLine, attempts: list[Any]) -> RunLine:
+    if not attempts:
+        return line
+    last = attempts[-1]
+    return replace(
+        line,
+        tries=len(attempts),
+        started_at=last.started_at,
+        ended_at=last.ended_at,
+        last_ending=Ending(last.ending) if last.ending else None,
+    )
+
+
+def _attempts(connection: Connection, seqs: list[int]) -> dict[int, list[Any]]:
+    a = t.attempt.c
+    found: dict[int, list[Any]] = {}
+    for some in _in_parts(seqs):
+        query = sa.select(a.run_seq, a.started_at, a.ended_at, a.ending).where(a.run_seq.in_(some)).order_by(a.number)
+        for row in connection.execute(query):
+            found.setdefault(row.run_seq, []).append(row)
+    return found
+
+
+def _metrics(connection: Connection, seqs: list[int]) -> dict[int, dict[str, float]]:
+    """Of the newest attempt that told any."""
+    m = t.run_metric.c
+    found: dict[int, tuple[int, dict[str, float]]] = {}
+    for some in _in_parts(seqs):
+        query = sa.select(m.run_seq, m.number, m.name, m.value).where(m.run_seq.in_(some))
+        for row in connection.execute(query.order_by(m.run_seq, m.number.desc(), m.name)):
+            number, values = found.setdefault(row.run_seq, (row.number, {}))
+            if number == row.number:
+                values[row.name] = row.value
+    return {seq: values for seq, (_, values) in found.items()}
+
+
+def _in_parts(seqs: list[int], most: int = 500) -> Iterator[list[int]]:
+    return (seqs[at : at + most] for at in range(0, len(seqs), most))

@@ -1,0 +1,144 @@
+"""What the palette finds: datasets, versions and tags, runs and sites by the beginning of their names, or by a part.
+
+Bounded: a few rows of each kind, whatever there is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+
+from forebay.catalog import schema as t
+from forebay.hub.board.counts import made_in
+from forebay.hub.board.sight import Sight
+
+EACH = 6
+"""So many of a kind at most."""
+
+_LOOKED_AT = 200
+_RUN = re.compile(r"[0-9a-f]{3,32}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Something, by what it is called; `kind` is "dataset", "version", "tag", "run" or "site"."""
+
+    kind: str
+    name: str
+    fact: str
+    href: str
+
+
+def search(connection: Connection, sight: Sight, text: str, *, each: int = EACH) -> list[Found]:
+    """What fits best first, of each kind at most `each`; of an empty text nothing."""
+    wanted = text.strip().lower()[:100]
+    if not wanted:
+        return []
+    name, at, selector = wanted.partition("@")
+    found = _datasets(connection, sight, name, each)
+    if at or len(found) == 1:
+        found += _versions(connection, sight, found, name, selector, each)
+    if not at:
+        found += _tags(connection, sight, wanted, each)
+        found += _sites(connection, wanted, each)
+        found += _runs(connection, sight, wanted, each)
+    return found
+
+
+def _datasets(connection: Connection, sight: Sight, text: str, each: int) -> list[Found]:
+    column = t.dataset.c.name
+    query = sa.select(column, t.dataset.c.description).where(t.dataset.c.removed_at == 0, _has(column, text))
+    query = sight.narrow(query, column).order_by(*_best_first(column, text)).limit(each)
+    return [
+        Found(kind="dataset", name=row.name, fact=row.description.partition("\n")[0][:80], href=f"/datasets/{row.name}")
+        for row in connection.execute(query)
+    ]
+
+
+def _versions(
+    connection: Connection, sight: Sight, datasets: list[Found], name: str, selector: str, each: int
+) -> list[Found]:
+    """Of the dataset of just that name, or of the only one that was found."""
+    chosen = next((item.name for item in datasets if item.name == name), datasets[0].name if datasets else "")
+    if not chosen or not sight.sees(chosen):
+        return []
+    query = (
+        sa.select(t.version.c.number, t.version.c.message)
+        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+        .where(t.dataset.c.name == chosen, t.dataset.c.removed_at == 0, t.version.c.subset == "")
+        .order_by(t.version.c.number.desc())
+    )
+    number = selector.removeprefix("v")
+    if number.isdigit() and len(number) < 10:
+        query = query.where(t.version.c.number == int(number))
+    return [
+        Found(
+            kind="version",
+            name=f"{chosen}@v{row.number}",
+            fact=row.message.partition("\n")[0][:80],
+            href=f"/datasets/{chosen}/v{row.number}",
+        )
+        for row in connection.execute(query.limit(each))
+    ]
+
+
+def _tags(connection: Connection, sight: Sight, text: str, each: int) -> list[Found]:
+    query = (
+        sa.select(t.tag.c.name, t.dataset.c.name.label("dataset"), t.version.c.number)
+        .join(t.dataset, t.dataset.c.dataset_id == t.tag.c.dataset_id)
+        .join(t.version, t.version.c.version_id == t.tag.c.version_id)
+        .where(t.dataset.c.removed_at == 0, t.tag.c.name.startswith(text, autoescape=True))
+    )
+    query = sight.narrow(query, t.dataset.c.name).order_by(t.tag.c.name, t.dataset.c.name).limit(each)
+    return [
+        Found(
+            kind="tag",
+            name=f"{row.dataset}@{row.name}",
+            fact=f"v{row.number}",
+            href=f"/datasets/{row.dataset}/v{row.number}",
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _sites(connection: Connection, text: str, each: int) -> list[Found]:
+    column = t.site.c.name
+    query = sa.select(column, t.site.c.state).where(t.site.c.removed_at == 0, _has(column, text))
+    query = query.order_by(*_best_first(column, text)).limit(each)
+    return [
+        Found(kind="site", name=row.name, fact=row.state, href=f"/sites/{row.name}")
+        for row in connection.execute(query)
+    ]
+
+
+def _runs(connection: Connection, sight: Sight, text: str, each: int) -> list[Found]:
+    """By the beginning of an id, or the newest of whoever has that name."""
+    columns = (t.run.c.run_id, t.run.c.state, t.run.c.submitted_by, t.run.c.new, t.run.c.team)
+    by_user = t.run.c.submitted_by == text
+    wanted = by_user
+    if _RUN.fullmatch(text):
+        # No letter of an id comes after f.
+        wanted = sa.or_(by_user, sa.and_(t.run.c.run_id >= text, t.run.c.run_id < f"{text}z"))
+    query = sight.narrow_runs(sa.select(*columns).where(wanted)).order_by(t.run.c.run_seq.desc()).limit(_LOOKED_AT)
+    rows = [
+        row
+        for row in connection.execute(query)
+        if not sight.hidden or sight.sees_run(row.submitted_by, made_in(row.new))
+    ]
+    return [
+        Found(kind="run", name=row.run_id, fact=f"{row.state}, {row.submitted_by}", href=f"/runs/{row.run_id}")
+        for row in rows[:each]
+    ]
+
+
+def _has(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    return column.contains(text, autoescape=True)
+
+
+def _best_first(column: ColumnElement[str], text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
+    """The very name, then those that begin so, then the others."""
+    begins = column.startswith(text, autoescape=True)
+    return sa.case((column == text, 0), (begins, 1), else_=2), column

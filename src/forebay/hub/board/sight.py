@@ -1,0 +1,115 @@
+"""Who looks, and what is hidden from them: every read model takes a `Sight` and tells nothing beyond it (PRIVATE).
+
+A sight belongs to the transaction in which it was read: whoever keeps one longer shows what may be hidden by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+
+from forebay.catalog import schema as t
+from forebay.hub.access.policies import policy_of
+from forebay.hub.access.rules import Action, Data, Person, decide, sees_all
+from forebay.wire.access import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """`datasets` are those that are there and may be known of, None where nothing is hidden; `hidden` are those that
+    are or were there and may not be. `not_for_token` are those of them that the token is not for.
+    """
+
+    principal: Person = field(repr=False)
+    datasets: frozenset[str] | None = None
+    hidden: frozenset[str] = frozenset()
+    not_for_token: frozenset[str] = frozenset()
+
+    @property
+    def user(self) -> str:
+        return self.principal.user
+
+    @property
+    def role(self) -> Role:
+        return self.principal.role
+
+    @property
+    def teams(self) -> frozenset[str]:
+        return self.principal.teams
+
+    @property
+    def sees_all(self) -> bool:
+        return self.datasets is None
+
+    def sees(self, dataset: str) -> bool:
+        """Whether this one may know of a dataset; of a name that no dataset ever had, everybody may."""
+        return dataset not in self.hidden
+
+    def narrow(self, query: sa.Select[Any], *names: ColumnElement[str]) -> sa.Select[Any]:
+        """The query, without rows whose columns name a hidden dataset. Removed datasets are not hidden by this."""
+        return query.where(*(column.not_in(self.hidden) for column in names)) if self.hidden else query
+
+    def narrow_runs(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """The query on `run`, without those that read what is hidden. What they make, only `sees_run` looks at."""
+        if not self.hidden:
+            return query
+        own = sa.and_(t.run.c.submitted_by == self.user, _reads_none_of(self.not_for_token))
+        return query.where(sa.or_(_reads_none_of(self.hidden), own))
+
+    def sees_run(self, submitted_by: str, datasets: Iterable[str]) -> bool:
+        """Whether this one may know of a run that reads and makes those datasets, as `rules.decide_on_run` has it."""
+        own = bool(submitted_by) and submitted_by == self.user
+        return (self.not_for_token if own else self.hidden).isdisjoint(datasets)
+
+
+def sight_of(connection: Connection, principal: Person) -> Sight:
+    """What somebody may see by now."""
+    if sees_all(principal):
+        return Sight(principal=principal)
+    there, hidden = [], []
+    verdicts: dict[tuple[Any, ...], bool] = {}
+    for row in connection.execute(_RULES).mappings():
+        name = row["name"]
+        teams = (row["read_teams"], row["write_teams"], row["run_teams"])
+        # All that the rules look at for this.
+        key = (row["owner"] == principal.user, *teams, _is_for(principal, name))
+        visible = verdicts.get(key)
+        if visible is None:
+            data = Data(name=name, owner=row["owner"], policy=policy_of(row, name), group=row["access_group"])
+            visible = verdicts[key] = decide(principal, Action.READ, data).visible
+        if not visible:
+            hidden.append(name)
+        elif not row["removed_at"]:
+            there.append(name)
+    elsewhere = frozenset(name for name in hidden if not _is_for(principal, name))
+    return Sight(principal=principal, datasets=frozenset(there), hidden=frozenset(hidden), not_for_token=elsewhere)
+
+
+_RULES = sa.select(
+    t.dataset.c.name,
+    t.dataset.c.owner,
+    t.dataset.c.access_group,
+    t.dataset.c.removed_at,
+    t.dataset_policy.c.read_teams,
+    t.dataset_policy.c.write_teams,
+    t.dataset_policy.c.run_teams,
+    t.dataset_policy.c.sites,
+    t.dataset_policy.c.set_by,
+    t.dataset_policy.c.set_at,
+).outerjoin(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
+
+
+def _is_for(principal: Person, name: str) -> bool:
+    """Whether the token is for this dataset, too."""
+    return not principal.only or name in principal.only
+
+
+def _reads_none_of(names: Collection[str]) -> ColumnElement[bool]:
+    if not names:
+        return sa.true()
+    reads = sa.select(t.run_data.c.run_seq).where(t.run_data.c.run_seq == t.run.c.run_seq)
+    return ~reads.where(t.run_data.c.dataset.in_(names)).correlate(t.run).exists()
