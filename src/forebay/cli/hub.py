@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,10 +25,13 @@ app = typer.Typer(cls=Group, no_args_is_help=True, help="The hub that a team sha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """Where the hub answers. `token` is told once, when it is made."""
+    """Where the hub answers. `token` is told once, when it is made; the address `login` lets a browser in as its first
+    admin, once and within the hour. It is told with the token, and to a terminal.
+    """
 
     url: str
     token: str | None
+    login: str | None = field(default=None, repr=False)
 
 
 @command(
@@ -62,8 +66,10 @@ def serve(
     """
     begin_serving()
     begin_hub()
+    from forebay.cli.hub_doctor import doctors_look
     from forebay.clock import SystemClock
     from forebay.hub.access.log_ins import LogIns
+    from forebay.hub.access.sessions import Sessions
     from forebay.hub.access.store import AccessStore
     from forebay.hub.api.limits import Limits
     from forebay.hub.door import Door
@@ -73,6 +79,7 @@ def serve(
     from forebay.hub.run_purge import Kept
     from forebay.hub.serve import Address, More, guarded_by
     from forebay.hub.serve import serve as serve_until_told
+    from forebay.hub.web.site import Site
     from forebay.lake.internal import parse_allowed
     from forebay.settings import load, parse_duration, parse_frequency, parse_limit
     from forebay.sites.state import SiteTerms
@@ -108,12 +115,18 @@ def serve(
         )
 
         def tell(url: str) -> None:
-            served = Served(url=url, token=None if made is None or settings.token else made.secret)
+            token = None if made is None or settings.token else made.secret
+            # Whoever reads a log that is kept somewhere shall not find a way in.
+            login = pages.link_for_admin(url) if token is not None or sys.stdout.isatty() else None
+            served = Served(url=url, token=token, login=login)
             has_begun()
             call.show(served, ids=[url], human=lambda out: _tell(out, served))
 
         door = None if door_settings is None else Door(door_settings, access, LogIns(hub.engine, clock), clock)
-        more = More(metrics=metrics, check_lake=check_lake, door=door)
+        sessions = Sessions(hub.engine, clock, parse_duration(settings.hub_session) or 0.0)
+        look = doctors_look(settings, clock, with_volume=False)
+        pages = Site(hub, access, clock, sessions, origin=settings.hub_url, look=look)
+        more = More(metrics=metrics, check_lake=check_lake, door=door, site=pages)
         serve_until_told(hub, guarded_by(access, hub), address, clock, limits, tell, more)
     finally:
         hub.close()
@@ -151,6 +164,9 @@ def _door_settings(settings: Settings) -> DoorSettings | None:
 
 def _tell(out: Console, served: Served) -> None:
     say(out, f"The hub answers at {served.url}")
+    if served.login is not None:
+        say(out, "In a browser, once:")
+        say(out, f"  {served.login}")
     if served.token is not None:
         say(out, "Its token, which is not told again:")
         say(out, f"  export FOREBAY_HUB={served.url}")

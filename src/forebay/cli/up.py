@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,9 +36,12 @@ SiteName = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Up:
-    """Where the hub answers, and the site that runs here. `token` is told once, when it is made."""
+    """Where the hub answers, and the site that runs here. `token` is told once, when it is made; the address `login`
+    lets a browser in, once and within the hour.
+    """
 
     url: str
+    login: str = field(repr=False)
     token: str | None
     site: str
 
@@ -65,14 +68,18 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
     begin_serving()
     begin_calmly()
     begin_hub()
+    from forebay.cli.hub_doctor import doctors_look
     from forebay.client.agent.agent import site_agent
     from forebay.client.session import Session
+    from forebay.hub.access.sessions import Sessions
     from forebay.hub.access.store import AccessStore
     from forebay.hub.api.limits import Limits
     from forebay.hub.local import LocalHub
     from forebay.hub.metrics.readers import GuardedMetrics
     from forebay.hub.serve import Address, More, guarded_by, serve
-    from forebay.settings import parse_limit
+    from forebay.hub.web.lister import Lister
+    from forebay.hub.web.site import Site
+    from forebay.settings import parse_duration, parse_limit
 
     given = {"hub": "", "hub_port": port, "site": site}
     with Session.start({**call.flags, **given}) as session:
@@ -84,10 +91,15 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
             secret = None if made is None or settings.token else made.secret
             limits = Limits(upload_bytes=int(parse_limit(settings.hub_upload_limit)))
             # One's own machine: every lake that it reaches is its owner's to name.
-            more = More(metrics=GuardedMetrics(hub, access, session.clock, settings.metrics_token), check_lake=bool)
+            metrics = GuardedMetrics(hub, access, session.clock, settings.metrics_token)
+            sessions = Sessions(hub.engine, session.clock, parse_duration(settings.hub_session) or 0.0)
+            lister = Lister(settings.profile_options, session.clock, settings.profile)
+            look = doctors_look(settings, session.clock, with_volume=True)
+            pages = Site(hub, access, session.clock, sessions, lister=lister, look=look)
+            more = More(metrics=metrics, check_lake=bool, site=pages)
 
             def tell(url: str) -> None:
-                told = Up(url=url, token=secret, site=agent.hello.site)
+                told = Up(url=url, login=pages.link_for_admin(url), token=secret, site=agent.hello.site)
                 has_begun()
                 call.show(told, ids=[url], human=lambda out: _show(out, told))
                 runner.start()
@@ -142,6 +154,8 @@ def _running(agent: Agent) -> Iterator[_Runner]:
 
 def _show(out: Console, told: Up) -> None:
     say(out, f"Forebay is up at {told.url}, with the site {told.site}. Ctrl-C ends it.")
+    say(out, "In a browser, once:")
+    say(out, f"  {told.login}")
     say(out, "In another terminal, or from a program:")
     say(out, f"  export FOREBAY_HUB={told.url}")
     say(out, f"  export FOREBAY_TOKEN={told.token or '...'}")

@@ -7,58 +7,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from forebay.errors import InputError
+from forebay.words import ago as ago
+from forebay.words import count as count
+from forebay.words import duration as duration
+from forebay.words import size as size
 
 if TYPE_CHECKING:
     from forebay.wire.access import Role
 
-_DAY_SECONDS = 86400.0
-
 T = TypeVar("T")
-
-
-def size(size_bytes: float) -> str:
-    """`1.2 GiB`; 1 KiB is 1024 bytes, as in the settings."""
-    value = float(size_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(value) < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} PiB"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 file`, `1,200 files`, `2 entries`, `3 days`."""
-    many = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else many}"
-
-
-def duration(seconds: float) -> str:
-    """`0.3 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `4 days`."""
-    if seconds < 0.095:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if round(seconds) < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{hours // 24} days"
-
-
-def ago(then: float, now: float) -> str:
-    """`just now`, `5 min ago`, `3 h ago`, `12 days ago`, from two moments in Unix seconds."""
-    seconds = now - then
-    if seconds < 10:
-        return "just now"
-    if seconds < 60:
-        return f"{seconds:.0f} s ago"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min ago"
-    return f"{seconds / 3600:.0f} h ago" if seconds < 2 * _DAY_SECONDS else f"{seconds / _DAY_SECONDS:.0f} days ago"
 
 
 def first_line(text: str) -> str:
@@ -84,6 +41,16 @@ def parse_option(name: str, text: str, parse: Callable[[str], T]) -> T:
         return parse(text)
     except ValueError as error:
         raise InputError("bad-option", f"{name}: {error}") from None
+
+
+def seconds_of(text: str) -> float:
+    """Of a limit that there has to be, for `parse_option`; ValueError where `text` is none."""
+    from forebay.settings import parse_duration
+
+    seconds = parse_duration(text)
+    if not seconds:
+        raise ValueError(f"{text} is no limit: write 30min or 12h")
+    return seconds
 
 
 def parse_role(text: str) -> Role:

@@ -1,0 +1,172 @@
+"""How a version at a place looks: a shape, a word and the one fact that matters next. The same on every page."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from markupsafe import Markup
+
+from forebay import words
+from forebay.cache.selection import Selection
+from forebay.errors import InputError
+from forebay.hub.board.grid import Spot, rule_of
+from forebay.hub.board.known import Version
+from forebay.hub.board.places import Place
+from forebay.hub.board.standing import Filling, Known, Look
+from forebay.hub.web import show
+from forebay.wire.sites import TaskKind
+
+FAILED_FILL = "the last fill failed"
+"""How the reason of a replica begins that is absent since nobody could bring it (hub.fills)."""
+
+_SHORT = 32
+
+
+def place_href(place: Place, *more: str) -> str:
+    """The page of a place, or one below it."""
+    return "/".join(("/cache", quote(place.key, safe=""), *(quote(part, safe="") for part in more)))
+
+
+def spot_href(place: Place, dataset: str, number: int, *more: str) -> str:
+    """The page of a version at a place, or one below it."""
+    return place_href(place, dataset, f"v{number}", *more)
+
+
+def version_href(dataset: str, number: int) -> str:
+    """The page of a version."""
+    return f"/datasets/{quote(dataset, safe='')}/v{number}"
+
+
+def ref_href(ref: str) -> str:
+    """The same of a ref, with its subset or without."""
+    dataset, _, number = ref.partition("[")[0].partition("@v")
+    return version_href(dataset, int(number)) if number.isdigit() else f"/datasets/{quote(dataset, safe='')}"
+
+
+def warm_href(ref: str = "", site: str = "") -> str:
+    """Where one sees what a fill would take, before it begins."""
+    given = {name: value for name, value in (("ref", ref), ("site", site)) if value}
+    return "/cache/-/warm" + (f"?{urlencode(given)}" if given else "")
+
+
+def ref(dataset: str, number: int, subset: str = "", tags: tuple[str, ...] = ()) -> Markup:
+    """A version's name, with its tags beside it."""
+    told = Markup("<b>{}</b> {}").format(dataset, show.mono(f"v{number}" + (f"[{subset}]" if subset else "")))
+    return told + Markup("").join(Markup(" ") + show.tag(name) for name in tags)
+
+
+def spot(item: Spot, version: Version, now: float) -> Markup:
+    """The cell of the grid."""
+    told = state(item, version, now)
+    fill = item.whole.fill
+    if item.look is Look.FILLING and fill is not None and fill.total_bytes:
+        told += show.bar(fill.share, "filling", f"{show.percent(fill.share)} filled")
+    return told
+
+
+def state(item: Spot, version: Version, now: float) -> Markup:
+    """The word and the fact."""
+    whole = item.whole
+    match item.look:
+        case Look.FILLING:
+            return filling(whole.fill)
+        case Look.QUEUED:
+            return show.state("queued", "queued", waits(whole, now))
+        case Look.STALE:
+            return show.state("stale", f"leaves {_soon(item.leaves_at, now)}", users(whole))
+        case Look.DAMAGED:
+            refills = whole.errand(TaskKind.FILL) is not None
+            return show.state("damaged", "damaged", "being mended" if refills else _first(whole.reason))
+        case Look.EVICTING:
+            return show.state("evicting", "leaving", "as soon as nobody uses it" if whole.leases else "")
+        case Look.PARTIAL:
+            return partial(item, version)
+        case Look.BARRED:
+            return show.state("absent", "not allowed here")
+        case Look.ABSENT if whole.reason.startswith(FAILED_FILL):
+            return show.state("failed", "absent", "its last fill failed")
+        case Look.ABSENT:
+            return show.state("absent", "absent", "" if item.seconds is None else f"would take {about(item.seconds)}")
+    return show.state("ready", "ready", keeps(whole))
+
+
+def filling(fill: Filling | None) -> Markup:
+    """`62 %`, and how fast, and how long."""
+    if fill is None or not fill.total_bytes:
+        return show.state("filling", "filling", "looking what is missing")
+    facts = [f"{words.size(fill.bytes_s)}/s"] if fill.bytes_s else ["nothing comes"]
+    if fill.left_s is not None:
+        facts.append(about(fill.left_s))
+    return show.state("filling", show.percent(fill.share), " · ".join(facts))
+
+
+def waits(known: Known, now: float) -> str:
+    """What a fill that has not begun waits for."""
+    errand = known.errand(TaskKind.FILL)
+    if errand is None:
+        return "whoever filled it is gone"
+    if errand.failures:
+        again = f"tries again {show.relative(errand.next_try_at, now)}" if errand.next_try_at > now else "tries again"
+        return f"failed {errand.failures} ×, {again}"
+    return errand.unblock if len(errand.unblock) <= _SHORT else "waits for its turn"
+
+
+def keeps(known: Known) -> str:
+    """What keeps a ready replica: who uses it, or who pinned it."""
+    told = [users(known)] if known.leases else []
+    if known.pinned_by:
+        told.append("pinned" if known.leases else "kept by a rule" if known.by_rule else f"pinned by {pinner(known)}")
+    return " · ".join(told)
+
+
+def pinner(known: Known) -> str:
+    """A person, or a rule."""
+    return f"rule {rule_of(known.pinned_by)[:8]}" if known.by_rule else known.pinned_by
+
+
+def users(known: Known) -> str:
+    """`in use by ada`, or by how many."""
+    if not known.leases:
+        return ""
+    names = [name for name in known.users if name]
+    return f"in use by {names[0]}" if len(names) == 1 else f"in use by {max(len(names), 1)}"
+
+
+def partial(item: Spot, version: Version) -> Markup:
+    """What of a version is there."""
+    part = item.part
+    if part is None:
+        return show.state("partial", "partial")
+    others = len([known for known in item.parts if known.is_there]) - 1
+    return show.state("partial", "partial", selected(part, version) + (f" · {others} more" if others else ""))
+
+
+def selected(part: Known, version: Version) -> str:
+    """`2 columns, 13 %`: what a subset holds of its version."""
+    share = part.size_bytes / version.size_bytes if version.size_bytes else 1.0
+    try:
+        selection = Selection.parse(part.selection)
+    except InputError:
+        return show.percent(share)
+    what = words.count(len(selection.columns), "column") if selection.columns else str(selection)
+    return f"{what if len(what) <= _SHORT else part.subset[:_SHORT]}, {show.percent(share)}"
+
+
+def about(seconds: float) -> str:
+    """`34 min`: roughly, since nobody knows it better."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h" if seconds < 2 * 86400 else f"{round(seconds / 86400)} days"
+
+
+def _soon(at: float | None, now: float) -> str:
+    if at is None or at <= now + 60:
+        return "with the next sweep"
+    return f"in {about(at - now)}"
+
+
+def _first(reason: str) -> str:
+    line = reason.partition("\n")[0]
+    return line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"

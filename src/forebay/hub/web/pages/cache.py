@@ -1,0 +1,203 @@
+"""The cache: the grid version x place, with filters and pages, and what needs care of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+from forebay import words
+from forebay.hub.access import rules
+from forebay.hub.access.rules import Action
+from forebay.hub.board import care, grid, overview
+from forebay.hub.board.grid import Filter, Grid, Line, Only
+from forebay.hub.board.overview import Near, Saved
+from forebay.hub.board.places import Place, place_of, places
+from forebay.hub.web import cache_shown, care_shown, show
+from forebay.hub.web.care_shown import Item
+from forebay.hub.web.forms import Field, Form
+from forebay.hub.web.page import Page
+from forebay.hub.web.route import Pages
+from forebay.hub.web.table import Cell, Column, Row, Table
+from forebay.hub.web.visit import Visit
+
+pages = Pages()
+
+MOST_PLACES = 12
+"""So many columns has the grid, unless places are chosen."""
+
+_LINES, _EXPORTED = 40, 5000
+
+_ONLY: Final = (
+    (Only.THERE, "near compute"),
+    (Only.FILLING, "filling"),
+    (Only.READY, "ready"),
+    (Only.PARTIAL, "in part"),
+    (Only.STALE, "leaving soon"),
+    (Only.PINNED, "pinned"),
+    (Only.USED, "in use"),
+    (Only.DAMAGED, "damaged"),
+    (Only.ABSENT, "nowhere"),
+    (Only.ALL, "all versions"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """`left_out` are the places for which the grid has no column."""
+
+    near: Near
+    saved: Saved
+    filters: Form
+    care: tuple[Item, ...]
+    more_care: int
+    left_out: int
+    may_warm: bool
+
+
+@pages.get("/cache", live=("says", "grid", "care"))
+def cache(visit: Visit) -> Page:
+    """`?only=`, `q=`, `team=`, `site=` (may repeat), `after=`."""
+    wanted = _wanted(visit)
+    with visit.read() as connection:
+        sight, now = visit.sight, visit.now
+        everywhere = places(connection, sight, now)
+        chosen = _chosen(visit, everywhere)
+        found = grid.grid(connection, sight, chosen, wanted, now)
+        near = overview.near(connection, sight)
+        saved = overview.saved(connection, sight, now)
+        teams = grid.teams(connection, sight)
+        needs = care.care(connection, sight, chosen, now, runs=False)
+    context = Cache(
+        near=near,
+        saved=saved,
+        filters=_filters(wanted, everywhere, teams, _named(visit)),
+        care=care_shown.items(needs),
+        more_care=needs.more,
+        left_out=0 if _named(visit) else len(everywhere) - len(chosen),
+        may_warm=any(visit.may(Action.WARM, rules.Place(site=place.site)) for place in everywhere if place.site),
+    )
+    table = _table(found, visit, _empty(wanted, everywhere, visit))
+    return Page(template="cache/grid.html", title="Cache", nav="cache", context=context, tables=(table,))
+
+
+def _wanted(visit: Visit) -> Filter:
+    asked = visit.query.get("only", "")
+    return Filter(
+        only=Only(asked) if asked in set(Only) else Only.THERE,
+        text=visit.query.get("q", "").strip()[:100],
+        team=visit.query.get("team", "").strip()[:100],
+        owner=visit.query.get("owner", "").strip()[:100],
+        after=visit.query.get("after", ""),
+        limit=min(visit.limit(_LINES), _EXPORTED),
+    )
+
+
+def _named(visit: Visit) -> list[str]:
+    return [key for key in visit.queries("site") if key]
+
+
+def _chosen(visit: Visit, everywhere: Sequence[Place]) -> list[Place]:
+    named = _named(visit)
+    if named:
+        found = {place_of(everywhere, key).key for key in named}
+        return [place for place in everywhere if place.key in found]
+    return list(everywhere[:MOST_PLACES])
+
+
+def _filters(wanted: Filter, everywhere: Sequence[Place], teams: Sequence[str], named: Sequence[str]) -> Form:
+    sites = (("", "all sites"), *((place.key, place.name) for place in everywhere))
+    by_team = (("", "all teams"), *((team, team) for team in teams))
+    fields = [
+        Field(name="q", label="Dataset", kind="search", value=wanted.text),
+        Field(
+            name="only",
+            label="Which",
+            kind="select",
+            value=wanted.only.value,
+            options=tuple((only.value, label) for only, label in _ONLY),
+        ),
+        Field(name="site", label="Site", kind="select", value=named[-1] if named else "", options=sites),
+        Field(name="team", label="Team", kind="select", value=wanted.team, options=by_team),
+    ]
+    return Form(action="/cache", method="get", button="Filter", quiet=True, fields=tuple(fields))
+
+
+def _empty(wanted: Filter, everywhere: Sequence[Place], visit: Visit) -> Markup:
+    if not everywhere:
+        agent = show.copy("forebay agent --site NAME")
+        return Markup("<p>No site has a cache yet. On a machine that sees a volume, start its agent: {}</p>").format(
+            agent
+        )
+    if wanted != Filter(limit=wanted.limit) or _named(visit):
+        return Markup('<p>No version is like that. <a href="/cache">Show all that are near compute</a></p>')
+    warm = show.copy("forebay cache warm criteo")
+    return Markup("<p>No version is near compute yet. The first use of one brings it, or this: {}</p>").format(warm)
+
+
+def _table(found: Grid, visit: Visit, empty: Markup) -> Table:
+    return Table(
+        name="grid",
+        caption="Versions by site",
+        columns=(
+            Column(key="version", title="Dataset version"),
+            Column(key="size_bytes", title="Size", number=True),
+            Column(key="last_used", title="Last used"),
+            *(Column(key=place.name, title=_heading(place)) for place in found.places),
+        ),
+        rows=tuple(_row(line, visit.now) for line in found.lines),
+        more=_more(visit, found.more),
+        empty=empty,
+    )
+
+
+def _heading(place: Place) -> Markup:
+    under = f"{show.percent(place.share)} of {words.size(place.limit_bytes)}"
+    if place.site_state is not None and place.site_state != "up":
+        under = f"{place.site_state} · {under}"
+    return Markup('<a href="{}">{}</a><br><span class="dim">{}</span>').format(
+        cache_shown.place_href(place), place.name, under
+    )
+
+
+def _row(line: Line, now: float) -> Row:
+    version = line.version
+    return Row(
+        key=version.ref,
+        cells=(
+            Cell(
+                value=version.ref,
+                shown=cache_shown.ref(version.dataset, version.number, tags=version.tags),
+                href=cache_shown.version_href(version.dataset, version.number),
+            ),
+            Cell(value=version.size_bytes, shown=words.size(version.size_bytes)),
+            Cell(value=version.last_used_at or None, shown=_last_used(line, now)),
+            *(
+                Cell(
+                    value=spot.look.value,
+                    shown=cache_shown.spot(spot, version, now),
+                    href=cache_shown.spot_href(spot.place, version.dataset, version.number),
+                )
+                for spot in line.spots
+            ),
+        ),
+    )
+
+
+def _last_used(line: Line, now: float) -> Markup:
+    users = line.version.users
+    if users:
+        return Markup("now <small>· {}</small>").format(
+            users[0] if len(users) == 1 else words.count(len(users), "user")
+        )
+    return show.when(line.version.last_used_at or None, now)
+
+
+def _more(visit: Visit, after: str) -> str:
+    if not after:
+        return ""
+    kept = [(name, value) for name, value in visit.query_pairs if name not in ("after", "table", "as") and value]
+    return f"/cache?{urlencode([*kept, ('after', after)])}"

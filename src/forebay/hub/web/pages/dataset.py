@@ -1,0 +1,368 @@
+"""One dataset: its versions as a timeline, its use, the lineage of its latest version; its tags and their moves."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from forebay.charts.markup import Markup as Drawn
+from forebay.charts.plot import Columns, plot
+from forebay.charts.scale import Axis, round_step
+from forebay.charts.table import figure, numbers
+from forebay.charts.table import table as chart_table
+from forebay.errors import InputError, NotFoundError
+from forebay.hub.access.rules import Action
+from forebay.hub.board import dataset as board
+from forebay.hub.board import lineage
+from forebay.hub.board.dataset import DayOfUse, Head, UserOfIt, VersionLine
+from forebay.hub.web import data_shown, forms, show
+from forebay.hub.web.addresses import COMMIT, REGISTER, address, of_dataset, of_version
+from forebay.hub.web.data_shown import Tab, dataset_tabs
+from forebay.hub.web.forms import Confirm, Field, Form
+from forebay.hub.web.lineage_drawn import drawn
+from forebay.hub.web.page import Page, Redirect
+from forebay.hub.web.route import Pages
+from forebay.hub.web.table import Cell, Column, Row, Table
+from forebay.hub.web.visit import Visit
+from forebay.wire.catalog import TagMove
+
+pages = Pages()
+
+_DAYS = 30
+_MOVES = 200
+_NAMED = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetPage:
+    """What the page of a dataset shows around its tables; what there is none of is None or ""."""
+
+    head: Head
+    tabs: tuple[Tab, ...]
+    chart: Drawn | None
+    graph: Markup | None
+    lineage: str
+    register: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagsPage:
+    """A dataset's tags; the form for who may move them."""
+
+    head: Head
+    tabs: tuple[Tab, ...]
+    form: Form | None
+
+
+@pages.get("/datasets/{name}")
+def dataset(visit: Visit) -> Page:
+    """`?before=` is the cursor of the timeline."""
+    name = visit.path["name"]
+    with visit.read() as connection:
+        head = board.head(connection, visit.sight, name)
+        before = forms.number(visit.query, "before", "before")
+        limit = min(visit.limit(board.PAGE), 10_000)
+        line = board.timeline(connection, visit.sight, name, visit.now, before=before, limit=limit)
+        use = board.use_of(connection, visit.sight, name, visit.now, days=_DAYS)
+        latest = head.dataset.latest
+        graph = drawn(lineage.graph(connection, visit.sight, name, latest)) if latest and not before else None
+    may_add = visit.may_on(Action.WRITE, name)
+    context = DatasetPage(
+        head=head,
+        tabs=dataset_tabs(name, ""),
+        chart=_chart(use.days) if use.users else None,
+        graph=graph,
+        lineage=of_version(name, latest, "lineage") if latest else "",
+        register=address(REGISTER, name=name) if may_add else "",
+        commit=address(COMMIT, name=name) if may_add else "",
+    )
+    more = address(of_dataset(name), before=line.next_before) if line.next_before else ""
+    return Page(
+        template="datasets/one.html",
+        title=name,
+        nav="datasets",
+        context=context,
+        tables=(_versions(name, line.lines, visit.now, more), _users(use.users, visit.now)),
+        parent=("Datasets", "/datasets"),
+    )
+
+
+@pages.get("/datasets/{name}/tags")
+def tags(visit: Visit) -> Page:
+    """The tags and every move of them; the newest moves first."""
+    return _tags_page(visit, _move_form(visit))
+
+
+@pages.post("/datasets/{name}/tags")
+def move_tag(visit: Visit) -> Page | Redirect:
+    """Point a tag at a version."""
+    name = visit.path["name"]
+    form = forms.filled(_required_form(visit), visit.form)
+    try:
+        tag = forms.required(visit.form, "tag", "The tag")
+        number = forms.number(visit.form, "number", "The version")
+        visit.hub.catalog.tag(name, tag, number, visit.sight.user)
+    except InputError as error:
+        return _tags_page(visit, forms.failed(form, error, "tag" if error.kind != "bad-number" else "number"), 422)
+    return Redirect(to=of_dataset(name, "tags"), notice=f"{name}@{tag} is v{number} now.")
+
+
+@pages.get("/datasets/{name}/tags/{tag}/remove")
+def ask_to_untag(visit: Visit) -> Page:
+    """Before a tag goes."""
+    name, tag = visit.path["name"], visit.path["tag"]
+    with visit.read() as connection:
+        head = board.head(connection, visit.sight, name)
+    number = dict(head.tags).get(tag)
+    if number is None:
+        raise NotFoundError("tag-not-found", f"The dataset {name!r} has no tag {tag!r}.")
+    confirm = Confirm(
+        heading=f"Remove the tag {tag} of {name}?",
+        says=f"{name}@{tag} names v{number} now, and nothing afterwards. Its moves are kept, and it can be set again.",
+        form=Form(
+            action=of_dataset(name, "tags", tag, "remove"),
+            button="Remove it",
+            danger=True,
+            cancel=of_dataset(name, "tags"),
+        ),
+        facts=(
+            "Runs and rules that name the tag find no version by it.",
+            f"Retention may retire v{number}, which is kept now because it is tagged.",
+        ),
+    )
+    return Page(
+        template="confirm.html",
+        title="Remove a tag",
+        nav="datasets",
+        context=confirm,
+        parent=(name, of_dataset(name, "tags")),
+    )
+
+
+@pages.post("/datasets/{name}/tags/{tag}/remove")
+def untag(visit: Visit) -> Redirect:
+    """Remove a tag; its history stays."""
+    name, tag = visit.path["name"], visit.path["tag"]
+    visit.hub.catalog.untag(name, tag, visit.sight.user)
+    return Redirect(to=of_dataset(name, "tags"), notice=f"The tag {tag} is removed.")
+
+
+def _tags_page(visit: Visit, form: Form | None, status: int = 200) -> Page:
+    name = visit.path["name"]
+    with visit.read() as connection:
+        head = board.head(connection, visit.sight, name)
+    moves = visit.hub.catalog.tag_history(name)
+    return Page(
+        template="datasets/tags.html",
+        title=f"Tags of {name}",
+        nav="datasets",
+        context=TagsPage(head=head, tabs=dataset_tabs(name, "tags"), form=form),
+        tables=(_tags(head, moves, form is not None, visit.now), _moves(name, moves[: visit.limit(_MOVES)], visit.now)),
+        parent=("Datasets", "/datasets"),
+        status=status,
+    )
+
+
+def _move_form(visit: Visit) -> Form | None:
+    """For who may; None for others, and where there is no version."""
+    return _required_form(visit) if visit.may_on(Action.TAG, visit.path["name"]) else None
+
+
+def _required_form(visit: Visit) -> Form:
+    name = visit.path["name"]
+    with visit.read() as connection:
+        known = board.numbers(connection, visit.sight, name, limit=_NAMED)
+    options = tuple((str(number), f"v{number}") for number, is_retired in known if not is_retired)
+    wanted = visit.query.get("number", "")
+    return Form(
+        action=of_dataset(name, "tags"),
+        button="Set it",
+        fields=(
+            Field(name="tag", label="Tag", required=True, placeholder="prod", value=visit.query.get("tag", "")),
+            Field(name="number", label="Version", kind="select", options=options, value=wanted),
+        ),
+    )
+
+
+def _versions(name: str, lines: Sequence[VersionLine], now: float, more: str) -> Table:
+    return Table(
+        name="versions",
+        caption="Versions, newest first",
+        columns=(
+            Column(key="version", title="Version"),
+            Column(key="made", title="Made"),
+            Column(key="by", title="By"),
+            Column(key="message", title="Message"),
+            Column(key="files", title="Files", number=True),
+            Column(key="size_bytes", title="Size", number=True),
+            Column(key="grew_bytes", title="Grew", number=True),
+            Column(key="uses", title="Opened", number=True),
+            Column(key="last_used", title="Last used"),
+            Column(key="places", title="Where"),
+        ),
+        rows=tuple(_version_row(line, now) for line in lines),
+        more=more,
+        empty=Markup("<p>It has no version.</p>{}").format(
+            show.command(f"forebay dataset register {name} 's3://bucket/folder/*'")
+        ),
+    )
+
+
+def _version_row(line: VersionLine, now: float) -> Row:
+    item = line.version
+    marks = data_shown.tags(item.tags)
+    if item.is_retired:
+        marks += show.state("retired", "retired")
+    return Row(
+        cells=(
+            Cell(
+                value=item.ref,
+                shown=data_shown.named(of_version(item.dataset, item.number), f"v{item.number}", marks),
+            ),
+            Cell(value=item.created_at, shown=show.when(item.created_at, now)),
+            Cell(value=item.created_by),
+            Cell(value=item.message, shown=_short(item.message or item.made_by.command), title=item.message[:500]),
+            Cell(value=item.files, shown=show.whole(item.files)),
+            Cell(value=item.size_bytes, shown=show.size(item.size_bytes)),
+            Cell(value=line.grew_bytes, shown=data_shown.signed_size(line.grew_bytes)),
+            Cell(value=line.uses, shown=show.whole(line.uses)),
+            Cell(value=line.last_used_at, shown=show.when(line.last_used_at, now)),
+            data_shown.places(line.places, now),
+        ),
+        key=f"v{item.number}",
+    )
+
+
+def _users(users: Sequence[UserOfIt], now: float) -> Table:
+    return Table(
+        name="users",
+        caption=f"In the last {_DAYS} days",
+        columns=(
+            Column(key="user", title="Who"),
+            Column(key="uses", title="Times", number=True),
+            Column(key="last_used", title="Last"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    Cell(value=item.user),
+                    Cell(value=item.uses, shown=show.whole(item.uses)),
+                    Cell(value=item.last_used_at, shown=show.when(item.last_used_at, now)),
+                )
+            )
+            for item in users
+        ),
+    )
+
+
+def _tags(head: Head, moves: Sequence[TagMove], may_move: bool, now: float) -> Table:
+    name = head.dataset.name
+    last = {move.tag: move for move in reversed(moves)}
+    columns = [
+        Column(key="tag", title="Tag"),
+        Column(key="version", title="Version"),
+        Column(key="moved", title="Since"),
+        Column(key="by", title="Set by"),
+    ]
+    columns += [Column(key="remove", title="")] if may_move else []
+    rows = []
+    for tag, number in head.tags:
+        move = last.get(tag)
+        cells = [
+            Cell(value=tag, shown=show.tag(tag)),
+            Cell(value=f"v{number}", href=of_version(name, number)),
+            Cell(value=move.moved_at if move else None, shown=show.when(move.moved_at if move else None, now)),
+            Cell(value=move.moved_by if move else ""),
+        ]
+        if may_move:
+            cells.append(Cell(value="", shown="Remove…", href=of_dataset(name, "tags", tag, "remove")))
+        rows.append(Row(cells=tuple(cells), key=tag))
+    return Table(
+        name="tags",
+        caption="Tags",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        empty=Markup("<p>No tag yet. One names the version that is used for something:</p>{}").format(
+            show.command(f"forebay dataset tag {name}@v{head.dataset.latest or 1} prod")
+        ),
+    )
+
+
+def _moves(name: str, moves: Sequence[TagMove], now: float) -> Table:
+    return Table(
+        name="moves",
+        caption="Newest first",
+        columns=(
+            Column(key="when", title="When"),
+            Column(key="tag", title="Tag"),
+            Column(key="to", title="To"),
+            Column(key="by", title="By"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    Cell(value=move.moved_at, shown=show.when(move.moved_at, now)),
+                    Cell(value=move.tag, shown=show.tag(move.tag)),
+                    Cell(value=f"v{move.number}", href=of_version(name, move.number))
+                    if move.number
+                    else Cell(value="", shown="removed"),
+                    Cell(value=move.moved_by),
+                )
+            )
+            for move in moves
+        ),
+        empty="No tag was ever set.",
+    )
+
+
+def _chart(days: Sequence[DayOfUse]) -> Drawn:
+    counts = [day.uses for day in days]
+    most = max(counts)
+    told = [_day(day.begins_at) for day in days]
+    peak = counts.index(most)
+    texts = tuple(str(most) if index == peak and most else "" for index in range(len(days)))
+    chart = plot(
+        "use",
+        "Openings by day",
+        f"{sum(counts)} openings in {len(days)} days, at most {most} in one, on {told[peak]}.",
+        x=Axis(
+            name="",
+            low=-0.6,
+            high=len(days) - 0.4,
+            ticks=tuple(float(index) for index in range(1, len(days), 7)),
+            tell=lambda value: told[int(value)],
+        ),
+        y=_whole("openings", most),
+        marks=[Columns(points=tuple((float(index), float(count)) for index, count in enumerate(counts)), texts=texts)],
+        height=200.0,
+    )
+    rows = [(day, str(count)) for day, count in zip(told, counts, strict=True)]
+    return figure(
+        f"{show.count(sum(counts), 'opening')} in {len(days)} days",
+        "How often any version was opened, by day (UTC).",
+        chart,
+        chart_table("Openings by day", (*numbers("Day", "Openings"),), rows),
+    )
+
+
+def _whole(name: str, most: int) -> Axis:
+    """Up from 0, with ticks at whole numbers."""
+    step = max(1.0, round_step(max(most, 1), 4))
+    step = 5.0 if step == 2.5 else step
+    high = step * -(-max(most, 1) // step)
+    ticks = tuple(step * number for number in range(round(high / step) + 1))
+    return Axis(name=name, low=0.0, high=high, ticks=ticks, tell=lambda value: f"{value:,.0f}")
+
+
+def _day(at: float) -> str:
+    moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
+    return f"{moment.day} {moment:%b}"
+
+
+def _short(text: str, letters: int = 60) -> str:
+    first = text.partition("\n")[0]
+    return first if len(first) <= letters else f"{first[: letters - 1]}…"

@@ -1,0 +1,224 @@
+"""What changed between a version and another one, by folder; and what it came of and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from forebay.catalog.diff import ChangeKind
+from forebay.catalog.names import NumberRef, parse_ref
+from forebay.errors import InputError
+from forebay.hub.board import dataset as board
+from forebay.hub.board import diff, lineage
+from forebay.hub.board.diff import ChangeLine, Changes
+from forebay.hub.web import data_shown, forms, show
+from forebay.hub.web.addresses import address, of_dataset, of_version
+from forebay.hub.web.data_shown import Tab, version_tabs
+from forebay.hub.web.forms import Field, Form
+from forebay.hub.web.lineage_drawn import drawn, lineage_table
+from forebay.hub.web.page import Page
+from forebay.hub.web.pages.version import number_of
+from forebay.hub.web.route import Pages
+from forebay.hub.web.table import Cell, Column, Row, Table
+from forebay.hub.web.visit import Visit
+from forebay.wire.catalog import Version
+
+pages = Pages()
+
+_PAGE = 100
+_TOLD = {
+    ChangeKind.ADDED: "added",
+    ChangeKind.REMOVED: "removed",
+    ChangeKind.CHANGED: "changed",
+    ChangeKind.RENAMED: "renamed",
+    ChangeKind.UNKNOWN: "not known",
+    ChangeKind.UNCHANGED: "unchanged",
+}
+_MARKS = {
+    ChangeKind.ADDED: "ready",
+    ChangeKind.REMOVED: "damaged",
+    ChangeKind.CHANGED: "stale",
+    ChangeKind.RENAMED: "partial",
+    ChangeKind.UNKNOWN: "absent",
+    ChangeKind.UNCHANGED: "absent",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangesPage:
+    """`other` is what the version is compared with, None where there is nothing."""
+
+    version: Version
+    other: Version | None
+    tabs: tuple[Tab, ...]
+    form: Form | None
+    same: bool
+    values: str
+    kept_share: float
+    trail: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineagePage:
+    """What came before a version and after it; `cut` where that is more than is shown."""
+
+    version: Version
+    tabs: tuple[Tab, ...]
+    graph: Markup | None
+    alone: bool
+    cut: bool
+    upstream: int
+    downstream: int
+
+
+@pages.get("/datasets/{name}/v{number}/diff")
+def changes(visit: Visit) -> Page:
+    """`?with=v2` or another dataset's `name@v2`, `folder`, `start`."""
+    name, number = visit.path["name"], number_of(visit)
+    with visit.read() as connection:
+        version = board.version(connection, visit.sight, name, number)
+        known = [item for item, _ in board.numbers(connection, visit.sight, name)]
+        wanted = _wanted(visit, name, number, known)
+        other = None if wanted is None else board.version(connection, visit.sight, *wanted)
+    base, folder = of_version(name, number, "diff"), visit.query.get("folder", "").strip("/")
+    chosen = "" if other is None else (f"v{other.number}" if other.dataset == name else other.ref)
+    found = None if other is None else diff.changes(visit.hub.catalog, other.manifest_digest, version.manifest_digest)
+    kept = found.tallies[ChangeKind.UNCHANGED].size_bytes if found else 0
+    context = ChangesPage(
+        version=version,
+        other=other,
+        tabs=version_tabs(name, number, "diff"),
+        form=_form(base, chosen, [item for item in known if item != number]),
+        same=found is None or found.same,
+        values="" if other is None or other.dataset != name else f"{base}/preview?with={other.number}",
+        kept_share=kept / version.size_bytes if version.size_bytes else 1.0,
+        trail=tuple(data_shown.crumbs(base, folder, version.ref, **{"with": chosen})),
+    )
+    tables = () if found is None else (_tallies(found), _changes(visit, found, base, folder, chosen))
+    return Page(
+        template="datasets/diff.html",
+        title=f"Changes of {version.ref}",
+        nav="datasets",
+        context=context,
+        tables=tables,
+        parent=(name, of_dataset(name)),
+    )
+
+
+@pages.get("/datasets/{name}/v{number}/lineage")
+def version_lineage(visit: Visit) -> Page:
+    """As a picture and as a table."""
+    name, number = visit.path["name"], number_of(visit)
+    with visit.read() as connection:
+        version = board.version(connection, visit.sight, name, number)
+        found = lineage.graph(connection, visit.sight, name, number)
+    context = LineagePage(
+        version=version,
+        tabs=version_tabs(name, number, "lineage"),
+        graph=drawn(found),
+        alone=found.is_alone,
+        cut=found.is_cut,
+        upstream=sum(node.level < 0 for node in found.nodes),
+        downstream=sum(node.level > 0 for node in found.nodes),
+    )
+    return Page(
+        template="datasets/lineage.html",
+        title=f"Lineage of {version.ref}",
+        nav="datasets",
+        context=context,
+        tables=(lineage_table(found, visit.now),),
+        parent=(name, of_dataset(name)),
+    )
+
+
+def _wanted(visit: Visit, name: str, number: int, known: list[int]) -> tuple[str, int] | None:
+    """What to compare with: what is asked for, else the version before, else the one after; InputError `bad-ref`."""
+    text = visit.query.get("with", "").strip()
+    if text:
+        ref = parse_ref(text if "@" in text else f"{name}@{text}")
+        if not isinstance(ref, NumberRef) or ref.subset:
+            raise InputError(
+                "bad-ref", f"{text[:100]!r} names no version by its number.", todo=f"Write v3 or {name}@v3."
+            )
+        return ref.dataset, ref.number
+    before = [item for item in known if item < number]
+    after = [item for item in known if item > number]
+    found = before[:1] or after[-1:]
+    return (name, found[0]) if found else None
+
+
+def _form(base: str, chosen: str, others: list[int]) -> Form | None:
+    if not others and not chosen:
+        return None
+    options = [(f"v{item}", f"v{item}") for item in others]
+    if chosen and (chosen, chosen) not in options:
+        options.insert(0, (chosen, chosen))
+    field = Field(name="with", label="Compared with", kind="select", value=chosen, options=tuple(options))
+    return Form(action=base, method="get", button="Compare", fields=(field,), quiet=True)
+
+
+def _tallies(found: Changes) -> Table:
+    rows = []
+    for kind in _TOLD:
+        tally = found.tallies[kind]
+        if tally.files or kind in (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.CHANGED, ChangeKind.UNCHANGED):
+            rows.append(
+                Row(
+                    cells=(
+                        Cell(
+                            value=kind.value, shown=show.state(_MARKS[kind] if tally.files else "absent", _TOLD[kind])
+                        ),
+                        Cell(value=tally.files, shown=show.whole(tally.files)),
+                        Cell(value=tally.size_bytes, shown=show.size(tally.size_bytes)),
+                    )
+                )
+            )
+    columns = (
+        Column(key="kind", title="Files"),
+        Column(key="files", title="Number", number=True),
+        Column(key="size_bytes", title="Bytes", number=True),
+    )
+    return Table(name="tallies", caption="What became of the files", columns=columns, rows=tuple(rows))
+
+
+def _changes(visit: Visit, found: Changes, base: str, folder: str, chosen: str) -> Table:
+    start = forms.number(visit.query, "start", "start")
+    page = diff.page(found, folder, start=start, limit=visit.limit(_PAGE))
+    given = {"with": chosen}
+    more = address(base, folder=folder, start=page.next_start, **given) if page.next_start else ""
+    return Table(
+        name="changes",
+        caption=f"What changed in {folder or 'all'}",
+        columns=(
+            Column(key="name", title="Name"),
+            Column(key="change", title="Change"),
+            Column(key="files", title="Files", number=True),
+            Column(key="old_bytes", title="Before", number=True),
+            Column(key="new_bytes", title="After", number=True),
+        ),
+        rows=tuple(_change_row(line, address(base, folder=line.path, **given)) for line in page.lines),
+        more=more,
+        empty="Nothing changed in this folder.",
+    )
+
+
+def _change_row(line: ChangeLine, href: str) -> Row:
+    if line.is_folder:
+        told = ", ".join(f"{count:,} {_TOLD[kind]}" for kind, count in line.files.items())
+        name = Cell(value=f"{line.path}/", shown=f"{line.name}/", href=href)
+        change: Cell = Cell(value=told)
+    else:
+        fact = f"was {line.old_path}" if line.old_path else ""
+        name = Cell(value=line.path, shown=line.name)
+        change = Cell(value=line.kind.value, shown=show.state(_MARKS[line.kind], _TOLD[line.kind], fact))
+    is_new, is_gone = line.files.keys() <= {ChangeKind.ADDED}, line.files.keys() <= {ChangeKind.REMOVED}
+    return Row(
+        cells=(
+            name,
+            change,
+            Cell(value=sum(line.files.values()), shown=show.whole(sum(line.files.values()))),
+            Cell(value=line.old_bytes, shown=show.size(None if is_new else line.old_bytes)),
+            Cell(value=line.new_bytes, shown=show.size(None if is_gone else line.new_bytes)),
+        )
+    )

@@ -1,0 +1,113 @@
+"""Charts and bars of runs: curves over one another, and where a run's time went. Values in, markup out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup
+
+from forebay.charts import markup as charts
+from forebay.charts import scale
+from forebay.charts.plot import Label, Line, plot
+from forebay.charts.table import figure, numbers, table
+from forebay.hub.board.run_stages import Stage
+from forebay.runs.figures import Curve
+from forebay.words import duration
+
+_MOST_IN_TABLE = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A curve and whose it is: a letter beside it in the chart ("": there is only one), a name in the table."""
+
+    letter: str
+    name: str
+    curve: Curve
+
+
+def overlaid(key: str, name: str, series: Sequence[Series], looks: Sequence[int] = (0,)) -> Markup:
+    """One chart of all of them, with their numbers under it; `looks` are those of the lines, 0: the only one."""
+    first = series[0].curve
+    xs = [x for each in series for x, _ in each.curve.points]
+    ys = [y for each in series for _, y in each.curve.points]
+    marks: list[Line | Label] = []
+    for number, (each, look) in enumerate(zip(series, looks, strict=True), 1):
+        marks.append(Line(points=each.curve.points, series=look))
+        if each.letter:
+            x = _place(each.curve.points, number, len(series))
+            marks.append(Label(text=each.letter, x=x, y=_at(each.curve.points, x), side="middle", rise=7))
+    told = ", ".join(f"{each.letter} is {each.name}" if each.letter else each.name for each in series)
+    chart = plot(
+        key,
+        name,
+        f"{first.y} by {first.x.lower()}: {told}.",
+        x=_axis(first.x, xs),
+        y=_axis(first.y, ys),
+        marks=marks,
+        height=280.0,
+    )
+    reading = f"{first.y} by {first.x.lower()}."
+    return Markup(figure(name, reading, chart, _numbers(name, series)))  # noqa: S704 charts escape
+
+
+def stages_bar(stages: Sequence[Stage]) -> Markup:
+    """All of a run's time in one line, by what it did; the table beside it has the numbers."""
+    total = sum(stage.seconds for stage in stages) or 1.0
+    at, parts = 0.0, []
+    for stage in stages:
+        width = 1000 * stage.seconds / total
+        parts.append(
+            Markup('<rect class="stage-{}" x="{:.1f}" width="{:.1f}" height="12"></rect>').format(
+                stage.kind, at, max(1.0, width)
+            )
+        )
+        at += width
+    told = ", ".join(f"{stage.kind} {duration(stage.seconds)}" for stage in stages)
+    return Markup(
+        '<svg class="stages" viewBox="0 0 1000 12" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+    ).format(told, Markup("").join(parts))
+
+
+def by_name(runs: Mapping[str, Sequence[Curve]]) -> dict[str, list[tuple[str, Curve]]]:
+    """Curves of one name and the same axes, by the letters of the runs that have them."""
+    found: dict[str, list[tuple[str, Curve]]] = {}
+    for letter, curves in runs.items():
+        for curve in curves:
+            same = found.setdefault(curve.name, [])
+            if not same or (same[0][1].x, same[0][1].y) == (curve.x, curve.y):
+                same.append((letter, curve))
+    return found
+
+
+def _axis(name: str, values: Sequence[float]) -> scale.Axis:
+    if min(values) >= 0 and 0.5 < max(values) <= 1 and min(values) < 0.3:
+        return scale.whole(name)
+    return scale.around(name, values, tell=lambda value: f"{value:.5g}")
+
+
+def _place(points: Sequence[tuple[float, float]], number: int, count: int) -> float:
+    """Letters stand side by side, so that each can be read where curves lie on one another."""
+    low, high = min(x for x, _ in points), max(x for x, _ in points)
+    return low + (high - low) * (0.15 + 0.7 * number / (count + 1))
+
+
+def _at(points: Sequence[tuple[float, float]], x: float) -> float:
+    for (left, below), (right, above) in pairwise(points):
+        if left <= x <= right and right > left:
+            return below + (above - below) * (x - left) / (right - left)
+    return points[-1][1]
+
+
+def _numbers(name: str, series: Sequence[Series]) -> charts.Markup:
+    """Of long curves some points, evenly chosen."""
+    rows = []
+    for each in series:
+        points = each.curve.points
+        count = min(len(points), max(2, _MOST_IN_TABLE // len(series)))
+        chosen = [points[round(at * (len(points) - 1) / (count - 1))] for at in range(count)]
+        rows += [(each.letter or each.name, f"{x:.5g}", f"{y:.5g}") for x, y in chosen]
+    columns = numbers("Run", series[0].curve.x, series[0].curve.y)
+    return table(name, columns, rows)

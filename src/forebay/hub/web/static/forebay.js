@@ -1,0 +1,200 @@
+// What a page gains with a script: times in the reader's zone, buttons that copy, live parts, and the palette.
+// Reading and every form work without it.
+"use strict";
+
+const html = document.documentElement;
+html.classList.add("scripted");
+
+// Times: the server says them relative to its own moment; here they go on, and hovering tells the exact one.
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const short = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
+
+function rough(seconds) {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} days`;
+}
+
+function relative(at) {
+  const seconds = (Date.now() - at) / 1000;
+  if (seconds < -1) return `in ${rough(-seconds)}`;
+  return seconds < 10 ? "just now" : `${rough(seconds)} ago`;
+}
+
+function tellTimes(root, again) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = Date.parse(time.dateTime);
+    if (Number.isNaN(at)) continue;
+    if (!again) time.title = exact.format(at);
+    if ("exact" in time.dataset) time.textContent = short.format(at);
+    else if (again) time.textContent = relative(at);
+  }
+}
+
+// Copying. The text beside the button stays selectable for who has no clipboard here.
+async function copy(button) {
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+  } catch {
+    const text = button.parentElement.querySelector("code");
+    if (text) getSelection().selectAllChildren(text);
+    button.textContent = "Selected";
+  }
+  setTimeout(() => { button.textContent = before; }, 1500);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button);
+  if (event.target.closest("[data-palette]")) openPalette();
+});
+
+// Live parts: each comes whole, and takes the place of the one before. What the reader does in it stays.
+const ticked = "input[type=checkbox][name]";
+const tick = (box) => `${box.name}\n${box.value}`;
+
+function swap(id, text) {
+  const before = document.getElementById(id);
+  if (!before || !("live" in before.dataset)) return;
+  if (before.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select, textarea")) return;
+  if (!getSelection().isCollapsed && before.contains(getSelection().anchorNode)) return;
+  const holder = document.createElement("template");
+  holder.innerHTML = text;
+  const after = holder.content.firstElementChild;
+  if (!after || after.id !== id) return;
+  const focused = before.contains(document.activeElement) ? document.activeElement : null;
+  const opened = new Set([...before.querySelectorAll("details[open][id]")].map((item) => item.id));
+  const chosen = new Set([...before.querySelectorAll(ticked)].filter((box) => box.checked).map(tick));
+  const scrolled = [...before.querySelectorAll(".scroll")].map((item) => [item.scrollLeft, item.scrollTop]);
+  for (const item of after.querySelectorAll("details[id]")) if (opened.has(item.id)) item.open = true;
+  for (const box of after.querySelectorAll(ticked)) if (chosen.has(tick(box))) box.checked = true;
+  const path = focused && placeOf(before, focused);
+  before.replaceWith(after);
+  tellTimes(after, false);
+  after.querySelectorAll(".scroll").forEach((item, place) => {
+    if (scrolled[place]) [item.scrollLeft, item.scrollTop] = scrolled[place];
+  });
+  if (path) refocus(after, path);
+}
+
+function placeOf(root, element) {
+  if (element.id) return { id: element.id };
+  const kind = "a, button, input, summary, [tabindex]";
+  return { kind, href: element.getAttribute("href"), place: [...root.querySelectorAll(kind)].indexOf(element) };
+}
+
+function refocus(root, { id, kind, href, place }) {
+  const all = id ? [] : [...root.querySelectorAll(kind)];
+  const found = id ? document.getElementById(id) : all.find((item) => href && item.getAttribute("href") === href) || all[place];
+  if (found) found.focus({ preventScroll: true });
+}
+
+let stream = null;
+
+function watch() {
+  if (stream || !document.querySelector("[data-live]")) return;
+  stream = new EventSource(`/live?page=${encodeURIComponent(location.pathname + location.search)}`);
+  stream.addEventListener("part", (event) => {
+    const { id, html: text } = JSON.parse(event.data);
+    swap(id, text);
+  });
+  stream.addEventListener("over", stopWatching);
+}
+
+function stopWatching() {
+  if (stream) stream.close();
+  stream = null;
+}
+
+// A page that nobody looks at costs the hub nothing.
+document.addEventListener("visibilitychange", () => (document.hidden ? stopWatching() : watch()));
+addEventListener("pagehide", stopWatching);
+
+// The palette: the server finds, the arrows choose.
+const palette = document.getElementById("palette");
+const asked = palette && palette.querySelector("input");
+const found = document.getElementById("found");
+let asking = null;
+let latest = 0;
+let answered = "";
+
+function openPalette() {
+  if (!palette || palette.open) return;
+  palette.showModal();
+  asked.select();
+  asked.focus();
+}
+
+function options() {
+  return [...found.querySelectorAll("[role=option]")];
+}
+
+function choose(option) {
+  for (const item of options()) item.setAttribute("aria-selected", String(item === option));
+  if (option) {
+    asked.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+  } else asked.removeAttribute("aria-activedescendant");
+}
+
+async function ask() {
+  const number = ++latest;
+  const text = asked.value.trim();
+  const answer = text && (await fetch(`/find?part=1&q=${encodeURIComponent(text)}`, { headers: { Accept: "text/html" } }));
+  if (number !== latest) return;
+  if (answer && (!answer.ok || answer.redirected)) return location.assign(location.href);
+  const told = answer ? await answer.text() : "";
+  if (number !== latest) return;
+  found.innerHTML = told;
+  answered = text;
+  asked.setAttribute("aria-expanded", String(options().length > 0));
+  choose(options()[0]);
+}
+
+function step(by) {
+  const all = options();
+  const here = all.findIndex((item) => item.getAttribute("aria-selected") === "true");
+  if (all.length) choose(all[(here + by + all.length) % all.length]);
+}
+
+if (palette) {
+  asked.setAttribute("role", "combobox");
+  asked.setAttribute("aria-expanded", "false");
+  for (const button of document.querySelectorAll("[data-palette]")) button.hidden = false;
+  asked.addEventListener("input", () => {
+    clearTimeout(asking);
+    asking = setTimeout(ask, 80);
+  });
+  asked.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      step(event.key === "ArrowDown" ? 1 : -1);
+    }
+  });
+  palette.querySelector("form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    clearTimeout(asking);
+    // Who types fast does not mean what an earlier text found.
+    if (answered !== asked.value.trim()) await ask().catch(() => { found.textContent = ""; });
+    const chosen = found.querySelector("[aria-selected=true] a");
+    if (chosen) location.assign(chosen.href);
+    else form.submit();
+  });
+  palette.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
+}
+
+addEventListener("keydown", (event) => {
+  const typing = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
+  const asks = (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !typing);
+  if (!asks || event.altKey) return;
+  event.preventDefault();
+  openPalette();
+});
+
+tellTimes(document, false);
+setInterval(() => tellTimes(document, true), 20000);
+watch();
