@@ -142,6 +142,20 @@ def chromium() -> Iterator[Chromium]:
 
 
 @pytest.fixture(scope="session")
+def axe() -> Iterator[str]:
+    """The text of axe-core, which looks for what hinders people on a page."""
+    with _bring(_axe()) as text:
+        yield text
+
+
+@contextlib.contextmanager
+def _axe() -> Iterator[str]:
+    from forebay.testing.web.looking import axe as text_of_axe
+
+    yield text_of_axe()
+
+
+@pytest.fixture(scope="session")
 def promtool() -> Iterator[Path]:
     """Prometheus' own checker of rules and metrics."""
     with _bring(_found("promtool", "promtool (of Debian's prometheus)")) as program:

@@ -45,7 +45,7 @@ class OpenHub:
         self.leases, self.replicas, self.links = hub.leases, hub.replicas, hub.links
         self.sites, self.downtimes, self.rules = hub.sites, hub.downtimes, hub.rules
         self.runs, self.revisions = hub.runs, hub.revisions
-        self.retention = hub.retention
+        self.retention, self.previews = hub.retention, hub.previews
         self.access = access
 
     def close(self) -> None:

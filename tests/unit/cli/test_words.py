@@ -4,7 +4,9 @@ import datetime
 
 import pytest
 
-from forebay.cli.words import ago, clean, count, duration, parse_moment, parse_since, parse_until, size
+from forebay.cli.ctr import _TIME_LIMIT
+from forebay.cli.words import ago, clean, count, duration, parse_moment, parse_since, parse_until, seconds_of, size
+from forebay.ctr.models.protocol import TIME_LIMIT_S
 from forebay.errors import InputError
 
 
@@ -77,6 +79,14 @@ def test_what_is_no_age_is_not_taken_for_all(text: str) -> None:
         parse_since(text, 1.8e9)
     assert refused.value.kind == "bad-age"
     assert "leave it out" in refused.value.todo
+
+
+def test_a_limit_of_time_has_an_end() -> None:
+    assert seconds_of("90min") == 5400.0
+    assert seconds_of(_TIME_LIMIT) == TIME_LIMIT_S
+    for text in ("never", "0s", "soon"):
+        with pytest.raises(ValueError, match=r"write (30min|90s)"):
+            seconds_of(text)
 
 
 def test_clean_text_cannot_steer_a_terminal() -> None:

@@ -1,0 +1,55 @@
+"""Live parts in real browsers: what one does the other sees without a reload, and who may not see it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from forebay.testing.servers import Chromium
+from forebay.testing.web.looking import Eyes
+from forebay.testing.web.showcase import HIDDEN
+from forebay.wire.access import Role
+from tests.e2e.web.conftest import Stage
+
+pytestmark = pytest.mark.e2e
+
+
+def test_two_browsers_see_what_happens_each_as_far_as_they_may(stage: Stage, chromium: Chromium) -> None:
+    with (
+        Eyes.of(chromium, stage.url, stage.session()) as admin,
+        Eyes.of(chromium, stage.url, stage.session("ada", Role.SCIENTIST)) as ada,
+    ):
+        for eyes in (admin, ada):
+            eyes.go("/")
+            eyes.page.evaluate("window.notReloaded = true")
+            assert "criteo@v5" not in eyes.page.inner_text("main")
+        stage.showcase.filling(stage.showcase.gcp, "criteo@v5", 0.3)
+        stage.showcase.filling(stage.showcase.dgx, f"{HIDDEN}@v1", 0.3)
+        for eyes in (admin, ada):
+            eyes.page.get_by_text("criteo@v5").first.wait_for()
+            assert eyes.page.evaluate("window.notReloaded")
+        admin.page.get_by_text(f"{HIDDEN}@v1").first.wait_for()
+        assert HIDDEN not in ada.page.inner_text("main")
+        assert admin.complaints == ada.complaints == []
+
+
+def test_a_reader_who_is_in_a_live_part_stays_there(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.go("/")
+        link = eyes.page.locator("[data-live] a").first
+        link.focus()
+        href = link.get_attribute("href")
+        stage.showcase.filling(stage.showcase.gcp, "criteo@v4", 0.1)
+        eyes.page.get_by_text("criteo@v4").first.wait_for()
+        assert eyes.page.evaluate("document.activeElement.getAttribute('href')") == href
+
+
+def test_who_logged_out_elsewhere_is_told_nothing_more(stage: Stage, chromium: Chromium) -> None:
+    secret = stage.session("olga", Role.ENGINEER)
+    with Eyes.of(chromium, stage.url, secret) as eyes:
+        eyes.go("/")
+        eyes.until("stream !== null && stream.readyState === EventSource.OPEN")
+        for token in stage.dashboard.access.tokens("olga"):
+            stage.dashboard.access.revoke_token(token.token_id)
+        eyes.until("stream === null")
+        stage.showcase.filling(stage.showcase.gcp, "criteo@v3", 0.1)
+        assert "criteo@v3" not in eyes.page.inner_text("main")

@@ -1,0 +1,80 @@
+"""Ways through the dashboard in a real browser: in and out, without a script, by the keyboard alone, the palette."""
+
+from __future__ import annotations
+
+import pytest
+
+from forebay.testing.servers import Chromium
+from forebay.testing.web.looking import PHONE, Eyes
+from forebay.wire.access import Role
+from tests.e2e.web.conftest import Stage
+
+pytestmark = pytest.mark.e2e
+
+
+def test_in_with_a_token_and_out_again(stage: Stage, chromium: Chromium) -> None:
+    secret = stage.session("ada", Role.SCIENTIST)
+    with Eyes.of(chromium, stage.url) as eyes:
+        eyes.go("/settings")
+        assert eyes.page.url == f"{stage.url}/login?next=/settings"
+        eyes.page.get_by_label("Token").fill("fbt_wrong")
+        eyes.page.get_by_role("button", name="Log in").click()
+        assert eyes.page.get_by_text("This is no token that holds.").is_visible()
+        eyes.page.get_by_label("Token").fill(secret)
+        eyes.page.get_by_role("button", name="Log in").click()
+        eyes.page.wait_for_url("**/settings")
+        assert "You are ada, scientist" in eyes.page.inner_text("main")
+        (cookie,) = [each for each in eyes.context.cookies() if each["name"] == "forebay_session"]
+        assert cookie["value"] != secret
+        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
+        eyes.page.get_by_role("button", name="Log out").click()
+        eyes.page.wait_for_url("**/login")
+        eyes.go("/settings")
+        assert eyes.page.url.startswith(f"{stage.url}/login")
+
+
+def test_the_palette_finds_by_the_keyboard_alone(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session("ada", Role.SCIENTIST)) as eyes:
+        eyes.go("/settings")
+        eyes.page.keyboard.press("Control+k")
+        eyes.page.keyboard.type("crit")
+        options = eyes.page.locator("#found").get_by_role("option")
+        options.first.wait_for()
+        assert options.nth(0).get_attribute("aria-selected") == "true"
+        eyes.page.keyboard.press("ArrowDown")
+        assert options.nth(1).get_attribute("aria-selected") == "true"
+        chosen = options.nth(1).inner_text()
+        eyes.page.keyboard.press("Enter")
+        eyes.page.wait_for_url("**/datasets/criteo-features")
+        assert "criteo-features" in chosen
+
+
+def test_the_palette_tells_nothing_of_what_is_hidden(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session("ada", Role.SCIENTIST)) as eyes:
+        eyes.go("/settings")
+        eyes.page.keyboard.press("/")
+        eyes.page.keyboard.type("payroll")
+        eyes.page.get_by_text("Nothing that you may see is called so.").wait_for()
+
+
+def test_it_reads_without_a_script(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session("ada", Role.SCIENTIST), scripts=False) as eyes:
+        eyes.go("/settings")
+        eyes.page.get_by_label("Theme").select_option("dark")
+        eyes.page.get_by_role("button", name="Use it").click()
+        assert eyes.page.locator("html").get_attribute("data-theme") == "dark"
+        eyes.page.get_by_role("link", name="Find", exact=True).click()
+        eyes.page.get_by_label("Dataset, version, run or site", exact=True).fill("criteo@v6")
+        eyes.page.get_by_role("button", name="Find").click()
+        assert eyes.page.get_by_role("link", name="criteo@v6").is_visible()
+        assert not eyes.page.locator("[data-copy]").first.is_visible()
+
+
+def test_the_skip_link_and_the_navigation_are_reached_by_tab(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session("ada", Role.SCIENTIST)) as eyes:
+        eyes.at(PHONE, "light")
+        eyes.go("/settings")
+        eyes.page.keyboard.press("Tab")
+        assert eyes.page.evaluate("document.activeElement.textContent") == "Skip to the page"
+        eyes.page.keyboard.press("Enter")
+        assert eyes.page.evaluate("document.activeElement.id") == "main"

@@ -1,0 +1,390 @@
+"""Pages of datasets and versions: what they show to whom, and what their forms do."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from forebay.catalog.manifest import Entry, Manifest
+from forebay.hub.web.lister import Lister
+from forebay.testing.cached import FakeClock
+from forebay.testing.cached.world import holder, store_manifest
+from forebay.testing.web.dashboard import Dashboard
+from forebay.wire.access import DatasetPolicy, Role
+from forebay.wire.cache import FillDone, Granted
+from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion, Version
+from forebay.wire.runs import DataUse, NewRun
+
+VOLUME = "v1"
+
+
+def add(dashboard: Dashboard, dataset: str, *paths: str, parents: tuple[Version, ...] = (), **facts: Any) -> Version:
+    entries = [Entry(path=path, size_bytes=1000, etag=f"{dataset}-{path}") for path in paths]
+    new = NewVersion(
+        dataset=dataset,
+        manifest_digest=store_manifest(dashboard.hub, Manifest.registered(entries)),
+        origin="registered",
+        lake_url="s3://lake/x",
+        created_by="ada",
+        parents=tuple(ParentVersion(dataset=item.dataset, number=item.number) for item in parents),
+    )
+    return dashboard.hub.catalog.add_version(replace(new, **facts)).version
+
+
+def bring(dashboard: Dashboard, version: Version) -> None:
+    """Have it on a volume of no site, in use."""
+    dashboard.hub.volumes.add(VOLUME, "/volume", 10**9)
+    granted = dashboard.hub.fills.claim(VOLUME, version, holder())
+    assert isinstance(granted, Granted)
+    done = FillDone(added_bytes=10, moved_bytes=10, present_bytes=0, seconds=1.0, seal_digest="")
+    dashboard.hub.fills.finish(granted.fill_id, granted.token, done)
+    dashboard.hub.leases.take(VOLUME, version, holder())
+
+
+@pytest.fixture
+def filled(dashboard: Dashboard) -> Dashboard:
+    """`clicks` with two versions, `features` made from it, `secret` for the team ads."""
+    for user in ("ada", "eve"):
+        dashboard.access.add_user(user, Role.SCIENTIST)
+    dashboard.access.join_team("ads", ["ada"])
+    first = add(dashboard, "clicks", "day=1/a.tsv", "day=1/b.tsv", "day=2/a.tsv", message="week 1")
+    add(dashboard, "clicks", "day=1/a.tsv", "day=2/a.tsv", "day=3/a.tsv", message="week 2")
+    add(dashboard, "features", "part.parquet", parents=(first,))
+    add(dashboard, "secret", "x")
+    dashboard.access.set_policy(DatasetPolicy(dataset="secret", read=("ads",)))
+    dashboard.hub.catalog.tag("clicks", "prod", 1, "ada")
+    bring(dashboard, first)
+    return dashboard
+
+
+def words_of(text: str) -> str:
+    """What somebody reads, with single blanks."""
+    body = text.partition("<main")[2]
+    told = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
+    return re.sub(r" ([;,.])", r"\1", told)
+
+
+def page(browser: TestClient, path: str, status: int = 200) -> str:
+    answer = browser.get(path)
+    assert answer.status_code == status, answer.text
+    return words_of(answer.text)
+
+
+def sent(browser: TestClient, path: str, **fields: Any) -> str:
+    """Send a form that works; where it led to, as words."""
+    answer = browser.post(path, data=fields)
+    assert answer.status_code == 303, words_of(answer.text)
+    return page(browser, answer.headers["location"])
+
+
+def test_the_list_says_what_there_is(filled: Dashboard) -> None:
+    shown = page(filled.admin(), "/datasets")
+    assert "3 datasets with 4 versions" in shown
+    assert "1 of them is near compute" in shown
+    assert "clicks prod v2" in shown
+    assert "this machine v1" in shown
+
+
+def test_the_list_is_searched_and_given_as_a_file(filled: Dashboard) -> None:
+    browser = filled.admin()
+    found = json.loads(browser.get("/datasets?q=feat&table=datasets&as=json").text)
+    assert [row["dataset"] for row in found] == ["features"]
+    csv = browser.get("/datasets?tag=prod&table=datasets&as=csv").text
+    assert csv.splitlines()[1].startswith("clicks,2,3000,2,")
+    assert "No dataset that you may see is like that" in page(browser, "/datasets?q=nothing")
+    assert "1 dataset" in page(browser, "/datasets?order=nonsense&page=x&q=clicks")
+
+
+def test_an_empty_list_teaches_the_first_step(dashboard: Dashboard) -> None:
+    shown = page(dashboard.admin(), "/datasets")
+    assert "forebay dataset register NAME 's3://bucket/folder/*'" in shown
+
+
+def test_what_is_hidden_is_on_no_page(filled: Dashboard) -> None:
+    child = filled.hub.catalog.resolve("secret@v1")
+    add(filled, "report", "page", parents=(child, filled.hub.catalog.resolve("clicks@v1")))
+    eve = filled.browser_of("eve")
+    for path in (
+        "/datasets",
+        "/datasets?q=secret",
+        "/datasets/report",
+        "/datasets/report/v1",
+        "/datasets/report/v1/lineage",
+        "/datasets/clicks/v1/lineage",
+    ):
+        assert "secret" not in words_of(eve.get(path).text).replace('secret"', "")
+    missing = eve.get("/datasets/nothing")
+    for path in ("", "/tags", "/settings", "/forget", "/v1", "/v1/files", "/v1/diff", "/v1/lineage", "/v1/retire"):
+        hidden = eve.get(f"/datasets/secret{path}")
+        assert hidden.status_code == missing.status_code == 404
+        assert (
+            words_of(hidden.text).replace("secret", "nothing").partition("request")[0]
+            == words_of(missing.text).partition("request")[0]
+        )
+    assert eve.get("/datasets/clicks/v1/diff?with=secret@v1").status_code == 404
+    assert eve.post("/datasets/secret/tags", data={"tag": "x", "number": "1"}).status_code == 404
+    assert "secret" in page(filled.browser_of("ada"), "/datasets/report/v1/lineage")
+
+
+def test_a_dataset_is_told_by_its_versions(filled: Dashboard) -> None:
+    shown = page(filled.admin(), "/datasets/clicks")
+    assert "2 versions, 5.9 KiB in all; owner ada" in shown
+    assert "v1 prod" in shown
+    assert "week 2" in shown
+    assert "in use by 1" in shown
+    assert "1 opening in 30 days" in shown
+    assert "tester 1" in shown
+    rows = json.loads(filled.admin().get("/datasets/clicks?table=versions&as=json").text)
+    assert [(row["version"], row["grew_bytes"], row["uses"]) for row in rows] == [
+        ("clicks@v2", 0, 0),
+        ("clicks@v1", None, 1),
+    ]
+
+
+def test_buttons_are_only_for_who_may(filled: Dashboard) -> None:
+    viewer = filled.browser_of("vera", Role.VIEWER)
+    for path in (
+        "/datasets",
+        "/datasets/clicks",
+        "/datasets/clicks/v2",
+        "/datasets/clicks/tags",
+        "/datasets/clicks/settings",
+    ):
+        text = viewer.get(path).text.partition("<main")[2]
+        assert not re.search(r'method="post"|class="btn', text), path
+    engineer = filled.browser_of("ed", Role.ENGINEER)
+    assert "Retire…" in page(engineer, "/datasets/clicks/v2")
+    assert "Forget clicks…" in page(engineer, "/datasets/clicks/settings")
+    assert "Retire…" not in page(filled.browser_of("eve"), "/datasets/clicks/v2")
+    assert "/cache/-/warm?ref=clicks%40v2" in filled.browser_of("eve").get("/datasets/clicks/v2").text
+
+
+def test_a_version_says_how_to_use_it(filled: Dashboard) -> None:
+    shown = page(filled.admin(), "/datasets/clicks/v1")
+    assert "3 files, 2.9 KiB; registered" in shown
+    assert "forebay cache warm clicks@v1" in shown
+    assert 'with forebay.open("clicks@v1") as clicks' in shown
+    assert 'fsspec.filesystem("forebay").ls("clicks@v1")' in shown
+    assert filled.hub.catalog.resolve("clicks@v1").manifest_digest[:20] in shown
+    assert "clicks@v1" in page(filled.admin(), "/datasets/features/v1"), "what it was made from"
+
+
+def test_a_version_lists_the_runs_that_used_it(filled: Dashboard) -> None:
+    data = (DataUse(name="clicks", ref="clicks@prod"),)
+    run = filled.hub.runs.submit(NewRun(command=("python", "train.py"), data=data, submitted_by="eve", title="CTR"))
+    answer = filled.admin().get("/datasets/clicks/v1")
+    assert f'href="/runs/{run.run_id}"' in answer.text
+    assert "CTR" in words_of(answer.text)
+    assert "No run has read it yet" in page(filled.admin(), "/datasets/clicks/v2")
+
+
+def test_what_a_run_made_leads_to_it(filled: Dashboard) -> None:
+    add(filled, "model", "weights", made_by=MadeBy(command="python", parameters="run 0123456789abcdef; python 3.11"))
+    assert 'href="/runs/0123456789abcdef"' in filled.admin().get("/datasets/model/v1").text
+
+
+def test_files_are_a_tree(filled: Dashboard) -> None:
+    browser = filled.admin()
+    assert "day=1/ 2" in page(browser, "/datasets/clicks/v1/files")
+    assert "a.tsv" in page(browser, "/datasets/clicks/v1/files?folder=day=1")
+    found = page(browser, "/datasets/clicks/v1/files?find=a.tsv")
+    assert "2 files with a.tsv in the path" in found
+    one = page(browser, "/datasets/clicks/v1/files?file=day=1/a.tsv")
+    assert "s3://lake/x/day=1/a.tsv" in one
+    assert "pandas.read_table('forebay://clicks@v1/day=1/a.tsv')" in one
+    assert "No path has" in page(browser, "/datasets/clicks/v1/files?find=zzz")
+    page(browser, "/datasets/clicks/v1/files?folder=nowhere", 404)
+    page(browser, "/datasets/clicks/v1/files?start=minus", 400)
+    page(browser, "/datasets/clicks/v9/files", 404)
+    page(browser, "/datasets/clicks/vx", 404)
+
+
+def test_a_difference_begins_with_the_version_before(filled: Dashboard) -> None:
+    browser = filled.admin()
+    shown = page(browser, "/datasets/clicks/v2/diff")
+    assert "From clicks@v1 to clicks@v2: 67 % of the bytes are the same" in shown
+    assert "day=1/ 1 removed" in shown
+    assert "day=3/ 1 added" in shown
+    inside = page(browser, "/datasets/clicks/v2/diff?with=v1&folder=day=3")
+    assert "a.tsv added" in inside
+    assert "From features@v1" in page(browser, "/datasets/clicks/v2/diff?with=features@v1")
+    page(browser, "/datasets/clicks/v2/diff?with=prod", 400)
+    assert "no other version" in page(browser, "/datasets/features/v1/diff")
+
+
+def test_lineage_is_drawn_and_told(filled: Dashboard) -> None:
+    answer = filled.admin().get("/datasets/clicks/v1/lineage")
+    assert "<svg" in answer.text
+    assert 'href="/datasets/features/v1"' in answer.text
+    assert "0 before it, 1 after it" in words_of(answer.text)
+    assert "Made from nothing that the hub knows" in page(filled.admin(), "/datasets/clicks/v2/lineage")
+
+
+def test_a_tag_is_set_moved_and_removed(filled: Dashboard) -> None:
+    browser = filled.browser_of("eve")
+    assert "clicks@best is v2 now" in sent(browser, "/datasets/clicks/tags", tag="best", number="2")
+    assert "clicks@best is v1 now" in sent(browser, "/datasets/clicks/tags", tag="best", number="1")
+    wrong = browser.post("/datasets/clicks/tags", data={"tag": "V 1", "number": "2"})
+    assert wrong.status_code == 422
+    assert 'value="V 1"' in wrong.text, "what was written is still there"
+    assert "cannot be the name of a tag" in words_of(wrong.text)
+    assert "Remove the tag best of clicks?" in page(browser, "/datasets/clicks/tags/best/remove")
+    shown = sent(browser, "/datasets/clicks/tags/best/remove")
+    assert "The tag best is removed" in shown
+    assert "best removed eve" in shown
+    page(browser, "/datasets/clicks/tags/best/remove", 404)
+
+
+def test_team_policy_and_idle_time_are_set_by_the_owner(filled: Dashboard) -> None:
+    ada = filled.browser_of("ada")
+    assert "clicks counts for ads now" in sent(ada, "/datasets/clicks/settings/team", team="ads")
+    assert filled.hub.catalog.dataset("clicks").team == "ads"
+    sent(ada, "/datasets/clicks/settings/idle", idle="days", idle_days="3")
+    assert filled.hub.catalog.dataset("clicks").stale_after_s == 3 * 86_400
+    assert "Idle replicas stay 3 days" in page(ada, "/datasets/clicks/settings")
+    wrong = ada.post("/datasets/clicks/settings/idle", data={"idle": "days", "idle_days": "0"})
+    assert (wrong.status_code, "at least 1" in wrong.text) == (422, True)
+    sent(ada, "/datasets/clicks/settings/policy", write="ads", run=" ads ")
+    policy = filled.access.policy("clicks")
+    assert (policy.read, policy.write, policy.run, policy.set_by) == ((), ("ads",), ("ads",), "ada")
+    refused = ada.post("/datasets/clicks/settings/policy", data={"read": "ads"})
+    assert refused.status_code == 422
+    assert "is on the volume" in words_of(refused.text)
+    eve = filled.browser_of("eve")
+    assert eve.post("/datasets/clicks/settings/team", data={"team": ""}).status_code == 403
+    assert filled.hub.catalog.dataset("clicks").team == "ads"
+
+
+def test_retention_is_shown_before_it_is_set(filled: Dashboard, clock: FakeClock) -> None:
+    add(filled, "clicks", "day=4/a.tsv")
+    clock.pass_by(30 * 86_400.0)
+    browser = filled.browser_of("ed", Role.ENGINEER)
+    shown = page(browser, "/datasets/clicks/settings/retention?keep_last=1&keep_days=")
+    assert "1 version would be retired now" in shown
+    assert "v2 retired" in shown
+    assert "v1 kept" in shown, "it is tagged"
+    assert filled.hub.retention.policy("clicks").keeps_all
+    assert "Kept is the newest 1; 1 version retired" in sent(
+        browser, "/datasets/clicks/settings/retention", keep_last="1", keep_days=""
+    )
+    assert filled.hub.catalog.resolve("clicks@v2").is_retired
+    wrong = browser.get("/datasets/clicks/settings/retention?keep_last=0")
+    assert wrong.status_code == 422
+    assert "at least 1" in wrong.text
+
+
+def test_a_version_is_retired_restored_and_forgotten(filled: Dashboard) -> None:
+    browser = filled.browser_of("ed", Role.ENGINEER)
+    assert "Retire clicks@v2?" in page(browser, "/datasets/clicks/v2/retire")
+    shown = sent(browser, "/datasets/clicks/v2/retire", reason="wrong labels")
+    assert "wrong labels" in shown
+    assert "retired" in page(browser, "/datasets/clicks")
+    assert "Restore clicks@v2?" in page(browser, "/datasets/clicks/v2/restore")
+    assert "clicks@v2 is as it was" in sent(browser, "/datasets/clicks/v2/restore")
+    assert not filled.hub.catalog.resolve("clicks@v2").is_retired
+    assert "Forget clicks@v2?" in page(browser, "/datasets/clicks/v2/forget")
+    sent(browser, "/datasets/clicks/v2/forget")
+    page(browser, "/datasets/clicks/v2", 404)
+    held = browser.post("/datasets/clicks/v1/forget")
+    assert held.status_code == 409, "it is tagged"
+
+
+def test_a_dataset_is_forgotten_once_its_name_was_written(filled: Dashboard) -> None:
+    browser = filled.browser_of("ed", Role.ENGINEER)
+    assert "Forget features?" in page(browser, "/datasets/features/forget")
+    assert browser.post("/datasets/features/forget", data={"confirm": "feature"}).status_code == 422
+    assert "features is forgotten" in sent(browser, "/datasets/features/forget", confirm="features")
+    assert [item.name for item in filled.hub.catalog.datasets()] == ["clicks", "secret"]
+
+
+def test_a_team_hub_gives_the_command_to_register(filled: Dashboard) -> None:
+    browser = filled.browser_of("eve")
+    given = {"name": "new", "urls": "s3://lake/new/*\ns3://lake/b", "message": "it's", "team": "", "profile": ""}
+    answer = browser.post("/datasets/-/register", data=given)
+    assert """forebay dataset register new 's3://lake/new/*' s3://lake/b -m 'it'"'"'s'""" in words_of(answer.text)
+    wrong = browser.post("/datasets/-/register", data={**given, "name": "New"})
+    assert wrong.status_code == 422
+    assert "cannot be the name of a dataset" in wrong.text
+    wrong = browser.post("/datasets/-/register", data={**given, "urls": "ftp://lake"})
+    assert wrong.status_code == 422
+    assert "is not a lake" in words_of(wrong.text)
+    assert "new" not in {item.name for item in filled.hub.catalog.datasets()}
+
+
+def test_ones_own_hub_registers_itself(filled: Dashboard, tmp_path: Path, clock: FakeClock) -> None:
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / "a.tsv").write_bytes(b"1\t2\n")
+    filled.site.lister = Lister(lambda profile: {}, clock)
+    browser = filled.browser_of("eve")
+    given = {"name": "new", "urls": f"file://{tmp_path}/lake/*", "message": "first"}
+    shown = sent(browser, "/datasets/-/register", **given)
+    assert "1 file registered as new@v1" in shown
+    version = filled.hub.catalog.resolve("new@v1")
+    assert (version.created_by, version.message, version.files) == ("eve", "first", 1)
+    assert "Nothing has changed" in sent(browser, "/datasets/-/register", **given)
+    wrong = browser.post("/datasets/-/register", data={**given, "urls": f"file://{tmp_path}/nowhere/*"})
+    assert wrong.status_code == 422
+    assert "forebay dataset register new" in words_of(wrong.text)
+    taken = browser.post("/datasets/-/register", data={**given, "name": "secret"})
+    assert "cannot be used" in words_of(taken.text)
+    viewer = filled.browser_of("vera", Role.VIEWER).post("/datasets/-/register", data={**given, "name": "other"})
+    assert "may not add versions" in words_of(viewer.text)
+
+
+def test_a_listing_that_is_too_long_for_a_page_ends(
+    filled: Dashboard, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lake").mkdir()
+    for number in range(3):
+        (tmp_path / "lake" / f"{number}").write_bytes(b"x")
+    monkeypatch.setattr("forebay.hub.web.lister.MOST_OBJECTS", 2)
+    filled.site.lister = Lister(lambda profile: {}, clock)
+    given = {"name": "new", "urls": f"file://{tmp_path}/lake/*"}
+    answer = filled.browser_of("eve").post("/datasets/-/register", data=given)
+    assert "more objects than a page waits for" in words_of(answer.text)
+    assert "new" not in {item.name for item in filled.hub.catalog.datasets()}
+
+
+def test_a_commit_is_a_command(filled: Dashboard) -> None:
+    browser = filled.browser_of("eve")
+    given = {"name": "features", "folder": "./my out", "parents": "clicks@v1", "made_by": "python a.py"}
+    shown = words_of(browser.post("/datasets/-/commit", data=given).text)
+    assert "forebay dataset commit features './my out' --parent clicks@v1 --made-by 'python a.py'" in shown
+    wrong = browser.post("/datasets/-/commit", data={**given, "parents": "clicks@v9"})
+    assert (wrong.status_code, "There is no version clicks@v9" in wrong.text) == (422, True)
+    assert browser.post("/datasets/-/commit", data={**given, "folder": ""}).status_code == 422
+
+
+def test_markup_in_names_of_files_and_messages_is_text(filled: Dashboard) -> None:
+    evil = "<script>alert(1)</script>"
+    add(filled, "evil", f"{evil}/<img src=x onerror=alert(2)>.csv", message=f"{evil}<b>", made_by=MadeBy(command=evil))
+    browser = filled.admin()
+    for path in (
+        "/datasets/evil",
+        "/datasets/evil/v1",
+        "/datasets/evil/v1/files",
+        "/datasets/evil/v1/files?folder=<script>alert(1)<",
+        "/datasets/evil/v1/files?find=<img",
+        "/datasets/evil/v1/lineage",
+        "/datasets/evil/v1/diff?with=clicks@v1",
+        "/datasets?q=<script>alert(1)</script>",
+        '/datasets/-/register?name="><script>alert(1)</script>',
+    ):
+        text = browser.get(path).text
+        assert "<script>alert" not in text, path
+        assert "<img src=x" not in text, path
+
+
+def test_nothing_is_done_for_another_site(filled: Dashboard) -> None:
+    browser = filled.browser_of("ed", Role.ENGINEER)
+    headers = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    for path in ("/datasets/clicks/v2/retire", "/datasets/clicks/v2/forget", "/datasets/clicks/tags"):
+        assert browser.post(path, data={"tag": "x", "number": "1"}, headers=headers).status_code == 403
+    assert not filled.hub.catalog.resolve("clicks@v2").is_retired
