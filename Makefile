@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test soak bench lint types layers lock clean
+.PHONY: help setup quickstart test soak bench screenshots lint types layers lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ soak: setup ## the long tests: many seeds, many kills, power cuts, NFS
 		scripts/pytest.sh -m soak --nightly
 
 bench: setup ## measure forebay beside its peers, hours on a calm machine
-	@for claim in startup evict warm read share delta register fill hub placement conventional parse forest scale quality time_to_auc; do $(PY) -m bench.$$claim || exit 1; done
+	@for claim in startup evict warm read share delta register fill hub placement conventional parse forest scale quality time_to_auc pages; do $(PY) -m bench.$$claim || exit 1; done
+
+screenshots: setup ## pictures of the dashboard's main pages, into docs/images
+	@$(PY) scripts/screenshots.py
 
 lint: setup ## ruff: rules and format
 	@$(PY) -m ruff check .

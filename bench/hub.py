@@ -179,7 +179,9 @@ def _serving(home: Path, database: str, hubs: int) -> Iterator[Served]:
     env |= {"FOREBAY_HUB_TOKEN_RATE": "none", "FOREBAY_HUB_ADDRESS_RATE": "none"}
     env |= {"FOREBAY_DATABASE": database} if database else {}
     with contextlib.ExitStack() as started:
-        found = [started.enter_context(_hub({**env, "FOREBAY_HOME": f"{home}-{number}"})) for number in range(hubs)]
+        found = [
+            started.enter_context(hub_process({**env, "FOREBAY_HOME": f"{home}-{number}"})) for number in range(hubs)
+        ]
         yield Served(
             urls=[told["url"] for told, _ in found],
             token=found[0][0]["token"],
@@ -188,7 +190,7 @@ def _serving(home: Path, database: str, hubs: int) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def _hub(env: dict[str, str]) -> Iterator[tuple[dict[str, str], subprocess.Popen[str]]]:
+def hub_process(env: dict[str, str]) -> Iterator[tuple[dict[str, str], subprocess.Popen[str]]]:
     """A hub, and what it tells of itself."""
     command = [str(_FOREBAY), "hub", "serve", "--port", "0", "--json"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
