@@ -8,8 +8,8 @@ compile() {
     .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         -c requirements/constraints.in "$@"
 }
-compile pyproject.toml --extra train --extra postgres --group env -o requirements/core.txt "$@"
-compile pyproject.toml --extra train --extra compare --extra postgres --extra ssh --group env --group dev \
+compile pyproject.toml --extra train --extra postgres --extra images --group env -o requirements/core.txt "$@"
+compile pyproject.toml --extra train --extra compare --extra postgres --extra images --extra ssh --group env --group dev \
     -c requirements/core.txt -o requirements/dev.txt "$@"
 printf 'uv\n' | compile - -c requirements/core.txt -o requirements/bootstrap.txt "$@"
 # What bench/ measures forebay beside; the pins of the groups clash, so each has an environment of its own.

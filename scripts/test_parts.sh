@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the real servers that no Python lock can hold: Azurite from npm into .venv/npm, PostgreSQL 15,
+# Brings the real servers that no Python lock can hold: Azurite and axe-core from npm into .venv/npm, PostgreSQL 15,
 # libfiu, XFS's tools, Slurm, promtool and Chromium from Debian.
 # What cannot be brought is left out: the tests that need it are skipped, loudly, and in CI (CI=true) they fail.
 set -euo pipefail
@@ -8,11 +8,11 @@ cd "$(dirname "$0")/.."
 say() { printf '%s\n' "forebay test parts: $*" >&2; }
 
 # The check of what is there already makes a later call instant.
-have_azurite() { cmp -s tests/npm/package-lock.json .venv/npm/installed.json; }
+have_npm_parts() { cmp -s tests/npm/package-lock.json .venv/npm/installed.json; }
 have_postgres() { [ -x /usr/lib/postgresql/15/bin/initdb ] || [ -e .venv/no-postgres-15 ]; }
 
-install_azurite() {
-    say "Azurite from npm"
+install_npm_parts() {
+    say "Azurite and axe-core from npm"
     rm -rf .venv/npm && mkdir -p .venv/npm
     cp tests/npm/package.json tests/npm/package-lock.json .venv/npm/
     .venv/bin/npm ci --prefix .venv/npm --cache .venv/npm/cache --silent --no-audit --no-fund --ignore-scripts || return 1
@@ -72,7 +72,7 @@ install_chromium() {
     touch .venv/no-chromium
 }
 
-have_azurite || install_azurite || say "Azurite did not install from npm; its tests cannot run"
+have_npm_parts || install_npm_parts || say "Azurite and axe-core did not install from npm; their tests cannot run"
 have_postgres || install_postgres
 have_fault_tools || install_fault_tools
 have_slurm || install_slurm
