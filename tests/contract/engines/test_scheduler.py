@@ -86,6 +86,8 @@ def test_no_workers_then_other_versions_then_the_scheduler_goes(
     wait_for(lambda: dask.scheduler.poll() is not None)
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_a_fit_whose_scheduler_goes_is_gone_on_with_as_it_advises(
     dask: RunningDask, clicks: Path, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ from tests.e2e.serving import ended, told
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("journeys")]
 
-PEOPLE = {"olga": "engineer", "ada": "scientist", "carl": "engineer", "vera": "viewer"}
+PEOPLE = {"olga": "engineer", "ada": "scientist", "carl": "engineer", "vera": "viewer", "bert": "viewer"}
 DAYS = 3
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
@@ -106,7 +106,7 @@ def place(bare: tuple[Place, str]) -> Place:
             eyes.go("/admin/users")
             page.locator("main").get_by_label("Name", exact=True).fill(name)
             page.locator("main").get_by_label("Role", exact=True).select_option(role)
-            page.locator("main").get_by_label("Teams", exact=True).fill("" if role == "viewer" else "ads")
+            page.locator("main").get_by_label("Teams", exact=True).fill("" if name == "vera" else "ads")
             page.get_by_role("button", name="Add the user").click()
             expect(page.get_by_role("status")).to_contain_text(f"{name} is on the hub")
         for name, role in {**PEOPLE, "admin": "admin"}.items():
@@ -225,6 +225,15 @@ def test_a_scientist_reads_the_report_inside_the_page(place: Place, trained: tup
         expect(eyes.page.locator("#now")).to_contain_text("ctr-model@v1")
 
 
+def test_a_business_user_reads_the_report_of_the_team(place: Place, trained: tuple[str, str]) -> None:
+    with place.browser("bert") as eyes:
+        eyes.go(f"/runs/{trained[0]}")
+        report = eyes.page.frame_locator("iframe.report")
+        expect(report.get_by_role("heading", level=1)).to_contain_text("clicks-features@v1")
+        assert not eyes.page.get_by_role("link", name="Log", exact=True).count()
+        assert eyes.go(f"/runs/{trained[0]}/log") == 403
+
+
 def test_a_scientist_compares_two_runs_and_sees_where_they_come_from(place: Place, trained: tuple[str, str]) -> None:
     with place.browser("ada") as eyes:
         eyes.go("/runs?user=ada")
@@ -282,7 +291,7 @@ def test_a_viewer_reads_and_is_offered_nothing_else(place: Place, trained: tuple
         assert not eyes.page.locator("nav.side a[href='/admin']").count()
         eyes.go(f"/runs/{trained[0]}")
         expect(eyes.page.locator("#now")).to_contain_text("ctr-model@v1")
-        # Reports are for those who may read the log (docs/access.md): a viewer may not.
+        # She is not in the run's team, whose reports these are (docs/access.md).
         assert not eyes.page.locator("iframe").count()
         offered = ("Cancel", "Try again", "Register", "Commit", "Warm", "Warm a version", "Evict…", "Retire…", "Tag")
         for path in (
