@@ -193,8 +193,9 @@ def test_gathering_ends_without_any_worker_and_late(cluster: Cluster, monkeypatc
 def test_gathering_says_that_what_was_sent_to_a_worker_went_with_it(healed: Cluster) -> None:
     victim = worker_addresses(healed.client)[0]
     [sent] = healed.client.scatter([b"only there"], workers=[victim], hash=False)  # type: ignore[no-untyped-call]
+    dies = healed.client.submit(tasks.die_of, sent, workers=[victim], pure=False)
     with pytest.raises(UnavailableError) as caught:
-        gathered(healed.client, [healed.client.submit(tasks.die_of, sent, pure=False)], limit_s=120)
+        gathered(healed.client, [dies], limit_s=120)
     assert caught.value.kind == "worker-lost"
 
 
