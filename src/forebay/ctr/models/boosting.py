@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
+from uuid import uuid4
 
 import dask.array as da
 import numpy as np
@@ -24,7 +25,6 @@ from forebay.ctr.stages import counting
 from forebay.errors import DamagedError
 
 BOOSTER_FILE: Final = "model.ubj"
-_TOPIC: Final = "forebay-rounds"
 _VALIDATION: Final = "validation"
 
 
@@ -101,6 +101,8 @@ class _Run:
         self._job = job
         self._options = options
         self._reader = reader
+        # Its own: a scheduler may have other fits, whose rounds and boosters are not this one's.
+        self._topic = f"forebay-rounds-{uuid4()}"
 
     def attempt(self) -> Checkpoint:
         """Go on from the last checkpoint to the end; the same on every attempt, whichever workers are there."""
@@ -121,12 +123,12 @@ class _Run:
 
     def _fit(self, arrays: list[tuple[da.Array, da.Array]], last: Checkpoint | None) -> Checkpoint:
         client, options = self._job.cluster.client, self._options
-        client.subscribe_topic(_TOPIC, self._told)  # type: ignore[no-untyped-call]
+        client.subscribe_topic(self._topic, self._told)  # type: ignore[no-untyped-call]
         shape = {"max_bin": options.max_bin, "feature_names": list(self._reader.features)}
         data = dxgb.DaskQuantileDMatrix(client, *arrays[0], **shape)
         evals = [(dxgb.DaskQuantileDMatrix(client, *each, ref=data, **shape), _VALIDATION) for each in arrays[1:]]
         done, losses = (last.rounds, last.losses) if last else (0, ())
-        watch = _Watch(losses=losses, patience=self._patience, every=options.checkpoint_every)
+        watch = _Watch(topic=self._topic, losses=losses, patience=self._patience, every=options.checkpoint_every)
         trained = dxgb.train(
             client,
             options.parameters() | xgboost_place(self._job) | {"seed": seed_after(options.seed, done)},
@@ -169,7 +171,8 @@ def _checkpoint(booster: xgboost.Booster, losses: tuple[float, ...]) -> Checkpoi
 class _Watch(xgboost.callback.TrainingCallback):
     """Runs on every worker; the first one tells the client what is done."""
 
-    def __init__(self, *, losses: tuple[float, ...], patience: int, every: int) -> None:
+    def __init__(self, *, topic: str, losses: tuple[float, ...], patience: int, every: int) -> None:
+        self._topic = topic
         self._losses = losses
         self._patience = patience
         self._every = every
@@ -182,5 +185,5 @@ class _Watch(xgboost.callback.TrainingCallback):
         is_checkpoint = self._every > 0 and rounds % self._every == 0
         if xgboost.collective.get_rank() == 0:
             kept = _checkpoint(booster, losses).booster if is_checkpoint else b""
-            get_worker().log_event(_TOPIC, {"rounds": rounds, "losses": list(losses), "booster": kept})
+            get_worker().log_event(self._topic, {"rounds": rounds, "losses": list(losses), "booster": kept})
         return is_over(losses, self._patience)

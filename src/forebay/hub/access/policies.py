@@ -22,6 +22,20 @@ from forebay.hub.access.rules import is_open
 from forebay.wire.access import DatasetPolicy
 from forebay.wire.catalog import DEFAULT_GROUP
 
+WITH_POLICY = sa.select(
+    t.dataset.c.name,
+    t.dataset.c.owner,
+    t.dataset.c.access_group,
+    t.dataset.c.removed_at,
+    t.dataset_policy.c.read_teams,
+    t.dataset_policy.c.write_teams,
+    t.dataset_policy.c.run_teams,
+    t.dataset_policy.c.sites,
+    t.dataset_policy.c.set_by,
+    t.dataset_policy.c.set_at,
+).outerjoin(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
+"""Datasets, each with what `policy_of` and who decides need."""
+
 
 def policy(connection: Connection, dataset: str) -> DatasetPolicy:
     """The policy of a dataset, empty where none was set; NotFoundError `dataset-not-found`."""

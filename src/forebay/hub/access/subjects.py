@@ -16,24 +16,11 @@ from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, writing
 from forebay.catalog.versions import insert_if_absent
 from forebay.hub import ledger, link_rows
-from forebay.hub.access.policies import policy_of
+from forebay.hub.access.policies import WITH_POLICY, policy_of
 from forebay.hub.access.rules import Agent, Data, Place, Principal
 from forebay.wire.cache import LedgerKey, Savings
 from forebay.wire.catalog import ref_of
 from forebay.wire.links import LinkRecord
-
-_DATA = sa.select(
-    t.dataset.c.name,
-    t.dataset.c.owner,
-    t.dataset.c.access_group,
-    t.dataset.c.removed_at,
-    t.dataset_policy.c.read_teams,
-    t.dataset_policy.c.write_teams,
-    t.dataset_policy.c.run_teams,
-    t.dataset_policy.c.sites,
-    t.dataset_policy.c.set_by,
-    t.dataset_policy.c.set_at,
-).outerjoin(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
 
 
 def _is_here() -> sa.Label[bool]:
@@ -69,8 +56,8 @@ _AT = (
     .scalar_subquery()
     .label("at_site")
 )
-_ONE = _DATA.where(t.dataset.c.name == sa.bindparam("name")).add_columns(_AT)
-_DATA_OF_AGENT, _ONE_OF_AGENT = (query.add_columns(_is_here()) for query in (_DATA, _ONE))
+_ONE = WITH_POLICY.where(t.dataset.c.name == sa.bindparam("name")).add_columns(_AT)
+_DATA_OF_AGENT, _ONE_OF_AGENT = (query.add_columns(_is_here()) for query in (WITH_POLICY, _ONE))
 _FILL, _LEASE = _held(t.fill, t.fill.c.fill_id), _held(t.lease, t.lease.c.lease_id)
 _SITE = sa.select(t.volume_site.c.site).where(t.volume_site.c.volume_id == sa.bindparam("volume_id"))
 
@@ -165,7 +152,7 @@ class Subjects:
             return list(connection.execute(query).scalars())
 
     def _data(self, asker: Principal, *where: ColumnElement[bool]) -> list[Data]:
-        query, given = (_DATA_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (_DATA, {})
+        query, given = (_DATA_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (WITH_POLICY, {})
         with reading(self._engine) as connection:
             rows = connection.execute(query.where(*where).order_by(t.dataset.c.name), given)
             return [_data_of(row) for row in rows.mappings()]
@@ -181,7 +168,7 @@ class Subjects:
 
 def data_named(connection: Connection, names: Collection[str]) -> dict[str, Data]:
     """Datasets of some names that are there, or were; inside the caller's transaction."""
-    rows = connection.execute(_DATA.where(t.dataset.c.name.in_(sorted(names)))).mappings()
+    rows = connection.execute(WITH_POLICY.where(t.dataset.c.name.in_(sorted(names)))).mappings()
     return {row["name"]: _data_of(row) for row in rows}
 
 

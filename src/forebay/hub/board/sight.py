@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
-from forebay.hub.access.policies import policy_of
+from forebay.hub.access.policies import WITH_POLICY, policy_of
 from forebay.hub.access.rules import Action, Data, Person, decide, sees_all
 from forebay.wire.access import Role
 
@@ -72,7 +72,7 @@ def sight_of(connection: Connection, principal: Person) -> Sight:
         return Sight(principal=principal)
     there, hidden = [], []
     verdicts: dict[tuple[Any, ...], bool] = {}
-    for row in connection.execute(_RULES).mappings():
+    for row in connection.execute(WITH_POLICY).mappings():
         name = row["name"]
         teams = (row["read_teams"], row["write_teams"], row["run_teams"])
         # All that the rules look at for this.
@@ -87,20 +87,6 @@ def sight_of(connection: Connection, principal: Person) -> Sight:
             there.append(name)
     elsewhere = frozenset(name for name in hidden if not _is_for(principal, name))
     return Sight(principal=principal, datasets=frozenset(there), hidden=frozenset(hidden), not_for_token=elsewhere)
-
-
-_RULES = sa.select(
-    t.dataset.c.name,
-    t.dataset.c.owner,
-    t.dataset.c.access_group,
-    t.dataset.c.removed_at,
-    t.dataset_policy.c.read_teams,
-    t.dataset_policy.c.write_teams,
-    t.dataset_policy.c.run_teams,
-    t.dataset_policy.c.sites,
-    t.dataset_policy.c.set_by,
-    t.dataset_policy.c.set_at,
-).outerjoin(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
 
 
 def _is_for(principal: Person, name: str) -> bool:
