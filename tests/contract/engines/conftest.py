@@ -14,6 +14,7 @@ from forebay.ctr.engines.spec import Device, EngineSpec, Local, Login, Place, Sc
 from forebay.ctr.engines.watch import worker_addresses
 from forebay.ctr.law import LawOptions
 from forebay.ctr.workload import generate
+from tests.contract.engines import tasks
 from tests.contract.engines.parts import MEMORY_BYTES, PATIENCE_S, running_dask, wait_for
 
 WORKERS = 2
@@ -67,10 +68,18 @@ def _spec(place: Place) -> EngineSpec:
 
 @pytest.fixture
 def healed(cluster: Cluster) -> Iterator[Cluster]:
-    """For a test that takes workers away: they are all back afterwards."""
+    """For a test that takes workers away: they are all back afterwards, and their nannies know it.
+
+    A nanny whose worker dies before it knows that one to be up may not start another (distributed 2026.7).
+    """
     before = len(worker_addresses(cluster.client))
     yield cluster
-    wait_for(lambda: len(worker_addresses(cluster.client)) == before)
+    wait_for(lambda: len(worker_addresses(cluster.client)) == before == _known(cluster))
+
+
+def _known(cluster: Cluster) -> int:
+    """How many workers their nannies know to be up."""
+    return sum(cluster.client.run(tasks.is_known, nanny=True, on_error="ignore").values())  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from distributed import Worker
+from distributed import Nanny, Status, Worker
 
 from forebay.errors import InputError
 
@@ -66,3 +66,9 @@ def http_port(dask_worker: Worker) -> str:
     """Where a worker serves its metrics; the parameter's name is Dask's."""
     server: Any = dask_worker.http_server
     return f"{dask_worker.ip}:{server.port}"
+
+
+def is_known(dask_worker: Nanny) -> bool:
+    """Whether a nanny has heard from its worker; the parameter's name is Dask's."""
+    process: Any = dask_worker.process
+    return process is not None and bool(process.status == Status.running)

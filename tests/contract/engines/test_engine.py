@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -125,6 +126,15 @@ def test_tasks_of_a_killed_worker_are_done_by_another(healed: Cluster, tmp_path:
     assert [future.result(timeout=120) for future in futures] == list(range(20))
 
 
+@pytest.fixture
+def no_second_try(healed: Cluster) -> Iterator[None]:
+    """A task goes with the worker that it kills: else it would kill others long after its test."""
+    before = healed.client.run_on_scheduler(tasks.tries_after_a_death, 0)  # type: ignore[no-untyped-call]
+    yield
+    healed.client.run_on_scheduler(tasks.tries_after_a_death, before)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.usefixtures("no_second_try")
 def test_a_worker_that_holds_too_much_ends_a_job_with_what_it_may_hold(healed: Cluster) -> None:
     limit = healed.memory_per_worker
     assert limit == (healed.spec.memory_per_worker or MEMORY_BYTES)
@@ -199,16 +209,13 @@ def test_gathering_says_that_what_was_sent_to_a_worker_went_with_it(healed: Clus
     assert caught.value.kind == "worker-lost"
 
 
+@pytest.mark.usefixtures("no_second_try")
 def test_gathering_says_what_its_workers_died_of(healed: Cluster) -> None:
-    before = healed.client.run_on_scheduler(tasks.tries_after_a_death, 0)  # type: ignore[no-untyped-call]
-    try:
-        with pytest.raises(UnavailableError) as died:
-            gathered(healed.client, [healed.client.submit(tasks.die, pure=False)], limit_s=120)
-        hold = healed.client.submit(tasks.hold, healed.memory_per_worker, pure=False)
-        with pytest.raises(CapacityError) as held:
-            gathered(healed.client, [hold], limit_s=120)
-    finally:
-        healed.client.run_on_scheduler(tasks.tries_after_a_death, before)  # type: ignore[no-untyped-call]
+    with pytest.raises(UnavailableError) as died:
+        gathered(healed.client, [healed.client.submit(tasks.die, pure=False)], limit_s=120)
+    hold = healed.client.submit(tasks.hold, healed.memory_per_worker, pure=False)
+    with pytest.raises(CapacityError) as held:
+        gathered(healed.client, [hold], limit_s=120)
     assert died.value.kind == "task-kills-workers"
     assert held.value.kind == "worker-out-of-memory"
     assert f"{healed.memory_per_worker >> 20} MiB" in held.value.message

@@ -249,7 +249,9 @@ def test_VERIFIED_a_file_with_another_digest_is_never_handed_out(counted: Stage)
                 fs.open("clicks@v1/part-2")
             assert caught.value.kind == "digest-mismatch"
         assert fs.cat("clicks@v1/part-3") == FILES["part-3"], "one bad file spoils no other"
-        counted.origin.misbehave(counted.object("clicks", "part-2"))
+    # Closing ended the fill that brought part-3: it has met the bad file, too, and tells so who asks while it lasts.
+    counted.origin.misbehave(counted.object("clicks", "part-2"))
+    with filesystem(counted) as fs:
         assert fs.cat("clicks@v1/part-2") == FILES["part-2"]
 
 
