@@ -32,6 +32,7 @@ from forebay.testing.servers import (
 from forebay.testing.servers.process import find_program
 
 if TYPE_CHECKING:
+    from forebay.testing.lent import LentDatabases
     from forebay.testing.served import ServedHubs
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
@@ -101,6 +102,14 @@ def postgres_server() -> Iterator[Postgres]:
     """PostgreSQL. Take a database of your own: `postgres_server.new_database()` gives its address."""
     with _bring(Postgres.start()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def lent_databases(postgres_server: Postgres) -> LentDatabases:
+    """Databases with all of forebay's tables and no rows: `with lent_databases.lend() as url`."""
+    from forebay.testing.lent import LentDatabases
+
+    return LentDatabases(postgres_server)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ Tests that reach behind the catalog, into the folder of its files, take `embedde
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,25 +16,39 @@ from forebay.cache.machine import Terms
 from forebay.catalog.engine import migrate, open_engine
 from forebay.catalog.store import CatalogStore
 from forebay.hub.local import LocalHub
+from forebay.testing.lent import LentDatabases
 from forebay.testing.served import ServedHubs
 from forebay.wire.hub import Catalog
 from tests.contract.catalog.shelf import Shelf, TickingClock
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest) -> str:
+    """The kind."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of its own."""
-    if request.param == "sqlite":
+    if database == "sqlite":
         return f"sqlite:///{tmp_path}/db/forebay.db"
     return str(request.getfixturevalue("postgres_server").new_database())
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    opened = open_engine(database_url, busy_seconds=20)
-    migrate(opened)
-    yield opened
-    opened.dispose()
+def engine(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Of a database of its own with all tables."""
+    with contextlib.ExitStack() as stack:
+        if database == "sqlite":
+            url = f"sqlite:///{tmp_path}/db/forebay.db"
+        else:
+            lent: LentDatabases = request.getfixturevalue("lent_databases")
+            url = stack.enter_context(lent.lend())
+        opened = open_engine(url, busy_seconds=20)
+        stack.callback(opened.dispose)
+        migrate(opened)
+        yield opened
 
 
 @pytest.fixture

@@ -32,6 +32,15 @@ _CODE = {
 
 
 @pytest.fixture
+def made(database_url: str) -> Iterator[Engine]:
+    """One that was empty."""
+    engine = open_engine(database_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
 def migrated(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Another database of that kind, on which each migration ran."""
     if database_url.startswith("sqlite"):
@@ -64,12 +73,12 @@ def _table(inspector: sa.Inspector, name: str) -> dict[str, Any]:
     }
 
 
-def test_it_is_what_all_migrations_make(engine: Engine, migrated: Engine) -> None:
-    made = _everything(engine)
-    assert made == _everything(migrated)
-    assert made["tables"].keys() == {*t.metadata.tables, REVISION_TABLE}
-    assert made["rows"][REVISION_TABLE] == [(HEAD,)]
-    assert made["code"][0]
+def test_it_is_what_all_migrations_make(made: Engine, migrated: Engine) -> None:
+    found = _everything(made)
+    assert found == _everything(migrated)
+    assert found["tables"].keys() == {*t.metadata.tables, REVISION_TABLE}
+    assert found["rows"][REVISION_TABLE] == [(HEAD,)]
+    assert found["code"][0]
 
 
 def test_migrations_make_exactly_the_tables(migrated: Engine) -> None:

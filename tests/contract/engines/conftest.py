@@ -79,7 +79,7 @@ def healed(cluster: Cluster) -> Iterator[Cluster]:
 
 def _known(cluster: Cluster) -> int:
     """How many workers their nannies know to be up."""
-    return sum(cluster.client.run(tasks.is_known, nanny=True, on_error="ignore").values())  # type: ignore[no-untyped-call]
+    return sum(cluster.client.run(tasks.is_known, nanny=True, on_error="ignore").values())
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from forebay.catalog.manifest import Entry, Manifest
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import add_version, migrated_database
+from forebay.testing.lent import LentDatabases
 from forebay.testing.served import ServedHubs
-from forebay.testing.servers import Postgres
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
@@ -23,13 +23,15 @@ LIMIT_BYTES = 1000
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         (tmp_path / "home").mkdir()
         shutil.copy(migrated_database(), tmp_path / "home" / "hub.db")
-        return f"sqlite:///{tmp_path}/home/hub.db"
-    server: Postgres = request.getfixturevalue("postgres_server")
-    return server.new_database()
+        yield f"sqlite:///{tmp_path}/home/hub.db"
+        return
+    lent: LentDatabases = request.getfixturevalue("lent_databases")
+    with lent.lend() as url:
+        yield url
 
 
 @pytest.fixture
