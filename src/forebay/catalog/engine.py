@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolErro
 from forebay.catalog.database_errors import shown, translated
 from forebay.errors import InputError, NotAllowedError
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest migration (a test holds it equal to Alembic's head)."""
 
 REVISION_TABLE = "forebay_revision"

@@ -41,9 +41,15 @@ preview = Table(
     Column("used_at", Float, nullable=False),  # within a day
     Column("content", LargeBinary, nullable=True),  # JSON, packed by zlib
     Column("content_bytes", Integer, nullable=False),
+    # The column that moved farthest since the version `drift_from`, where it is of another population; else 0 and "".
+    Column("drift_psi", Float, nullable=False, server_default="0"),
+    Column("drift_column", Text, nullable=False, server_default=""),
+    Column("drift_columns", Integer, nullable=False, server_default="0"),  # how many are
+    Column("drift_from", Integer, nullable=False, server_default="0"),
     UniqueConstraint("dataset_id", "manifest_digest", "kind", "path_digest", name="uq_preview_of"),
     Index(None, "site", "state"),
     Index(None, "used_at"),
+    Index(None, "drift_psi"),
 )
 
 # A dataset whose owner lets nobody look into its files.

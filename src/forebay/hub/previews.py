@@ -20,7 +20,7 @@ from forebay.catalog.records import dataset_id, find_version
 from forebay.catalog.versions import insert_if_absent
 from forebay.clock import Clock
 from forebay.errors import InputError, NotAllowedError, UnavailableError
-from forebay.hub import agents, preview_rows, site_rows
+from forebay.hub import agents, preview_drift, preview_rows, site_rows
 from forebay.hub.changes import Changes, orders_of
 from forebay.hub.preview_files import PreviewPaths
 from forebay.previews.bounds import Bounds
@@ -105,6 +105,9 @@ class PreviewStore:
             connection.execute(sa.update(t.preview).where(here).values(**preview_rows.values_of(after), **kept))
             site_rows.change_orders(connection, site)
         self._changes.tell(orders_of(site))
+        if content is not None:
+            # Only now: of two that are kept at once, the one that ends last sees both.
+            preview_drift.reckon(self._engine, done.preview_id)
 
     def tend(self) -> None:
         """A chore of the scheduler's: what nobody looks at, what there is too much of, what nothing is behind, goes."""
@@ -178,12 +181,15 @@ class PreviewStore:
             for site in told:
                 site_rows.change_orders(connection, site)
             values = {**preview_rows.values_of(after), "number": version.number, "used_at": now}
+            moved = row is not None and row["number"] != version.number
             if row is None:
                 preview_rows.insert(connection, owner, version.manifest_digest, kind, paths, values)
             else:
                 preview_rows.update(connection, row, values)
             row = preview_rows.find(connection, owner, version.manifest_digest, kind, paths[0])
         self._changes.tell(*(orders_of(site) for site in told))
+        if row is not None and moved and row["content"] is not None:
+            preview_drift.reckon(self._engine, row["preview_id"])
         if row is None:  # somebody has just switched them off
             return preview_rows.preview_of(version, kind, paths[0], before, None)
         return preview_rows.preview_of(version, kind, paths[0], preview_rows.errand_of(row), row["content"])

@@ -13,7 +13,7 @@ from forebay.hub.access.rules import Person
 from forebay.hub.access.store import AccessStore
 from forebay.hub.api.info import VERSION
 from forebay.hub.board.findings import Severity, findings
-from forebay.hub.board.governed import open_datasets, policies, retentions, team_holds
+from forebay.hub.board.governed import near_quota, open_datasets, policies, retentions, team_holds
 from forebay.hub.board.people import SignIns, TeamUse, sign_ins, team_uses
 from forebay.hub.board.sight import Sight, sight_of
 from forebay.hub.board.site_load import accounts_of, site_loads
@@ -183,6 +183,26 @@ def test_what_teams_hold_beside_their_quotas(board: Board) -> None:
     }
     assert len(board.as_(person("ada"), team_holds)) == 2
     assert board.as_(person("eve"), team_holds) == []
+
+
+def test_the_fullest_quota_comes_first(board: Board) -> None:
+    def told(who: Person) -> list[tuple[str, str, float]]:
+        return [(item.site, item.team, round(item.share, 3)) for item in board.as_(who, near_quota)]
+
+    assert told(ADMIN) == [("dgx", "ads", 1.105), ("aks", "ads", 0.7)]
+    assert told(person("ada")) == told(ADMIN)
+    assert told(person("eve")) == []
+    board.hub.volumes.remove_quota("v-dgx", "ads")
+    board.hub.volumes.set_quota("v-gcp", "ads", 0)
+    found = board.as_(person("ada"), near_quota)
+    assert [(item.site, item.held_bytes // GB, item.limit_bytes) for item in found] == [
+        ("aks", 350, 500 * GB),
+        ("gcp", 0, 0),
+        ("dgx", 442, None),
+    ]
+    board.hub.volumes.remove_quota("v-aks", "ads")
+    board.hub.volumes.remove_quota("v-gcp", "ads")
+    assert board.as_(ADMIN, near_quota) == []
 
 
 def test_findings_name_what_is_wrong(board: Board) -> None:

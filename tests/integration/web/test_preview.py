@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from urllib.parse import parse_qsl
@@ -130,6 +131,16 @@ def test_a_viewer_sees_which_files_there_are_and_nothing_in_them(shown: Dashboar
     assert viewer.get(f"{HERE}/picture?path=faces/0.png&at=faces/0.png").status_code == 403
     compared = viewer.get(f"/datasets/{SHOWN}/v2/diff/preview?with=1").text
     assert "price" not in compared
+
+
+def test_a_version_that_drifted_stands_on_the_first_page(shown: Dashboard) -> None:
+    page = shown.browser_of("ada").get("/").text
+    assert f"{SHOWN}@v2 has drifted" in page
+    line = re.search(r'is another population than in v1 \(PSI \d+\.\d\d\).*?href="([^"]+)"', page, re.DOTALL)
+    assert line is not None
+    change = shown.browser_of("ada").get(html.unescape(line[1]))
+    assert "another population" in change.text
+    assert "has drifted" not in shown.browser_of("vera", Role.VIEWER).get("/").text
 
 
 def test_PRIVATE_of_a_hidden_dataset_there_is_no_page(dashboard: Dashboard) -> None:

@@ -127,6 +127,18 @@ def send(browser: TestClient, address: str, **form: str) -> str:
     return page.text
 
 
+def test_the_first_page_tells_ones_teams_space(admin: TestClient, dashboard: Dashboard) -> None:
+    found = table(admin, "/", "quotas")
+    assert [(row["team"], row["site"], row["share"]) for row in found] == [("ads", "dgx", 1.105), ("ads", "aks", 0.7)]
+    page = admin.get("/").text
+    assert "110 % of its quota" in page
+    assert 'href="/admin/quotas"' in page
+    assert table(dashboard.browser_of("ada"), "/", "quotas") == found
+    others = dashboard.browser_of("eve", Role.VIEWER).get("/").text
+    assert "of its quota" not in others
+    assert "All quotas" not in others
+
+
 # Who sees what
 
 

@@ -1,4 +1,4 @@
-"""What needs care, each with why in a line and what helps: damaged, full, soon to go, failed, not up. The worst first.
+"""What needs care, each with why in a line and what helps: damaged, full, soon to go, failed, stuck, drifting, not up.
 
 A handful of queries, each bounded: of what there is more than a page can have, it says how many there are.
 """
@@ -15,11 +15,12 @@ from sqlalchemy import Connection
 from forebay.catalog import schema as t
 from forebay.hub import rule_rows
 from forebay.hub.access.jobs import dataset_of, without
-from forebay.hub.board import capacity, going, running
+from forebay.hub.board import capacity, drifting, going, running
+from forebay.hub.board.drifting import Drifting
 from forebay.hub.board.grid import is_stale
 from forebay.hub.board.known import errand_of
 from forebay.hub.board.places import Place
-from forebay.hub.board.running import Running
+from forebay.hub.board.running import Running, Waits
 from forebay.hub.board.sight import Sight
 from forebay.hub.board.standing import Errand
 from forebay.wire.cache import Quota, ReplicaState, VolumeState
@@ -32,6 +33,9 @@ MOST = 8
 
 LATELY_S = 86400.0
 """What failed longer ago is no news."""
+
+LONG_S = 1800.0
+"""A run that was submitted longer ago and still waits to be placed is stuck."""
 
 _STRUGGLES = 3
 
@@ -106,7 +110,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Care:
-    """All that needs it. `more` says how many damaged ones, tasks, runs and rules are not told one by one."""
+    """All that needs it. `more` says how many damaged ones, tasks, runs and rules are not told one by one. `stuck` are
+    runs that wait.
+    """
 
     damaged: tuple[Damaged, ...] = ()
     down: tuple[Place, ...] = ()
@@ -114,7 +120,9 @@ class Care:
     quotas: tuple[OverQuota, ...] = ()
     tasks: tuple[FailedTask, ...] = ()
     runs: tuple[Running, ...] = ()
+    stuck: tuple[Waits, ...] = ()
     rules: tuple[Waiting, ...] = ()
+    drifting: tuple[Drifting, ...] = ()
     leaving: tuple[Leaving, ...] = ()
     more: int = 0
 
@@ -122,17 +130,18 @@ class Care:
     def count(self) -> int:
         """Of all of it."""
         lists = (
-            self.damaged, self.down, self.full, self.quotas, self.tasks, self.runs, self.rules, self.leaving
+            self.damaged, self.down, self.full, self.quotas, self.tasks, self.runs, self.stuck, self.rules,
+            self.drifting, self.leaving,
         )  # fmt: skip
         return sum(map(len, lists)) + self.more
 
 
-def care(connection: Connection, sight: Sight, shown: Sequence[Place], now: float, *, runs: bool = True) -> Care:
-    """At those places; with failed runs or without."""
+def care(connection: Connection, sight: Sight, shown: Sequence[Place], now: float, *, of_hub: bool = True) -> Care:
+    """At those places; with what is at no place (failed and waiting runs, drifting versions), or without."""
     damaged = list(_damaged(connection, sight, shown))
     tasks = list(_tasks(connection, sight, shown, now))
     rules = list(_rules(connection, sight, shown, now))
-    failed = running.failed(connection, sight, now - LATELY_S, MOST + 1) if runs else []
+    failed = running.failed(connection, sight, now - LATELY_S, MOST + 1) if of_hub else []
     return Care(
         damaged=tuple(damaged[:MOST]),
         down=tuple(place for place in shown if is_down(place)),
@@ -146,7 +155,9 @@ def care(connection: Connection, sight: Sight, shown: Sequence[Place], now: floa
         ),
         tasks=tuple(tasks[:MOST]),
         runs=tuple(failed[:MOST]),
+        stuck=tuple(running.waiting(connection, sight, now - LONG_S, MOST)) if of_hub else (),
         rules=tuple(rules[:MOST]),
+        drifting=tuple(drifting.drifting(connection, sight, MOST)) if of_hub else (),
         leaving=tuple(_leaving(connection, sight, shown, now)),
         more=sum(max(0, count - MOST) for count in (len(damaged), len(tasks), len(rules), len(failed))),
     )

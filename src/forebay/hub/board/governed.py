@@ -6,6 +6,7 @@ Of a hidden dataset there is no row, and of its size no byte in a sum.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,13 @@ class TeamHold:
     held_bytes: int
     versions: int
     limit_bytes: int | None
+
+    @property
+    def share(self) -> float:
+        """How much of its quota is taken, of 1; more where it is over it. Of none 0."""
+        if self.limit_bytes is None:
+            return 0.0
+        return self.held_bytes / self.limit_bytes if self.limit_bytes else float(self.held_bytes > 0)
 
 
 def policies(
@@ -115,6 +123,21 @@ def retention_count(connection: Connection, sight: Sight) -> int:
 
 def team_holds(connection: Connection, sight: Sight) -> list[TeamHold]:
     """What teams hold of volumes, and their quotas there, by site and team; for others than admins their own teams'."""
+    return _holds(connection, sight, connection.execute(sa.select(t.quota)).all(), None)
+
+
+def near_quota(connection: Connection, sight: Sight) -> list[TeamHold]:
+    """As `team_holds`, of those with a quota anywhere and of one's own teams alone; the fullest first, those without a
+    quota at the end.
+    """
+    quotas = connection.execute(sa.select(t.quota)).all()
+    teams = {*sight.teams, *(row.team for row in quotas if sight.sees_all)}
+    found = _holds(connection, sight, quotas, teams) if teams else []
+    return sorted(found, key=lambda item: (item.limit_bytes is None, -item.share, item.site, item.team))
+
+
+def _holds(connection: Connection, sight: Sight, quotas: Sequence[Any], teams: set[str] | None) -> list[TeamHold]:
+    """Of those teams, or of all."""
     query = (
         sa.select(
             t.replica.c.volume_id,
@@ -127,8 +150,9 @@ def team_holds(connection: Connection, sight: Sight) -> list[TeamHold]:
         .where(t.replica.c.state.in_(_HELD), t.dataset.c.team != "")
         .group_by(t.replica.c.volume_id, t.dataset.c.team)
     )
+    if teams is not None:
+        query = query.where(t.dataset.c.team.in_(sorted(teams)))
     held = {(row.volume_id, row.team): row for row in connection.execute(sight.narrow(query, t.dataset.c.name))}
-    quotas = connection.execute(sa.select(t.quota)).all()
     limits = {(row.volume_id, row.team): row.limit_bytes for row in quotas}
     sites = {row.volume_id: row.site for row in connection.execute(sa.select(t.volume_site))}
     found = [

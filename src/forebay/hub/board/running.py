@@ -1,4 +1,4 @@
-"""Runs in short, for pages on which they are not the matter: those under way, and those that failed lately."""
+"""Runs in short, for pages on which they are not the matter: under way, failed lately, waiting for long."""
 
 from __future__ import annotations
 
@@ -27,12 +27,22 @@ class Running:
     title: str
     state: RunState
     reason: str
+    unblock: str
     since: float
     submitted_at: float
     submitted_by: str
     team: str
     site: str
     refs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """So many `runs` wait for the same, of which `first` was submitted first."""
+
+    reason: str
+    first: Running
+    runs: int
 
 
 def active(connection: Connection, sight: Sight, limit: int) -> list[Running]:
@@ -53,6 +63,22 @@ def failed(connection: Connection, sight: Sight, since: float, limit: int) -> li
     )
     found = (item for item in _seen(connection, sight, query, _LOOKED_AT) if item.since > since)
     return list(itertools.islice(found, limit))
+
+
+def waiting(connection: Connection, sight: Sight, before: float, limit: int) -> list[Waits]:
+    """Runs that were submitted before a moment and still wait to be placed, by what they wait for, the longest wait
+    first; among the oldest that do.
+    """
+    query = (
+        sa.select(t.run)
+        .where(t.run.c.is_active.is_(True), t.run.c.state == RunState.QUEUED.value, t.run.c.submitted_at < before)
+        .order_by(t.run.c.run_seq)
+        .limit(_LOOKED_AT)
+    )
+    found: dict[str, list[Running]] = {}
+    for item in _seen(connection, sight, query, _LOOKED_AT):
+        found.setdefault(item.reason, []).append(item)
+    return [Waits(reason=reason, first=items[0], runs=len(items)) for reason, items in found.items()][:limit]
 
 
 def ended(connection: Connection, sight: Sight, limit: int) -> list[Running]:
@@ -90,6 +116,7 @@ def _running(row: Any, new: dict[str, Any], sight: Sight) -> Running:
         title=new.get("title") or " ".join(new["command"])[:200],
         state=RunState(row["state"]),
         reason=without(row["last_error"] or row["reason"], set(sight.hidden), OTHERS_FIRST),
+        unblock=without(row["unblock"], set(sight.hidden)),
         since=row["since"],
         submitted_at=row["submitted_at"],
         submitted_by=row["submitted_by"],

@@ -13,7 +13,7 @@ WARM = "/cache/-/warm"
 """Takes a dataset and a number."""
 
 
-def address(path: str, **query: object) -> str:
+def address(path: str, /, **query: object) -> str:
     """The path with what is not empty of the query."""
     told = urlencode({key: value for key, value in query.items() if value not in ("", 0, None)})
     return f"{path}?{told}" if told else path

@@ -10,8 +10,11 @@ from markupsafe import Markup
 
 from forebay import words
 from forebay.hub.board.care import Care, Damaged, FailedTask, Full, Leaving
+from forebay.hub.board.drifting import Drifting
 from forebay.hub.board.places import Place
+from forebay.hub.board.running import Waits
 from forebay.hub.web import cache_shown, show
+from forebay.hub.web.addresses import address, of_version
 from forebay.wire.cache import VolumeState
 from forebay.wire.sites import TaskKind
 
@@ -48,6 +51,8 @@ def _items(care: Care) -> Iterator[Item]:
             action="Open the run",
             href=f"/runs/{quote(run.run_id, safe='')}",
         )
+    for waits in care.stuck:
+        yield _stuck(waits)
     for task in care.tasks:
         yield _task(task)
     for full in care.full:
@@ -68,6 +73,8 @@ def _items(care: Care) -> Iterator[Item]:
             action="Open the dataset",
             href=cache_shown.ref_href(rule.ref),
         )
+    for drifting in care.drifting:
+        yield _drifting(drifting)
     if care.leaving:
         yield _leaving(care.leaving)
 
@@ -130,6 +137,38 @@ def _task(item: FailedTask) -> Item:
         action="Open the version" if item.ref else "Open the site",
         href=cache_shown.ref_href(item.ref) if item.ref else f"/sites/{quote(item.site, safe='')}",
     )
+
+
+def _stuck(waits: Waits) -> Item:
+    """One run by its name, more by their number."""
+    first = waits.first
+    one = waits.runs == 1
+    why = _line(waits.reason)
+    return Item(
+        what=show.state("waiting", f"run {first.title}"[:80] if one else f"{words.count(waits.runs, 'run')} wait"),
+        why=f"{why}. {_line(first.unblock)}" if first.unblock else why,
+        since=first.submitted_at,
+        action="Open the run" if one else "Open the first",
+        href=f"/runs/{quote(first.run_id, safe='')}",
+    )
+
+
+def _drifting(item: Drifting) -> Item:
+    """With the column that moved farthest."""
+    others = f", and {words.count(item.columns - 1, 'other column')}" if item.columns > 1 else ""
+    href = of_version(item.dataset, item.number, "diff/preview")
+    return Item(
+        what=show.state("warning", f"{item.dataset}@v{item.number} has drifted"),
+        why=f"{_short(item.column)} of {item.path} is another population than in v{item.before} "
+        f"(PSI {item.psi:.2f}){others}",
+        since=item.since,
+        action="Show the change",
+        href=address(href, **{"with": item.before, "path": item.path}),
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else f"{name[:59]}…"
 
 
 def _leaving(found: Sequence[Leaving]) -> Item:

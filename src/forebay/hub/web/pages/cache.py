@@ -70,7 +70,7 @@ def cache(visit: Visit) -> Page:
         near = overview.near(connection, sight)
         saved = overview.saved(connection, sight, now)
         teams = grid.teams(connection, sight)
-        needs = care.care(connection, sight, chosen, now, runs=False)
+        needs = care.care(connection, sight, chosen, now, of_hub=False)
     context = Cache(
         near=near,
         saved=saved,

@@ -52,7 +52,7 @@ def one_place(visit: Visit) -> Page:
         sight, now = visit.sight, visit.now
         place = place_of(places(connection, sight, now), visit.path["place"])
         holds = capacity(connection, sight, place, now)
-        needs = care.care(connection, sight, [place], now, runs=False)
+        needs = care.care(connection, sight, [place], now, of_hub=False)
         fills = overview.fills(connection, sight, [place], now, visit.limit(_FILLS))
         happened = history.history(connection, sight, [place], kinds=("evicted",), limit=visit.limit(_EVENTS))
     context = OnePlace(

@@ -1,4 +1,4 @@
-"""The first page: what runs, what is filling, what needs care, what the cache saved, space, and what happened last."""
+"""The first page: what runs, what is filling, what needs care, what the cache saved, space, quotas, and events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from forebay import words
 from forebay.hub.access.rules import Action
-from forebay.hub.board import care, history, overview, running
+from forebay.hub.board import care, governed, history, overview, running
+from forebay.hub.board.governed import TeamHold
 from forebay.hub.board.overview import Fill, Near, Saved
 from forebay.hub.board.places import Place, places
 from forebay.hub.board.running import Running
@@ -23,7 +24,7 @@ from forebay.hub.web.visit import Visit
 
 pages = Pages()
 
-_RUNS, _FILLS, _EVENTS, _PLACES = 8, 8, 10, 40
+_RUNS, _FILLS, _EVENTS, _PLACES, _QUOTAS = 8, 8, 10, 40, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,12 @@ class Overview:
     fills: int
     care: tuple[Item, ...]
     more_care: int
+    quotas: int
     begins: bool
     may_register: bool
 
 
-@pages.get("/", live=("says", "care", "runs", "fills", "space", "events"))
+@pages.get("/", live=("says", "care", "runs", "fills", "space", "quotas", "events"))
 def home(visit: Visit) -> Page:
     """All of it in one snapshot."""
     with visit.read() as connection:
@@ -52,6 +54,7 @@ def home(visit: Visit) -> Page:
         needs = care.care(connection, sight, shown, now)
         happened = history.history(connection, sight, shown, limit=_EVENTS)
         saved = overview.saved(connection, sight, now)
+        holds = governed.near_quota(connection, sight)
     context = Overview(
         near=near,
         saved=saved,
@@ -59,6 +62,7 @@ def home(visit: Visit) -> Page:
         fills=len(fills),
         care=care_shown.items(needs),
         more_care=needs.more,
+        quotas=len(holds),
         begins=not near.versions,
         may_register=visit.may(Action.WRITE),
     )
@@ -66,6 +70,7 @@ def home(visit: Visit) -> Page:
         _runs(runs[: visit.limit(_RUNS)], now),
         fills_table(fills[: visit.limit(_FILLS)], now),
         _space(shown[: visit.limit(_PLACES)]),
+        _quotas(holds[: visit.limit(_QUOTAS)]),
         history_shown.events(
             happened.events,
             now,
@@ -178,6 +183,44 @@ def _place(place: Place) -> Row:
             Cell(value=place.free_bytes, shown=words.size(place.free_bytes)),
             Cell(value=place.limit_bytes, shown=words.size(place.limit_bytes)),
         )
+    )
+
+
+def _quotas(found: Sequence[TeamHold]) -> Table:
+    return Table(
+        name="quotas",
+        caption="What teams hold, and may hold",
+        columns=(
+            Column(key="team", title="Team"),
+            Column(key="site", title="Site"),
+            Column(key="share", title="Of its quota"),
+            Column(key="held_bytes", title="Holds", number=True),
+            Column(key="limit_bytes", title="Quota", number=True),
+            Column(key="left_bytes", title="Left", number=True),
+            Column(key="versions", title="Versions", number=True),
+        ),
+        rows=tuple(_hold(item) for item in found),
+    )
+
+
+def _hold(item: TeamHold) -> Row:
+    site, limit = item.site or item.volume_id, item.limit_bytes
+    share = show.state("absent", "no quota")
+    if limit is not None:
+        kind, told = "warning" if item.share > 1 else "partial", show.percent(item.share)
+        share = Markup('<span class="q">{}</span>').format(told) + show.bar(item.share, kind, f"{told} of its quota")
+    left = None if limit is None else max(0, limit - item.held_bytes)
+    return Row(
+        key=f"{item.team} {item.volume_id}",
+        cells=(
+            Cell(value=item.team),
+            Cell(value=site, href=f"/cache/{quote(site, safe='')}"),
+            Cell(value=None if limit is None else round(item.share, 4), shown=share),
+            Cell(value=item.held_bytes, shown=show.size(item.held_bytes)),
+            Cell(value=limit, shown=show.size(limit)),
+            Cell(value=left, shown=show.size(left)),
+            Cell(value=item.versions, shown=show.whole(item.versions)),
+        ),
     )
 
 
