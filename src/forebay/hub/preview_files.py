@@ -54,7 +54,7 @@ class PreviewPaths:
 
         files = self.of(manifest_digest)
         told, count = (
-            (files.tables, files.all_tables) if kind is PreviewKind.TABLE else (files.pictures, files.all_pictures)
+            (files.pictures, files.all_pictures) if kind is PreviewKind.IMAGES else (files.tables, files.all_tables)
         )
         # A manifest of a million paths is read for those alone that are far in it.
         if path in told and (told.index(path) + most <= len(told) or count == len(told)):

@@ -24,6 +24,7 @@ from forebay.wire.catalog import Version, ref_of
 from forebay.wire.codec import from_json, to_json
 from forebay.wire.previews import (
     MOST_BYTES,
+    ROW_DIGEST_BYTES,
     Content,
     ImagesPreview,
     Preview,
@@ -31,6 +32,7 @@ from forebay.wire.previews import (
     PreviewKind,
     PreviewOrder,
     PreviewState,
+    RowsPreview,
     TablePreview,
 )
 
@@ -39,6 +41,11 @@ AT_ONCE = 4
 """So many orders an agent is told of at a time, the oldest first."""
 
 _PICTURES = ("image/png", "image/jpeg")
+_MADE: dict[PreviewKind, type[Any]] = {
+    PreviewKind.TABLE: TablePreview,
+    PreviewKind.IMAGES: ImagesPreview,
+    PreviewKind.ROWS: RowsPreview,
+}
 _OPEN = t.preview.c.state == PreviewState.ORDERED.value
 
 
@@ -94,6 +101,7 @@ def preview_of(version: Version, kind: PreviewKind, path: str, errand: Errand, c
         next_try_at=errand.next_try_at,
         table=made if isinstance(made, TablePreview) else None,
         images=made if isinstance(made, ImagesPreview) else None,
+        rows=made if isinstance(made, RowsPreview) else None,
     )
 
 
@@ -174,11 +182,13 @@ def packed(kind: PreviewKind, paths: Sequence[str], done: PreviewDone) -> bytes 
     """What is kept of a content; None of a failure. InputError `bad-preview` where it is not what was ordered."""
     if done.kind:
         return None
-    content: Content | None = done.table if kind is PreviewKind.TABLE else done.images
+    content: Content | None = {"table": done.table, "images": done.images, "rows": done.rows}.get(kind.value)
     if content is None:
         raise _bad("it has no content")
     if isinstance(content, ImagesPreview):
         _check_images(content, paths)
+    if isinstance(content, RowsPreview):
+        _check_rows(content, paths)
     try:
         text = json.dumps(to_json(content), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     except ValueError as error:
@@ -191,8 +201,7 @@ def packed(kind: PreviewKind, paths: Sequence[str], done: PreviewDone) -> bytes 
 
 def unpacked(kind: PreviewKind, data: bytes) -> Content:
     """The content that was kept."""
-    made: type[Any] = TablePreview if kind is PreviewKind.TABLE else ImagesPreview
-    content: Content = from_json(made, json.loads(zlib.decompress(data)))
+    content: Content = from_json(_MADE[kind], json.loads(zlib.decompress(data)))
     return content
 
 
@@ -206,6 +215,18 @@ def _check_images(content: ImagesPreview, paths: Sequence[str]) -> None:
             raise _bad("a picture is no base64") from error
         if item.data and item.media_type not in _PICTURES:
             raise _bad(f"{item.media_type[:40]!r} is no picture")
+
+
+def _check_rows(content: RowsPreview, paths: Sequence[str]) -> None:
+    if [item.path for item in content.files] != list(paths):
+        raise _bad("these are other files")
+    for item in content.files:
+        try:
+            told = b64decode(item.digests, validate=True)
+        except ValueError as error:
+            raise _bad("digests are no base64") from error
+        if (item.rows or 0) < 0 or (told and len(told) != ROW_DIGEST_BYTES * (item.rows or 0)):
+            raise _bad("a file has not as many digests as rows")
 
 
 def bad_histograms(done: PreviewDone) -> bool:

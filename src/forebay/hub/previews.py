@@ -6,6 +6,8 @@ Of a dataset that may be at some sites only it keeps none at all: the hub is not
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import json
 from typing import Any
 
@@ -24,7 +26,7 @@ from forebay.hub import agents, preview_drift, preview_rows, site_rows
 from forebay.hub.changes import Changes, orders_of
 from forebay.hub.preview_files import PreviewPaths
 from forebay.previews.bounds import Bounds
-from forebay.previews.kinds import kind_of
+from forebay.previews.kinds import can_be
 from forebay.sites import previews
 from forebay.sites.previews import Errand
 from forebay.sites.state import SiteTerms
@@ -141,10 +143,12 @@ class PreviewStore:
         return version
 
     def _chosen(self, version: Version, kind: PreviewKind, path: str) -> tuple[str, ...]:
-        if kind is PreviewKind.UNKNOWN or kind_of(path) is not kind:
+        if not can_be(kind, path):
             raise InputError("no-preview", f"{path!r} can't be shown as {kind}.")
-        most = Bounds().pictures if kind is PreviewKind.IMAGES else 1
-        return self._paths.from_path(version.manifest_digest, kind, path, most)
+        bounds = Bounds()
+        most = {PreviewKind.IMAGES: bounds.pictures, PreviewKind.ROWS: bounds.counted_files}.get(kind, 1)
+        paths = self._paths.from_path(version.manifest_digest, kind, path, most)
+        return _that_fit(paths, bounds.counted_chars) if kind is PreviewKind.ROWS else paths
 
     def _sites(self, connection: Connection, owner: int, version: Version, now: float) -> list[str]:
         """Those that could make it now."""
@@ -193,6 +197,12 @@ class PreviewStore:
         if row is None:  # somebody has just switched them off
             return preview_rows.preview_of(version, kind, paths[0], before, None)
         return preview_rows.preview_of(version, kind, paths[0], preview_rows.errand_of(row), row["content"])
+
+
+def _that_fit(paths: tuple[str, ...], chars: int) -> tuple[str, ...]:
+    """The first of them, at least one, that have so many characters in all."""
+    summed = list(itertools.accumulate(map(len, paths)))
+    return paths[: max(1, bisect.bisect_right(summed, chars))]
 
 
 def _after(before: Errand, version: Version, sites: list[str], now: float, *, again: bool) -> Errand:

@@ -15,9 +15,13 @@ from pathlib import Path
 from forebay.errors import CapacityError, ForebayError, UnavailableError
 from forebay.wire.codec import from_json
 from forebay.wire.http import error_from_json
-from forebay.wire.previews import MOST_BYTES, Content, ImagesPreview, PreviewKind, TablePreview
+from forebay.wire.previews import MOST_BYTES, Content, ImagesPreview, PreviewKind, RowsPreview, TablePreview
 
-_MADE = {PreviewKind.TABLE: TablePreview, PreviewKind.IMAGES: ImagesPreview}
+_MADE: dict[PreviewKind, type[Content]] = {
+    PreviewKind.TABLE: TablePreview,
+    PreviewKind.IMAGES: ImagesPreview,
+    PreviewKind.ROWS: RowsPreview,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,9 @@ class Bounds:
 
     `sample_chars` bounds the sample as a whole, `cell_chars` one value of it. `picture_pixels` is the most that a
     picture may have before it is decoded, `picture_bytes` its file; `thumbnail_pixels` is a thumbnail's longer side.
+
+    Rows are counted in `counted_files`, whose paths have `counted_chars` in all, of texts in the first `counted_bytes`,
+    unpacked; `told_rows` of them are told apart, of files of at most `told_bytes`, unpacked.
     """
 
     rows: int = 50_000
@@ -28,3 +31,8 @@ class Bounds:
     picture_bytes: int = 64 << 20
     thumbnail_pixels: int = 192
     thumbnail_bytes: int = 14_000
+    counted_files: int = 1000
+    counted_chars: int = 100_000
+    counted_bytes: int = 256 << 20
+    told_rows: int = 30_000
+    told_bytes: int = 32 << 20

@@ -28,13 +28,17 @@ PICTURES = ("png", "jpg", "jpeg")
 
 TABLE_PATTERN = rf"(?i)\.(?:parquet|pq|(?:csv|tsv|tab)(?:\.(?:{'|'.join(COMPRESSIONS)}))?)$"
 IMAGES_PATTERN = rf"(?i)\.(?:{'|'.join(PICTURES)})$"
-PATTERNS = {PreviewKind.TABLE: TABLE_PATTERN, PreviewKind.IMAGES: IMAGES_PATTERN}
+PATTERNS = {
+    PreviewKind.TABLE: TABLE_PATTERN,
+    PreviewKind.IMAGES: IMAGES_PATTERN,
+    PreviewKind.ROWS: TABLE_PATTERN,
+}
 """What the paths of a kind match: for Python's regular expressions and for Arrow's."""
 
 
-def kind_of(path: str) -> PreviewKind | None:
-    """What a file can be shown as; None for no such file."""
-    return next((kind for kind, pattern in PATTERNS.items() if re.search(pattern, path)), None)
+def can_be(kind: PreviewKind, path: str) -> bool:
+    """Whether a file can be shown so."""
+    return kind in PATTERNS and re.search(PATTERNS[kind], path) is not None
 
 
 def format_of(path: str) -> tuple[Format, str | None]:

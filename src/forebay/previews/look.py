@@ -11,10 +11,11 @@ from forebay.errors import ForebayError, InputError, NotFoundError
 from forebay.previews.bounds import Bounds
 from forebay.previews.kinds import Format, format_of
 from forebay.previews.parquet_file import see_parquet
+from forebay.previews.row_counts import count_rows
 from forebay.previews.seen import summed_up
 from forebay.previews.text_file import see_text
 from forebay.previews.thumbnails import require_pillow, thumbnail
-from forebay.wire.previews import Content, ImagesPreview, PreviewKind, TablePreview
+from forebay.wire.previews import Content, ImagesPreview, PreviewKind, RowsPreview, TablePreview
 
 
 def look(kind: PreviewKind, files: Mapping[str, Path], bounds: Bounds | None = None) -> Content:
@@ -32,6 +33,8 @@ def look(kind: PreviewKind, files: Mapping[str, Path], bounds: Bounds | None = N
                 require_pillow()
                 chosen = list(files.items())[: bounds.pictures]
                 return ImagesPreview(thumbnails=tuple(thumbnail(file, path, bounds) for path, file in chosen))
+            case PreviewKind.ROWS:
+                return RowsPreview(files=count_rows(files, bounds))
             case _:
                 raise InputError("no-preview", "This release knows no such preview.", todo="Update it.")
     except FileNotFoundError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,16 +19,34 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _DELIMITERS = (",", ";", "|", "\t")
 
 
-def see_text(path: Path, kind: Format, compression: str | None, bounds: Bounds) -> Seen:
-    """ArrowException or OSError where it is no such file, or a damaged one."""
-    data, is_whole = _beginning(path, compression, bounds.read_bytes)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """The first whole lines of a text, and what the first of them tells: no `names` where there is none."""
+
+    data: bytes
+    is_whole: bool
+    delimiter: str
+    names: tuple[str, ...]
+    is_header: bool
+
+
+def beginning(path: Path, kind: Format, compression: str | None, most_bytes: int) -> Beginning:
+    """At most so many bytes, unpacked; ArrowException or OSError where it is no such file, or a damaged one."""
+    data, is_whole = _beginning(path, compression, most_bytes)
     first_line = data[: data.find(b"\n")] if b"\n" in data else data
     delimiter = "\t" if kind is Format.TABS else _delimiter(first_line)
     cells = _cells(first_line, delimiter)
-    if not cells:
-        return Seen(table=pa.table({}), size_bytes=path.stat().st_size, rows=0 if is_whole else None)
-    is_header = _is_header(cells)
+    is_header = bool(cells) and _is_header(cells)
     names = _names(cells) if is_header else [f"column {at}" for at in range(1, len(cells) + 1)]
+    return Beginning(data=data, is_whole=is_whole, delimiter=delimiter, names=tuple(names), is_header=is_header)
+
+
+def see_text(path: Path, kind: Format, compression: str | None, bounds: Bounds) -> Seen:
+    """ArrowException or OSError where it is no such file, or a damaged one."""
+    begin = beginning(path, kind, compression, bounds.read_bytes)
+    data, is_whole, names = begin.data, begin.is_whole, list(begin.names)
+    if not names:
+        return Seen(table=pa.table({}), size_bytes=path.stat().st_size, rows=0 if is_whole else None)
     bad_rows = 0
 
     def skip(row: arrow_csv.InvalidRow) -> str:
@@ -39,9 +58,9 @@ def see_text(path: Path, kind: Format, compression: str | None, bounds: Bounds) 
         pa.BufferReader(data),
         # One block: a type that fits the first rows and not the last would be an error.
         read_options=arrow_csv.ReadOptions(
-            use_threads=False, block_size=max(1, len(data)) + 1, column_names=names, skip_rows=int(is_header)
+            use_threads=False, block_size=max(1, len(data)) + 1, column_names=names, skip_rows=int(begin.is_header)
         ),
-        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip),
+        parse_options=arrow_csv.ParseOptions(delimiter=begin.delimiter, invalid_row_handler=skip),
         convert_options=arrow_csv.ConvertOptions(
             include_columns=names[: bounds.columns], null_values=_NULLS, strings_can_be_null=True
         ),

@@ -15,10 +15,14 @@ MOST_BYTES = 512 * 1024
 
 
 class PreviewKind(StrEnum):
-    """What is looked into: one file with rows and columns, or some pictures. `unknown` is a newer hub's word."""
+    """What is looked into: one file with rows and columns, some pictures, or the rows of some files, counted.
+
+    `unknown` is a newer hub's word.
+    """
 
     TABLE = "table"
     IMAGES = "images"
+    ROWS = "rows"
     UNKNOWN = "unknown"
 
 
@@ -117,7 +121,31 @@ class ImagesPreview:
     answer: Literal["images"] = "images"
 
 
-Content = TablePreview | ImagesPreview
+ROW_DIGEST_BYTES = 6
+"""Of two sets of 30,000 rows, two that differ have the same digest once in some 300,000 comparisons."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRows:
+    """How many rows a file has; None where that can't be known in bounds. `digests` is base64 of one digest of
+    `ROW_DIGEST_BYTES` a row, in the file's order: rows with the same names and values have the same one. "" where the
+    file is too large for that, or can't be read.
+    """
+
+    path: str
+    rows: int | None = None
+    digests: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsPreview:
+    """Some files of a version with rows, in the order of their paths."""
+
+    files: tuple[FileRows, ...]
+    answer: Literal["rows"] = "rows"
+
+
+Content = TablePreview | ImagesPreview | RowsPreview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +167,7 @@ class PreviewDone:
     token: int
     table: TablePreview | None = None
     images: ImagesPreview | None = None
+    rows: RowsPreview | None = None
     kind: str = ""
     detail: str = ""
     todo: str = ""
@@ -164,6 +193,7 @@ class Preview:
     next_try_at: float = 0.0
     table: TablePreview | None = None
     images: ImagesPreview | None = None
+    rows: RowsPreview | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from forebay.hub.access.store import AccessStore
 from forebay.hub.board import dataset as one
 from forebay.hub.board import datasets, diff, files, lineage, used_by
 from forebay.hub.board.datasets import DatasetQuery, Order
+from forebay.hub.board.kept import Kept
 from forebay.hub.board.sight import Sight, sight_of
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
@@ -85,7 +86,9 @@ class Board:
 
 
 @pytest.fixture
-def board(embedded: LocalHub, clock: FakeClock) -> Board:
+def board(embedded: LocalHub, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Board:
+    # The same manifests are in each test's home: what was kept of another one names files that are gone.
+    monkeypatch.setattr(files, "_kept", Kept(files.KEPT_BYTES))
     return Board(embedded, clock)
 
 

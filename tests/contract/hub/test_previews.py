@@ -15,6 +15,7 @@ from forebay.errors import ConflictError, InputError, NotAllowedError, NotFoundE
 from forebay.hub import previews as store
 from forebay.hub.access.store import AccessStore
 from forebay.hub.local import LocalHub
+from forebay.previews.bounds import Bounds
 from forebay.sites.previews import PATIENCE_S
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import add_version
@@ -22,7 +23,9 @@ from forebay.wire.access import DatasetPolicy
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 from forebay.wire.previews import (
+    ROW_DIGEST_BYTES,
     ColumnPreview,
+    FileRows,
     Histogram,
     ImagesPreview,
     PreviewDone,
@@ -30,13 +33,14 @@ from forebay.wire.previews import (
     PreviewKind,
     PreviewOrder,
     PreviewState,
+    RowsPreview,
     TablePreview,
     Thumbnail,
 )
 from forebay.wire.sites import SiteState
 from tests.contract.hub.sited import Agent, Behind, pass_by, ready
 
-TABLE, IMAGES = PreviewKind.TABLE, PreviewKind.IMAGES
+TABLE, IMAGES, ROWS = PreviewKind.TABLE, PreviewKind.IMAGES, PreviewKind.ROWS
 COLUMN = ColumnPreview(name="n", type="int64", histogram=Histogram(edges=(0.0, 1.0, 2.0), counts=(3, 4)))
 FOUND = TablePreview(size_bytes=100, columns=(COLUMN,), sample=(("1",), (None,)), seen_rows=7, rows=7)
 
@@ -118,6 +122,51 @@ def test_pictures_come_with_the_next_ones(behind: Behind, dgx: Agent) -> None:
     done = PreviewDone(preview_id=order.preview_id, token=order.token, images=ImagesPreview(thumbnails=shown))
     tell(dgx, done)
     assert behind.previews.ask("clicks", IMAGES, "a/1.png").images == ImagesPreview(thumbnails=shown)
+
+
+def test_rows_are_counted_of_the_files_from_one_on(behind: Behind, dgx: Agent) -> None:
+    behind.previews.ask("clicks", ROWS, "b.parquet")
+    (order,) = looks(dgx)
+    assert (order.kind, order.paths) == (ROWS, ("b.parquet", "c.tsv.gz"))
+    digests = base64.b64encode(bytes(2 * ROW_DIGEST_BYTES)).decode()
+    rows = RowsPreview(files=(FileRows(path="b.parquet", rows=2, digests=digests), FileRows(path="c.tsv.gz")))
+    tell(dgx, PreviewDone(preview_id=order.preview_id, token=order.token, rows=rows))
+    assert behind.previews.ask("clicks", ROWS, "b.parquet").rows == rows
+    assert behind.previews.ask("clicks", TABLE, "b.parquet").state is PreviewState.ORDERED
+
+
+def test_so_many_files_are_counted_at_once(hub: Hub, behind: Behind) -> None:
+    deep = "/".join(["x" * 199] * 4)
+    for name, paths, count in (
+        ("many", [f"{number:05}.csv" for number in range(1200)], 1000),
+        ("long", [f"{deep}/{number:0196}.csv" for number in range(150)], Bounds().counted_chars // 1000),
+    ):
+        version = add_version(hub, name, files_of(*paths), "file:///lake")
+        agent = Agent(behind, name).attach()  # type: ignore[arg-type]
+        ready(behind, agent.volume_id, version)  # type: ignore[arg-type]
+        behind.previews.ask(name, ROWS, paths[0])
+        assert looks(agent)[0].paths == tuple(paths[:count])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (FileRows(path="b.parquet", rows=1),),
+        (FileRows(path="b.parquet", rows=1, digests="!"), FileRows(path="c.tsv.gz")),
+        (FileRows(path="b.parquet", rows=1, digests="AAAAAAAAAAAAAAAA"), FileRows(path="c.tsv.gz")),
+        (FileRows(path="b.parquet", rows=-1), FileRows(path="c.tsv.gz")),
+        None,
+    ],
+)
+def test_counts_are_those_of_the_files_that_were_ordered(
+    behind: Behind, dgx: Agent, wrong: tuple[FileRows, ...] | None
+) -> None:
+    behind.previews.ask("clicks", ROWS, "b.parquet")
+    (order,) = looks(dgx)
+    rows = None if wrong is None else RowsPreview(files=wrong)
+    with pytest.raises(InputError) as caught:
+        tell(dgx, PreviewDone(preview_id=order.preview_id, token=order.token, rows=rows))
+    assert caught.value.kind == "bad-preview"
 
 
 def test_nowhere_ready_it_says_so_and_is_ordered_as_soon_as_it_is(behind: Behind, clicks: Version) -> None:

@@ -143,6 +143,34 @@ def test_a_version_that_drifted_stands_on_the_first_page(shown: Dashboard) -> No
     assert "has drifted" not in shown.browser_of("vera", Role.VIEWER).get("/").text
 
 
+def test_changes_are_told_to_the_row(shown: Dashboard) -> None:
+    here = f"/datasets/{SHOWN}/v2/diff?with=v1"
+    found = {row["name"]: row for row in shown.browser_of("ada").get(f"{here}&table=changes&as=json").json()}
+    rows = found["day_1.csv"]
+    assert (rows["old_rows"], rows["new_rows"]) == (4000, 4000)
+    assert 0 < rows["rows_added"] <= 4000
+    assert rows["rows_added"] == rows["rows_removed"]
+    assert (found["torn.parquet"]["old_rows"], found["torn.parquet"]["rows_added"]) == (None, None)
+    assert (found["faces/"]["old_rows"], found["readme.md"]["new_rows"]) == (None, None)
+    page = shown.browser_of("bob").get(here).text
+    assert "had 8,000 rows, and have 8,000 rows, as far as counted: 4 of 6 files" in page
+    assert "data-live" not in page
+
+
+def test_rows_that_are_not_counted_say_why(shown: Dashboard) -> None:
+    here = f"/datasets/{SHOWN}/v3/diff?with=v2"
+    page = shown.browser_of("ada").get(here)
+    assert f"Rows of {SHOWN}@v3 are not counted: no site that is up has {SHOWN}@v3 ready." in page.text
+    assert 'id="folder" aria-label="Changes by folder" data-live' in page.text
+    viewer = shown.browser_of("vera", Role.VIEWER).get(f"/datasets/{SHOWN}/v2/diff?with=v1").text
+    assert "takes the role scientist" in viewer
+    assert "8,000" not in viewer
+    shown.hub.previews.switch(SHOWN, False)
+    off = shown.browser_of("bob").get(f"/datasets/{SHOWN}/v2/diff?with=v1").text
+    assert f"Previews of {SHOWN} are switched off." in off
+    assert "8,000" not in off
+
+
 def test_PRIVATE_of_a_hidden_dataset_there_is_no_page(dashboard: Dashboard) -> None:
     insider, outsider = dashboard.browser_of("ben", Role.SCIENTIST, "ads"), dashboard.browser_of("eve", Role.ENGINEER)
     show_previews(dashboard.hub, dashboard.access, read=("ads",))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from forebay.catalog.folders import Folders
 from forebay.catalog.manifest import Manifest
 from forebay.catalog.seal import Seal
 from forebay.hub.board.kept import Kept
+from forebay.previews.kinds import TABLE_PATTERN
 from forebay.wire.hub import Catalog
 
 KEPT_BYTES = 128 << 20
@@ -30,7 +32,7 @@ class ChangeLine:
     """A changed file, or a folder with what changed below it.
 
     `files` counts files by kind. Bytes are those of the changed files before and after. Of a file that was renamed
-    `old_path` is where it was.
+    `old_path` is where it was. Its changes are those from `begin` to before `end`.
     """
 
     name: str
@@ -39,6 +41,8 @@ class ChangeLine:
     files: Mapping[ChangeKind, int]
     old_bytes: int
     new_bytes: int
+    begin: int
+    end: int
     old_path: str = ""
 
     @property
@@ -111,6 +115,8 @@ def page(found: Changes, folder: str, *, start: int = 0, limit: int = 100) -> Ch
                 files=_files(found, child.begin, child.end),
                 old_bytes=found.sum_of("old", child.begin, child.end),
                 new_bytes=found.sum_of("new", child.begin, child.end),
+                begin=child.begin,
+                end=child.end,
                 old_path=old_path if old_path != child.path else "",
             )
         )
@@ -127,7 +133,27 @@ def _changes(old: Manifest, new: Manifest) -> Changes:
     table = compared.table.combine_chunks()
     up_to = {kind.value: _summed(pc.equal(table["kind"], kind.value).cast(pa.int64())) for kind in _SHOWN}
     up_to |= {name: _summed(pc.coalesce(table[column], 0)) for name, column in _SIZES.items()}
+    up_to |= {side.value: _summed(mask.cast(pa.int64())) for side, mask in _with_rows(table).items()}
     return Changes(tallies=compared.tallies, table=table, folders=Folders(table["path"]), up_to=up_to)
+
+
+class Tables(StrEnum):
+    """Changed files with rows: those that an older version had, that the newer one has, that were only renamed.
+
+    The renamed ones are in the newer version, too, and not among those of the older.
+    """
+
+    OLD = "old-tables"
+    NEW = "new-tables"
+    MOVED = "moved-tables"
+
+
+def _with_rows(table: pa.Table) -> dict[Tables, Any]:
+    """Masks over the changes."""
+    is_table = pc.match_substring_regex(table["path"], TABLE_PATTERN)
+    moved = pc.and_(is_table, pc.equal(table["kind"], ChangeKind.RENAMED.value))
+    old = pc.and_(pc.and_(is_table, pc.is_valid(table["old_size_bytes"])), pc.invert(moved))
+    return {Tables.OLD: old, Tables.NEW: pc.and_(is_table, pc.is_valid(table["size_bytes"])), Tables.MOVED: moved}
 
 
 _SIZES = {"old": "old_size_bytes", "new": "size_bytes"}

@@ -17,7 +17,7 @@ from forebay.sites.agent.chores import Tended
 from forebay.sites.agent.effects import StartLook
 from forebay.sites.agent.events import LookEnded
 from forebay.wire.cache import ReplicaState
-from forebay.wire.previews import Content, ImagesPreview, PreviewDone, PreviewOrder, TablePreview
+from forebay.wire.previews import Content, ImagesPreview, PreviewDone, PreviewOrder, RowsPreview, TablePreview
 
 _log = get_logger("agent")
 
@@ -60,6 +60,7 @@ class Looker:
             token=order.token,
             table=content if isinstance(content, TablePreview) else None,
             images=content if isinstance(content, ImagesPreview) else None,
+            rows=content if isinstance(content, RowsPreview) else None,
         )
 
 

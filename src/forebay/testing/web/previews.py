@@ -22,7 +22,7 @@ from forebay.testing.cached.world import add_version, holder
 from forebay.wire.access import DatasetPolicy
 from forebay.wire.cache import FillDone, Granted
 from forebay.wire.catalog import Version
-from forebay.wire.previews import ImagesPreview, PreviewDone, PreviewKind, PreviewOrder, TablePreview
+from forebay.wire.previews import ImagesPreview, PreviewDone, PreviewKind, PreviewOrder, RowsPreview, TablePreview
 from forebay.wire.sites import Hello
 
 SITE = "lab"
@@ -47,6 +47,7 @@ def show_previews(hub: LocalHub, access: AccessStore, *, read: tuple[str, ...] =
             hub.previews.ask(version.ref, PreviewKind.TABLE, "day_0.parquet")
             hub.previews.ask(version.ref, PreviewKind.IMAGES, "faces/0.png")
             hub.previews.ask(version.ref, PreviewKind.TABLE, "torn.parquet")
+            hub.previews.ask(version.ref, PreviewKind.ROWS, "day_0.parquet")
             _answer(hub, token, trees[version.number][0])
         hub.previews.ask(versions[1].ref, PreviewKind.TABLE, _WAITING)
 
@@ -88,6 +89,7 @@ def _looked_into(order: PreviewOrder, tree: Path) -> PreviewDone:
         token=order.token,
         table=found if isinstance(found, TablePreview) else None,
         images=found if isinstance(found, ImagesPreview) else None,
+        rows=found if isinstance(found, RowsPreview) else None,
     )
 
 

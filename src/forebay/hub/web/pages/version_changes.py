@@ -1,4 +1,4 @@
-"""What changed between a version and another one, by folder; and what it came of and what came of it."""
+"""What changed between a version and another one, by folder, to the row; and what it came of and what came of it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from forebay import words
 from forebay.catalog.diff import ChangeKind
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.errors import InputError
 from forebay.hub.board import dataset as board
 from forebay.hub.board import diff, lineage
 from forebay.hub.board.diff import ChangeLine, Changes
+from forebay.hub.board.row_changes import FolderRows
 from forebay.hub.web import data_shown, forms, show
 from forebay.hub.web.addresses import address, of_dataset, of_version
 from forebay.hub.web.data_shown import Tab, version_tabs
@@ -20,6 +22,7 @@ from forebay.hub.web.lineage_drawn import drawn, lineage_table
 from forebay.hub.web.page import Page
 from forebay.hub.web.pages.version import number_of
 from forebay.hub.web.route import Pages
+from forebay.hub.web.rows_asked import Rows, rows_below
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.wire.catalog import Version
@@ -56,6 +59,8 @@ class ChangesPage:
     same: bool
     values: str
     kept_share: float
+    rows: Rows | None
+    rows_told: str
     trail: tuple[tuple[str, str], ...]
 
 
@@ -72,7 +77,7 @@ class LineagePage:
     downstream: int
 
 
-@pages.get("/datasets/{name}/v{number}/diff")
+@pages.get("/datasets/{name}/v{number}/diff", live=("folder",))
 def changes(visit: Visit) -> Page:
     """`?with=v2` or another dataset's `name@v2`, `folder`, `start`."""
     name, number = visit.path["name"], number_of(visit)
@@ -84,6 +89,7 @@ def changes(visit: Visit) -> Page:
     base, folder = of_version(name, number, "diff"), visit.query.get("folder", "").strip("/")
     chosen = "" if other is None else (f"v{other.number}" if other.dataset == name else other.ref)
     found = None if other is None else diff.changes(visit.hub.catalog, other.manifest_digest, version.manifest_digest)
+    rows = None if found is None or other is None else rows_below(visit, found, folder, other, version)
     kept = found.tallies[ChangeKind.UNCHANGED].size_bytes if found else 0
     context = ChangesPage(
         version=version,
@@ -93,9 +99,11 @@ def changes(visit: Visit) -> Page:
         same=found is None or found.same,
         values="" if other is None or other.dataset != name else f"{base}/preview?with={other.number}",
         kept_share=kept / version.size_bytes if version.size_bytes else 1.0,
+        rows=rows,
+        rows_told=_in_short(rows, folder),
         trail=tuple(data_shown.crumbs(base, folder, version.ref, **{"with": chosen})),
     )
-    tables = () if found is None else (_tallies(found), _changes(visit, found, base, folder, chosen))
+    tables = () if found is None else (_tallies(found), _changes(visit, found, rows, base, folder, chosen))
     return Page(
         template="datasets/diff.html",
         title=f"Changes of {version.ref}",
@@ -182,7 +190,20 @@ def _tallies(found: Changes) -> Table:
     return Table(name="tallies", caption="What became of the files", columns=columns, rows=tuple(rows))
 
 
-def _changes(visit: Visit, found: Changes, base: str, folder: str, chosen: str) -> Table:
+def _in_short(rows: Rows | None, folder: str) -> str:
+    """All below the folder in a sentence; "" while nothing is counted."""
+    found = None if rows is None else rows.counted.of_folder(folder)
+    if found is None or not (found.rows.counted_before or found.rows.counted_after):
+        return ""
+    told = f"Changed files had {words.count(found.rows.before, 'row')}, and have {words.count(found.rows.after, 'row')}"
+    if found.rows.added is not None and found.rows.removed is not None:
+        return f"{told}: {words.count(found.rows.added, 'row')} came and {found.rows.removed:,} went."
+    counted = found.rows.counted_before + found.rows.counted_after
+    files = found.files_before + found.files_after
+    return f"{told}." if found.is_whole else f"{told}, as far as counted: {counted:,} of {words.count(files, 'file')}."
+
+
+def _changes(visit: Visit, found: Changes, rows: Rows | None, base: str, folder: str, chosen: str) -> Table:
     start = forms.number(visit.query, "start", "start")
     page = diff.page(found, folder, start=start, limit=visit.limit(_PAGE))
     given = {"with": chosen}
@@ -196,14 +217,44 @@ def _changes(visit: Visit, found: Changes, base: str, folder: str, chosen: str) 
             Column(key="files", title="Files", number=True),
             Column(key="old_bytes", title="Before", number=True),
             Column(key="new_bytes", title="After", number=True),
+            *(() if rows is None else _ROW_COLUMNS),
         ),
-        rows=tuple(_change_row(line, address(base, folder=line.path, **given)) for line in page.lines),
+        rows=tuple(_change_row(line, rows, address(base, folder=line.path, **given)) for line in page.lines),
         more=more,
         empty="Nothing changed in this folder.",
     )
 
 
-def _change_row(line: ChangeLine, href: str) -> Row:
+_ROW_COLUMNS = (
+    Column(key="old_rows", title="Rows before", number=True),
+    Column(key="new_rows", title="Rows after", number=True),
+    Column(key="rows_added", title="Came", number=True),
+    Column(key="rows_removed", title="Went", number=True),
+)
+
+
+def _row_cells(found: FolderRows | None) -> tuple[Cell, ...]:
+    if found is None:
+        return (Cell(value=None, shown=show.size(None)),) * len(_ROW_COLUMNS)
+    rows = found.rows
+    return (
+        _counted(rows.before, rows.counted_before, found.files_before),
+        _counted(rows.after, rows.counted_after, found.files_after),
+        Cell(value=rows.added, shown=show.size(None) if rows.added is None else f"+{rows.added:,}"),
+        Cell(value=rows.removed, shown=show.size(None) if rows.removed is None else f"−{rows.removed:,}"),
+    )
+
+
+def _counted(rows: int, counted: int, files: int) -> Cell:
+    """A number of rows; at least so many where not all files were counted, nothing where none was."""
+    if not counted:
+        return Cell(value=None, shown=show.size(None))
+    if counted == files:
+        return Cell(value=rows, shown=show.whole(rows))
+    return Cell(value=rows, shown=f"≥ {rows:,}", title=f"Counted in {counted:,} of {words.count(files, 'file')}")
+
+
+def _change_row(line: ChangeLine, rows: Rows | None, href: str) -> Row:
     if line.is_folder:
         told = ", ".join(f"{count:,} {_TOLD[kind]}" for kind, count in line.files.items())
         name = Cell(value=f"{line.path}/", shown=f"{line.name}/", href=href)
@@ -220,5 +271,6 @@ def _change_row(line: ChangeLine, href: str) -> Row:
             Cell(value=sum(line.files.values()), shown=show.whole(sum(line.files.values()))),
             Cell(value=line.old_bytes, shown=show.size(None if is_new else line.old_bytes)),
             Cell(value=line.new_bytes, shown=show.size(None if is_gone else line.new_bytes)),
+            *(() if rows is None else _row_cells(rows.counted.of(line.begin, line.end))),
         )
     )
