@@ -153,7 +153,7 @@ def test_changes_are_told_to_the_row(shown: Dashboard) -> None:
     assert (found["torn.parquet"]["old_rows"], found["torn.parquet"]["rows_added"]) == (None, None)
     assert (found["faces/"]["old_rows"], found["readme.md"]["new_rows"]) == (None, None)
     page = shown.browser_of("bob").get(here).text
-    assert "had 8,000 rows, and have 8,000 rows, as far as counted: 4 of 6 files" in page
+    assert "had 8,000 rows and have 8,000 rows, as far as counted: 4 of 6 files" in page
     assert "data-live" not in page
 
 
@@ -161,6 +161,7 @@ def test_rows_that_are_not_counted_say_why(shown: Dashboard) -> None:
     here = f"/datasets/{SHOWN}/v3/diff?with=v2"
     page = shown.browser_of("ada").get(here)
     assert f"Rows of {SHOWN}@v3 are not counted: no site that is up has {SHOWN}@v3 ready." in page.text
+    assert "Changed files had 8,000 rows, as far as counted: 2 of 6 files." in page.text
     assert 'id="folder" aria-label="Changes by folder" data-live' in page.text
     viewer = shown.browser_of("vera", Role.VIEWER).get(f"/datasets/{SHOWN}/v2/diff?with=v1").text
     assert "takes the role scientist" in viewer

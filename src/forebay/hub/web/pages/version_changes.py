@@ -195,7 +195,12 @@ def _in_short(rows: Rows | None, folder: str) -> str:
     found = None if rows is None else rows.counted.of_folder(folder)
     if found is None or not (found.rows.counted_before or found.rows.counted_after):
         return ""
-    told = f"Changed files had {words.count(found.rows.before, 'row')}, and have {words.count(found.rows.after, 'row')}"
+    rows_before, rows_after = words.count(found.rows.before, "row"), words.count(found.rows.after, "row")
+    sides = (
+        (f"had {rows_before}", found.rows.counted_before or not found.files_before),
+        (f"have {rows_after}", found.rows.counted_after or not found.files_after),
+    )
+    told = f"Changed files {' and '.join(text for text, is_known in sides if is_known)}"
     if found.rows.added is not None and found.rows.removed is not None:
         return f"{told}: {words.count(found.rows.added, 'row')} came and {found.rows.removed:,} went."
     counted = found.rows.counted_before + found.rows.counted_after
