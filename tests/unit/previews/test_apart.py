@@ -20,7 +20,7 @@ def test_it_tells_what_is_told_here(tmp_path: Path) -> None:
     rows, photo = tmp_path / "x.parquet", tmp_path / "x.png"
     pq.write_table(pa.table({"naïve": [1.5, None], "w": ["<b>", "ü"]}), rows)
     Image.new("RGB", (300, 300)).save(photo)
-    for kind, file in ((PreviewKind.TABLE, rows), (PreviewKind.IMAGES, photo)):
+    for kind, file in ((PreviewKind.TABLE, rows), (PreviewKind.IMAGES, photo), (PreviewKind.ROWS, rows)):
         assert look_apart(kind, {file.name: file}) == look(kind, {file.name: file})
 
 
