@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,15 +17,13 @@ from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
 from forebay.catalog.versions import insert_if_absent
-from forebay.sites.estimate import Estimate, Prior
+from forebay.sites.estimate import Estimate
 from forebay.sites.links import TIME_CONSTANT_S, Link, TransferMeasured, declared, learn
 from forebay.wire.links import LinkRecord, TransferReport
 
 Key = tuple[str, str]
+_ASSUMED = declared("", "")
 _PARTS = ("weight", "log_sum", "square_sum", "at")
-_MEASURED = sa.select(t.link_measured, t.dataset.c.name).join(
-    t.dataset, t.dataset.c.dataset_id == t.link_measured.c.dataset_id
-)
 _SUMS = sa.select(
     t.link_measured.c.source,
     t.link_measured.c.target,
@@ -39,18 +37,18 @@ _SUMS = sa.select(
 
 @dataclass(slots=True)
 class Seen:
-    """What is known of one link: the row of what was declared, and each dataset's row of what was measured."""
+    """What is known of one link: the row of what was declared, and each dataset's row of `_SUMS`."""
 
     said: Any = None
     measured: list[Any] = field(default_factory=list)
 
     @property
     def datasets(self) -> set[str]:
-        return {row["name"] for row in self.measured}
+        return {row.name for row in self.measured}
 
     def by(self, datasets: Collection[str]) -> Seen:
         """As the fills of these datasets saw it."""
-        return Seen(said=self.said, measured=[row for row in self.measured if row["name"] in datasets])
+        return Seen(said=self.said, measured=[row for row in self.measured if row.name in datasets])
 
 
 def place_of(connection: Connection, volume_id: str) -> str:
@@ -117,27 +115,31 @@ def _added_up(rows: Iterable[Any], datasets: Collection[str] | None, now: float)
 
 
 def _record(key: Key, said: Any, added: _Added | None, now: float) -> LinkRecord:
-    record = reckoned(key, Seen(said=said), now)
-    if added is None:
-        return record
-    assumed, believed = declared(*key), _believed(key, said)
-    bandwidth = _estimate(assumed.bandwidth, added.bandwidth, now).with_prior(believed.bandwidth.prior)
-    latency = _estimate(assumed.latency, added.latency, now).with_prior(believed.latency.prior)
-    return replace(
-        record,
+    """What follows from it; assumptions, where nothing is known."""
+    source, target = key
+    believed = _believed(key, said)
+    bandwidth, latency = believed.bandwidth, believed.latency
+    if added is not None:
+        # The rows' sums are kept beside what is assumed of links of which nobody said anything.
+        bandwidth = _ASSUMED.bandwidth.added_up(added.bandwidth, now).with_prior(bandwidth.prior)
+        latency = _ASSUMED.latency.added_up(added.latency, now).with_prior(latency.prior)
+    known = added or _Added()
+    told = _said(said)
+    return LinkRecord(
+        source=source,
+        target=target,
         bandwidth_bytes_s=bandwidth.value(now),
         bandwidth_spread=bandwidth.spread(now),
         latency_s=latency.value(now),
         latency_spread=latency.spread(now),
-        moved_bytes=added.moved_bytes,
-        transfers=added.transfers,
-        measured_at=added.measured_at,
+        price_byte=believed.price_byte,
+        declared_bandwidth_bytes_s=told["bandwidth_bytes_s"],
+        declared_latency_s=told["latency_s"],
+        declared_price_byte=told["price_byte"],
+        moved_bytes=known.moved_bytes,
+        transfers=known.transfers,
+        measured_at=known.measured_at,
     )
-
-
-def _estimate(assumed: Estimate, sums: Sequence[float], now: float) -> Estimate:
-    weight, log_sum, square_sum = sums
-    return replace(assumed, weight=weight, log_sum=log_sum, square_sum=square_sum, at=now).joined((), now)
 
 
 def seen(
@@ -147,8 +149,8 @@ def seen(
     found: dict[Key, Seen] = defaultdict(Seen)
     for row in connection.execute(_narrowed(sa.select(t.link), t.link, sources, target)).mappings():
         found[row["source"], row["target"]].said = row
-    for row in connection.execute(_narrowed(_MEASURED, t.link_measured, sources, target)).mappings():
-        found[row["source"], row["target"]].measured.append(row)
+    for line in connection.execute(_narrowed(_SUMS, t.link_measured, sources, target)).all():
+        found[line.source, line.target].measured.append(line)
     return found
 
 
@@ -164,7 +166,7 @@ def open_to_all(connection: Connection) -> set[str]:
             )
         )
     )
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(query).scalars().all())
 
 
 def record(
@@ -220,26 +222,7 @@ def _narrowed(
 
 def reckoned(key: Key, seen: Seen, now: float) -> LinkRecord:
     """What follows from it; assumptions, where nothing is known."""
-    source, target = key
-    said, believed = _said(seen.said), _believed(key, seen.said)
-    apart = [_measured(source, target, row) for row in seen.measured]
-    bandwidth = _joined([item.bandwidth for item in apart], believed.bandwidth.prior, believed.bandwidth, now)
-    latency = _joined([item.latency for item in apart], believed.latency.prior, believed.latency, now)
-    return LinkRecord(
-        source=source,
-        target=target,
-        bandwidth_bytes_s=bandwidth.value(now),
-        bandwidth_spread=bandwidth.spread(now),
-        latency_s=latency.value(now),
-        latency_spread=latency.spread(now),
-        price_byte=believed.price_byte,
-        declared_bandwidth_bytes_s=said["bandwidth_bytes_s"],
-        declared_latency_s=said["latency_s"],
-        declared_price_byte=said["price_byte"],
-        moved_bytes=sum(row["moved_bytes"] for row in seen.measured),
-        transfers=sum(row["transfers"] for row in seen.measured),
-        measured_at=max((row["measured_at"] for row in seen.measured), default=0.0),
-    )
+    return _record(key, seen.said, _added_up(seen.measured, None, now).get(key), now)
 
 
 _DECLARED = ("bandwidth_bytes_s", "latency_s", "price_byte")
@@ -253,12 +236,6 @@ def _believed(key: Key, row: Any) -> Link:
     """With what somebody declared in place of assumptions."""
     source, target = key
     return declared(source, target, **{name: value for name, value in _said(row).items() if value is not None})
-
-
-def _joined(apart: list[Estimate], prior: Prior, nothing: Estimate, now: float) -> Estimate:
-    if not apart:
-        return nothing
-    return apart[0].joined(apart[1:], now).with_prior(prior)
 
 
 def _measured(source: str, target: str, row: Any) -> Link:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 from forebay.cache.machine import Terms, is_held
 from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
-from forebay.hub import rows as cache_rows
-from forebay.hub import rule_rows, run_links, run_rows, site_rows, task_rows
+from forebay.hub import run_links, run_rooms, run_rows, site_rows, task_rows
 from forebay.hub.access import submitters
+from forebay.hub.run_rooms import Room
 from forebay.hub.run_rows import Kept
 from forebay.hub.shared_bytes import Content, SharedBytes
 from forebay.lake.location import lake_place
@@ -95,7 +95,8 @@ def load(
     wanted = {ref: item.wanted for ref, item in versions.items()}
     rows = site_rows.every(connection)
     placed = _placed_refs(item for item in waiting.values() if item.course.run.run_id not in never)
-    rooms, working = _rooms(connection, now), _working_by_site(kept, now)
+    rooms = run_rooms.load(connection, {item.key: item.wanted for item in versions.values()}, now)
+    working = _working_by_site(kept, now)
     sites = [_site(row, rooms.get(row["volume_id"]), working, placed, now, terms) for row in rows]
     keys = [item.key for item in versions.values()]
     ways = run_links.load(connection, _lakes(wanted.values()), keys, [site.name for site in sites], now)
@@ -167,7 +168,7 @@ def _versions(connection: Connection, refs: Collection[str]) -> dict[str, _Versi
         .where(t.version.c.number.in_(sorted({ref.number for ref in named.values() if isinstance(ref, NumberRef)})))
     )
     found = {}
-    for row in connection.execute(query):
+    for row in connection.execute(query).all():
         ref = ref_of(row.name, row.number, row.subset)
         if ref in named:
             wanted = Wanted(ref=ref, dataset=row.name, size_bytes=row.size_bytes, lake=lake_of(row.lake_url))
@@ -209,7 +210,7 @@ def _placed_refs(waiting: Iterable[Kept]) -> dict[str, set[str]]:
 
 def _site(
     row: site_rows.Row,
-    room: _Room | None,
+    room: Room | None,
     working: Mapping[str, list[Working]],
     placed: Mapping[str, set[str]],
     now: float,
@@ -246,67 +247,6 @@ def _working(item: Kept, now: float) -> Working:
     new = item.course.run.new
     elapsed_s = max(0.0, now - attempt.started_at) if attempt.started_at else 0.0
     return Working(resources=resources_of(new), estimate_s=estimate_of(new), elapsed_s=elapsed_s)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Room:
-    """A volume: its limit, what is used and set aside; and what is ready: ref, size, whether it is leased or kept."""
-
-    limit_bytes: int
-    used_bytes: int
-    reserved_bytes: int = 0
-    there: list[tuple[str, int, bool]] = field(default_factory=list)
-
-    @property
-    def free_bytes(self) -> int:
-        return max(0, self.limit_bytes - self.used_bytes - self.reserved_bytes)
-
-    def bytes_for_fill(self, needed: Collection[str]) -> int:
-        """What a fill could have: not what is leased, pinned or soon read."""
-        stays_bytes = sum(size_bytes for ref, size_bytes, stays in self.there if stays or ref in needed)
-        return max(0, self.limit_bytes - self.reserved_bytes - stays_bytes)
-
-
-def _rooms(connection: Connection, now: float) -> dict[str, _Room]:
-    """By volume, in as many questions as for one of them."""
-    volumes = connection.execute(sa.select(t.volume.c.volume_id, t.volume.c.limit_bytes, t.volume.c.used_bytes))
-    found = {row.volume_id: _Room(limit_bytes=row.limit_bytes, used_bytes=row.used_bytes) for row in volumes}
-    reserved = sa.select(t.fill.c.volume_id, sa.func.sum(t.fill.c.reserved_bytes)).group_by(t.fill.c.volume_id)
-    for volume_id, reserved_bytes in connection.execute(reserved):
-        found[volume_id].reserved_bytes = int(reserved_bytes)
-    for row in connection.execute(_KEPT, {"now": now}):
-        ref = ref_of(row.name, row.number, row.subset)
-        found[row.volume_id].there.append((ref, row.size_bytes, bool(row.stays)))
-    return found
-
-
-def _kept_there() -> sa.Select[Any]:
-    """Of what is damaged all is missing (`_known_there`): room that it kept would be in the way of its own refill."""
-    now: sa.BindParameter[float] = sa.bindparam("now")
-    leased = (
-        sa.select(t.lease.c.lease_id)
-        .where(t.lease.c.volume_id == t.replica.c.volume_id, t.lease.c.version_id == t.replica.c.version_id)
-        .where(t.lease.c.expires_at > now)
-        .exists()
-    )
-    pinned = cache_rows.pin_in_force(now)
-    held = rule_rows.is_held(t.replica.c.volume_id, t.replica.c.version_id, now)
-    return (
-        sa.select(
-            t.replica.c.volume_id,
-            t.dataset.c.name,
-            t.version.c.number,
-            t.version.c.subset,
-            t.version.c.size_bytes,
-            sa.or_(leased, pinned, held).label("stays"),
-        )
-        .join(t.version, t.version.c.version_id == t.replica.c.version_id)
-        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-        .where(t.replica.c.state == ReplicaState.READY.value)
-    )
-
-
-_KEPT = _kept_there()
 
 
 def _known_there(
@@ -373,6 +313,7 @@ def _failed(
     return found
 
 
+_READY_SOMEWHERE = sa.select(t.replica.c.version_id).where(t.replica.c.state == ReplicaState.READY.value)
 _BESIDE = 3
 """With so many of a dataset's versions that are there a wanted one is compared: with those nearest in number."""
 
@@ -383,27 +324,47 @@ def _beside(
     versions: Mapping[str, _Version],
     known: Mapping[tuple[str, str], Presence],
 ) -> dict[tuple[str, str], tuple[Content, tuple[Content, ...]]]:
-    """One query, whatever the queue."""
+    """Two queries, whatever the queue: which versions the datasets have, and where they are."""
     datasets = sorted({item.wanted.dataset for item in versions.values()})
     query = (
-        sa.select(t.replica.c.volume_id, t.dataset.c.name, t.version, t.seal.c.seal_digest)
+        sa.select(
+            t.dataset.c.name,
+            t.version.c.version_id,
+            t.version.c.number,
+            t.version.c.manifest_digest,
+            t.version.c.files,
+            t.seal.c.seal_digest,
+        )
+        .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
+        .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
+        .where(t.dataset.c.name.in_(datasets), t.version.c.version_id.in_(_READY_SOMEWHERE))
+    )
+    others = {row.version_id: _Other(row.name, row.number, _content(row)) for row in connection.execute(query).all()}
+    replicas = (
+        sa.select(t.replica.c.volume_id, t.replica.c.version_id)
         .join(t.version, t.version.c.version_id == t.replica.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-        .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
         .where(t.replica.c.state == ReplicaState.READY.value, t.replica.c.volume_id.in_(sorted(at)))
         .where(t.dataset.c.name.in_(datasets))
     )
-    there: dict[tuple[str, str], list[sa.Row[Any]]] = defaultdict(list)
-    for row in connection.execute(query):
-        there[at[row.volume_id], row.name].append(row)
+    there: dict[tuple[str, str], list[_Other]] = defaultdict(list)
+    for volume_id, key in connection.execute(replicas).all():
+        other = others[key]
+        there[at[volume_id], other.dataset].append(other)
     found = {}
     for site in at.values():
         for ref, item in versions.items():
-            others = there.get((site, item.wanted.dataset))
-            if others and (site, ref) not in known:
-                nearest = sorted(others, key=lambda other: abs(other.number - item.number))[:_BESIDE]
-                found[site, ref] = item.content, tuple(map(_content, nearest))
+            near = there.get((site, item.wanted.dataset))
+            if near and (site, ref) not in known:
+                nearest = sorted(near, key=lambda other: abs(other.number - item.number))[:_BESIDE]
+                found[site, ref] = item.content, tuple(other.content for other in nearest)
     return found
+
+
+class _Other(NamedTuple):
+    dataset: str
+    number: int
+    content: Content
 
 
 def _of_fill(fill: Any, wanted: Wanted, now: float, *, live: bool) -> Presence:

@@ -50,8 +50,8 @@ def load(
             names = named.get((lake, target), [])
             found[lake, target] = _link(lake, target, names, public, now)
             for dataset in datasets - open_to_all:
-                view = {(name, target): seen[name, target].by(open_to_all | {dataset}) for name in names}
-                if any(dataset in item.datasets for item in view.values()):
+                if any(dataset in seen[name, target].datasets for name in names):
+                    view = {(name, target): seen[name, target].by(open_to_all | {dataset}) for name in names}
                     own[dataset, lake, target] = _link(lake, target, names, view, now)
     wanted = set().union(*lakes.values()) - open_to_all
     for source in _serving(connection, versions, now):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from forebay.runs.eligible import Filter
+from forebay.runs.eligible import Filter, is_out_of_question
 from forebay.runs.outlook import Outlook
 from forebay.runs.placement import Fetch, Placement, Row, judge, rank
 from forebay.runs.world import Failed, Request, Weights, World
@@ -125,9 +125,14 @@ def forecast(queued: Queued, queue: Iterable[Queued], world: World, weights: Wei
     """Where a run would go, with those of the queue served whose turn is before its own. It changes nothing."""
     doing = _Pass(Outlook(world, now), weights, rethink=False)
     for other in in_turn(queue):
-        if turn(other.request) <= turn(queued.request):
+        if turn(other.request) <= turn(queued.request) and _takes_something(other.request, world):
             doing.serve(other)
     return doing.rank(queued)
+
+
+def _takes_something(request: Request, world: World) -> bool:
+    """Whether serving it may change what others find: no, where no site would take it whatever it had already."""
+    return any(not is_out_of_question(request, site, world) for site in world.sites)
 
 
 def in_turn(queue: Iterable[Queued]) -> Sequence[Queued]:

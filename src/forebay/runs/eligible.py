@@ -61,6 +61,11 @@ def refusals(request: Request, site: Site, world: World, need: Need) -> tuple[Re
     )
 
 
+def is_out_of_question(request: Request, site: Site, world: World) -> bool:
+    """Whether something is in the way there, whatever of its data is there and whatever room there is."""
+    return next(_found(request, site, world, Need(again=True)), None) is not None
+
+
 def cut_short(request: Request, site: Site, begins_at: float) -> Refusal | None:
     """Whether a downtime is in the way of a run that would begin there then."""
     longest_s = downtime.needs_s(request.time_limit_s, request.estimate_s)

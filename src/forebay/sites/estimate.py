@@ -11,7 +11,7 @@ Data Analysis, 2.5), with weights that decay by exp(-age / time constant).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 MOST_WEIGHT = 20.0
@@ -73,6 +73,8 @@ class Estimate:
 
     def with_prior(self, prior: Prior) -> Estimate:
         """The same measurements beside another belief."""
+        if prior == self.prior:
+            return self
         shift = math.log(self.prior.value / prior.value)
         return replace(
             self,
@@ -83,15 +85,29 @@ class Estimate:
 
     def joined(self, others: Iterable[Estimate], now: float) -> Estimate:
         """As if all had been measured by one: with what others of the same prior know, faded until `now`."""
-        known = self.faded(now)
-        for other in (item.faded(now) for item in others):
-            known = replace(
-                known,
-                weight=known.weight + other.weight,
-                log_sum=known.log_sum + other.log_sum,
-                square_sum=known.square_sum + other.square_sum,
-            )
-        return known._times(min(1.0, MOST_WEIGHT / known.weight)) if known.weight > 0 else known
+        sums = [0.0, 0.0, 0.0]
+        for each in (self, *others):
+            left = each._left(now)
+            sums[0] += each.weight * left
+            sums[1] += each.log_sum * left
+            sums[2] += each.square_sum * left
+        return self.added_up(sums, now)
+
+    def added_up(self, sums: Sequence[float], now: float) -> Estimate:
+        """The same prior with what many measured: sums of `weight`, `log_sum` and `square_sum`, all faded until `now`.
+
+        More than can be remembered counts less.
+        """
+        weight, log_sum, square_sum = sums
+        counts = MOST_WEIGHT / weight if weight > MOST_WEIGHT else 1.0
+        return Estimate(
+            prior=self.prior,
+            time_constant_s=self.time_constant_s,
+            weight=weight * counts,
+            log_sum=log_sum * counts,
+            square_sum=square_sum * counts,
+            at=now,
+        )
 
     def value(self, now: float, *, sigmas: float = 0.0) -> float:
         """The expected value, `sigmas` standard deviations of the next measurement above it."""

@@ -84,6 +84,20 @@ def test_what_is_damaged_takes_no_room_from_its_own_refill_nor_from_others(hub: 
         assert (found.choice, found.rows[0].missing_bytes) == ("dgx", 600 * GB)
 
 
+def test_what_a_placed_run_is_going_to_read_makes_no_room_for_others_though_nobody_keeps_it(
+    hub: LocalHub, dgx: Agent
+) -> None:
+    clicks, other = (new_version(hub, name, 600 * GB) for name in ("clicks", "other"))
+    ready(hub, dgx.volume_id, clicks)
+    (before,) = hub.runs.explain(reading(other.ref)).rows
+    assert before.why_not == ()
+    hub.runs.submit(replace(RUN, gpus=2))
+    waits = hub.runs.submit(replace(reading(clicks.ref), gpus=2))
+    assert (waits.state, waits.site) == (RunState.QUEUED, "dgx")
+    (after,) = hub.runs.explain(reading(other.ref)).rows
+    assert "only 372.5 GiB can be had" in after.why_not[0]
+
+
 def test_a_run_that_had_ended_well_when_its_agent_fell_silent_does_not_begin_again(
     hub: LocalHub, dgx: Agent, clock: FakeClock
 ) -> None:

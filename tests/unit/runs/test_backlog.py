@@ -316,6 +316,36 @@ def _live(found: list[tuple[float, int, float, float, int]]) -> Days:
     raise AssertionError(f"still waiting: {sorted(days.queue)}")
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 6), st.sampled_from(["clicks@v1", "users@v1"]), st.sampled_from(["", "a", "b"])),
+        max_size=8,
+    ),
+    st.booleans(),
+)
+def test_what_is_foretold_is_what_serving_all_who_come_before_leaves(
+    found: list[tuple[int, str, str]], failed: bool
+) -> None:
+    """Also where some of them ask for what no site has, as six GPUs, and where a site is down or has failed."""
+    sites = (site("a", gpus=4), site("b", gpus=2), site("c", gpus=4, state=SiteState.DOWN, state_reason="gone"))
+    final = Failed(reason="no", unblock="mend it", at=NOW - 1, final=True)
+    here = world(*sites, failed={("a", "users@v1"): final} if failed else {})
+    queue = [
+        Queued(
+            request=request(
+                f"run-{at}", gpus=gpus, submitted_at=NOW - 9 + at, data=(replace(DATA, ref=ref, dataset=ref[:-3]),)
+            ),
+            site=placed or None,
+        )
+        for at, (gpus, ref, placed) in enumerate(found)
+    ]
+    mine = Queued(request=request("mine", submitted_at=NOW))
+    foretold = backlog.forecast(mine, queue, here, Weights(), NOW)
+    done = step([*queue, mine], here, Weights(), NOW)
+    placed_at = [item.placement for item in done.effects if isinstance(item, PlaceRun) and item.run_id == "mine"]
+    assert placed_at == ([foretold] if foretold.choice else [])
+
+
 @given(arrivals)
 def test_everybody_starts_in_the_end_however_wrong_the_estimates(
     found: list[tuple[float, int, float, float, int]],

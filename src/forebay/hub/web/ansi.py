@@ -81,7 +81,7 @@ def _last(line: str) -> str:
 
 def _span(pen: _Pen, text: str) -> Markup:
     told = escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
-    return Markup('<span class="{}">{}</span>').format(pen.classes, told) if text and pen.classes else told
+    return Markup('<span class="%s">%s</span>') % (pen.classes, told) if text and pen.classes else told
 
 
 def _drawn(pen: _Pen, codes: str) -> _Pen:

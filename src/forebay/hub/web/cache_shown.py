@@ -51,7 +51,7 @@ def warm_href(ref: str = "", site: str = "") -> str:
 
 def ref(dataset: str, number: int, subset: str = "", tags: tuple[str, ...] = ()) -> Markup:
     """A version's name, with its tags beside it."""
-    told = Markup("<b>{}</b> {}").format(dataset, show.mono(f"v{number}" + (f"[{subset}]" if subset else "")))
+    told = Markup("<b>%s</b> %s") % (dataset, show.mono(f"v{number}" + (f"[{subset}]" if subset else "")))
     return told + Markup("").join(Markup(" ") + show.tag(name) for name in tags)
 
 

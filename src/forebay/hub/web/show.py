@@ -55,10 +55,10 @@ _NONE = Markup('<span class="dim">–</span>')
 def state(kind: str, word: str = "", fact: object = "") -> Markup:
     """A shape, a word and the one fact that matters next; `kind` is a key of SHAPES."""
     shape = SHAPES.get(kind, "absent")
-    told = Markup(" <small>{}</small>").format(fact) if fact else ""
+    told = Markup(" <small>%s</small>") % (fact,) if fact else ""
     return Markup(
-        '<span class="state {}"><svg aria-hidden="true"><use href="#s-{}"></use></svg><span>{}{}</span></span>'
-    ).format(shape, shape, word or kind, told)
+        '<span class="state %s"><svg aria-hidden="true"><use href="#s-%s"></use></svg><span>%s%s</span></span>'
+    ) % (shape, shape, word or kind, told)
 
 
 def size(size_bytes: float | None) -> Markup:
@@ -66,17 +66,17 @@ def size(size_bytes: float | None) -> Markup:
     if size_bytes is None:
         return _NONE
     exact = f"{int(size_bytes):,} bytes"
-    return Markup('<span class="q" title="{}">{}</span>').format(exact, words.size(size_bytes))
+    return Markup('<span class="q" title="%s">%s</span>') % (exact, words.size(size_bytes))
 
 
 def rate(bytes_s: float | None) -> Markup:
     """`1.1 GiB/s`."""
-    return _NONE if bytes_s is None else Markup('<span class="q">{}/s</span>').format(words.size(bytes_s))
+    return _NONE if bytes_s is None else Markup('<span class="q">%s/s</span>') % (words.size(bytes_s),)
 
 
 def duration(seconds: float | None) -> Markup:
     """`3 min 20 s`."""
-    return _NONE if seconds is None else Markup('<span class="q">{}</span>').format(words.duration(seconds))
+    return _NONE if seconds is None else Markup('<span class="q">%s</span>') % (words.duration(seconds),)
 
 
 def count(number: int, noun: str) -> str:
@@ -106,7 +106,7 @@ def when(at: float | None, now: float) -> Markup:
     moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
     exact = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
     iso = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, exact, relative(at, now))
+    return Markup('<time datetime="%s" title="%s">%s</time>') % (iso, exact, relative(at, now))
 
 
 def relative(at: float, now: float) -> str:
@@ -120,47 +120,47 @@ def moment(at: float | None) -> Markup:
         return _NONE
     told = datetime.datetime.fromtimestamp(at, datetime.UTC)
     iso = told.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Markup('<time datetime="{}" data-exact>{}</time>').format(iso, told.strftime("%Y-%m-%d %H:%M UTC"))
+    return Markup('<time datetime="%s" data-exact>%s</time>') % (iso, told.strftime("%Y-%m-%d %H:%M UTC"))
 
 
 def bar(share: float | None, kind: str = "filling", label: str = "") -> Markup:
     """A share between 0 and 1 as a thin bar of its cell's width; the number stands beside it."""
     width = round(100 * min(1.0, max(0.0, share or 0.0)), 1)
     return Markup(
-        '<svg class="meter {}" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label="{}">'
-        '<rect width="{}" height="4" fill="currentColor"></rect></svg>'
-    ).format(SHAPES.get(kind, "absent"), label or percent(share or 0.0), width)
+        '<svg class="meter %s" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label="%s">'
+        '<rect width="%s" height="4" fill="currentColor"></rect></svg>'
+    ) % (SHAPES.get(kind, "absent"), label or percent(share or 0.0), width)
 
 
 def copy(text: str, label: str = "") -> Markup:
     """Text that can be selected, with a button that copies it."""
     return Markup(
-        '<span class="copy"><code>{}</code><button type="button" class="mini" data-copy="{}" '
-        'aria-label="Copy {}">Copy</button></span>'
-    ).format(label or text, text, label or text)
+        '<span class="copy"><code>%s</code><button type="button" class="mini" data-copy="%s" '
+        'aria-label="Copy %s">Copy</button></span>'
+    ) % (label or text, text, label or text)
 
 
 def command(text: str) -> Markup:
     """Commands or code to copy, on lines of their own."""
     return Markup(
-        '<div class="command"><pre tabindex="0"><code>{}</code></pre>'
-        '<button type="button" class="mini" data-copy="{}" aria-label="Copy the command">Copy</button></div>'
-    ).format(text, text)
+        '<div class="command"><pre tabindex="0"><code>%s</code></pre>'
+        '<button type="button" class="mini" data-copy="%s" aria-label="Copy the command">Copy</button></div>'
+    ) % (text, text)
 
 
 def tag(text: str) -> Markup:
     """A tag's name."""
-    return Markup('<span class="tag">{}</span>').format(text)
+    return Markup('<span class="tag">%s</span>') % (text,)
 
 
 def mono(text: str) -> Markup:
     """An id, a digest, a path."""
-    return Markup('<span class="mono">{}</span>').format(text)
+    return Markup('<span class="mono">%s</span>') % (text,)
 
 
 def link(href: str, text: object) -> Markup:
     """A link."""
-    return Markup('<a href="{}">{}</a>').format(safe(href), escape(text))
+    return Markup('<a href="%s">%s</a>') % (safe(href), escape(text))
 
 
 def safe(href: str) -> str:
