@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import sqlalchemy as sa
 from starlette.requests import Request
 
+from forebay.catalog.tables_seen import TablesWritten
 from forebay.errors import NotAllowedError
 from forebay.hub.access.rules import Person
 from forebay.hub.board.sight import Sight
-from forebay.hub.web.live import Audience, Live, Watcher
+from forebay.hub.web.live import MOST_OF_ONE, TOO_MANY, Audience, Live, Watcher
 from forebay.hub.web.page import Page
 from forebay.hub.web.route import Route
 from forebay.hub.web.site import Site
+from forebay.hub.web.turns import LATEST_S
 from forebay.hub.web.visit import Visit
 from forebay.wire.access import Role
 
 
-def sight_of(user: str) -> Sight:
-    return Sight(principal=Person(user=user, role=Role.SCIENTIST), datasets=frozenset({user}))
+def sight_of(user: str, role: Role = Role.SCIENTIST, sees: frozenset[str] = frozenset()) -> Sight:
+    return Sight(principal=Person(user=user, role=role), datasets=sees or frozenset({user}))
 
 
 class _Site:
@@ -32,7 +37,11 @@ class _Site:
         self.rendered: list[str] = []
         self.gone: set[str] = set()
         self.asked: list[str] = []
+        self.visits = 0
+        self.sees: frozenset[str] = frozenset()
+        self.names = False
         self.renderer = self
+        self.tables = TablesWritten(sa.create_engine("sqlite://"))
 
     def find(self, address: str) -> tuple[Route, dict[str, str]]:
         page = Page(template="", title="", nav="", context=None)
@@ -46,17 +55,23 @@ class _Site:
         return sight_of(user).principal
 
     def visit(self, principal: Person, request: Request, **_: Any) -> Visit:
-        return cast(Visit, SimpleNamespace(sight=sight_of(principal.user)))
+        self.visits += 1
+        found = sight_of(principal.user, principal.role, self.sees)
+        return cast(Visit, SimpleNamespace(sight=replace(found, principal=principal)))
 
     def parts_of(self, visit: Visit) -> Mapping[str, str]:
+        if self.sees and not self.names:
+            self.rendered.append(visit.sight.role.name)
+            return {name: f"{text} for {visit.sight.role.name}" for name, text in self.parts.items()}
         self.rendered.append(visit.sight.user)
         return {name: f"{text} for {visit.sight.user}" for name, text in self.parts.items()}
 
 
-def watcher(live: Live, user: str) -> Watcher:
+def watcher(live: Live, user: str, role: Role = Role.SCIENTIST) -> Watcher:
     request = cast(Request, SimpleNamespace(user_name=user))
-    made = Watcher(request=request, audience=Audience("/cache", sight_of(user)), looked_at=0.0, session=user)
-    live._watchers.add(made)
+    seen = sight_of(user, role, cast(Any, live._site).sees)
+    made = Watcher(request=request, audience=Audience("/cache", seen), looked_at=0.0, session=user)
+    live.add(made)
     return made
 
 
@@ -140,5 +155,80 @@ def test_who_sees_something_else_by_now_is_told_nothing_of_what_they_saw_before(
         assert ada.news.empty()
         await live._look_again(1000.0)
         assert ada.audience.sight == sight_of("ada")
+
+    asyncio.run(story())
+
+
+def test_what_nobody_in_particular_was_shown_is_for_all_who_see_the_same() -> None:
+    site = _Site()
+    site.sees = frozenset({"clicks"})
+    live = live_of(site)
+
+    async def story() -> None:
+        ada, olga, more = watcher(live, "ada"), watcher(live, "olga"), watcher(live, "bob", Role.ENGINEER)
+        await live._renew(ada.audience)
+        assert ada.news.get_nowait() == olga.news.get_nowait() == {"grid": "<p>1</p> for SCIENTIST"}
+        assert more.news.empty(), "who has other rights sees something else"
+        assert len(site.rendered) == 1
+
+    asyncio.run(story())
+
+
+def test_what_asked_for_the_name_is_for_that_one_alone() -> None:
+    site = _Site()
+    site.sees, site.names = frozenset({"clicks"}), True
+    live = live_of(site)
+
+    async def story() -> None:
+        ada, olga = watcher(live, "ada"), watcher(live, "olga")
+        await live._renew(ada.audience)
+        assert ada.news.get_nowait() == {"grid": "<p>1</p> for ada"}
+        assert olga.news.empty()
+
+    asyncio.run(story())
+
+
+def test_of_too_many_of_one_session_the_eldest_ends_and_is_told_why() -> None:
+    live = live_of(_Site())
+    other = watcher(live, "olga")
+    own = [watcher(live, "ada") for _ in range(MOST_OF_ONE + 2)]
+    assert [item.farewell for item in own] == [TOO_MANY] * 2 + [""] * MOST_OF_ONE
+    assert own[0].news.get_nowait() is own[1].news.get_nowait() is None
+    assert own[2].news.empty()
+    assert other.news.empty()
+    assert not other.farewell
+
+
+def test_nothing_is_rendered_while_nothing_was_written_that_it_reads() -> None:
+    site = _Site()
+    live = live_of(site)
+
+    async def story() -> None:
+        ada = watcher(live, "ada")
+        ada.looked_at = math.inf
+        await live._step()
+        await live._step()
+        assert site.rendered == ["ada"]
+        assert ada.news.get_nowait() == {"grid": "<p>1</p> for ada"}
+        live._turns[ada.audience].rendered_at = -LATEST_S
+        await live._step()
+        assert site.rendered == ["ada", "ada"]
+        assert ada.news.empty(), "it is the same"
+
+    asyncio.run(story())
+
+
+def test_a_sight_is_read_anew_when_what_it_was_read_from_was_written_and_each_session_asked_for_anyway() -> None:
+    site = _Site()
+    live = live_of(site)
+
+    async def story() -> None:
+        ada = watcher(live, "ada")
+        ada.read, ada.sight_at = {"dataset": 0}, 990.0
+        await live._look_again(1000.0)
+        assert (site.asked, site.visits) == (["ada"], 0)
+        ada.read = {"dataset": -1}
+        await live._look_again(1020.0)
+        assert (len(site.asked), site.visits) == (2, 1)
 
     asyncio.run(story())

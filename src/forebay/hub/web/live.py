@@ -1,7 +1,8 @@
-"""Live parts of pages, as server-sent events, and the palette's answers.
+"""Live parts of pages, as server-sent events.
 
-Whoever watches the same page with the same sight is one audience: its page function runs once a tick for all of them,
-and each is sent the parts that changed. Rendering costs at most a tenth of a core: what it took is waited nine times.
+Whoever watches the same page with the same sight is one audience, whose page function runs once for all of them; where
+nothing in it asked who they are, for all with the same rights. It runs when a table that it reads was written
+(`turns`), and all renderings together cost at most what `budget` allows. Each watcher is sent the parts that changed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -24,9 +25,13 @@ from starlette.routing import Route as StarletteRoute
 
 from forebay.catalog.engine import joining
 from forebay.errors import ForebayError, NotAllowedError, NotFoundError
+from forebay.hub.access.rules import Person
 from forebay.hub.api.acting import token_of
 from forebay.hub.board.sight import Sight
+from forebay.hub.web.budget import RESTS, Budget
 from forebay.hub.web.page import Page
+from forebay.hub.web.turns import Due, Turn, next_turn
+from forebay.hub.web.unnamed import Unnamed, alike, like
 from forebay.hub.web.visit import Visit
 from forebay.log import get_logger
 
@@ -35,24 +40,34 @@ if TYPE_CHECKING:
 
 _log = get_logger("hub.web.live")
 
-TICK_SECONDS = 1.0
-_IDLE_SHARE = 9.0
+TICK_SECONDS = 0.5
 _PING_SECONDS = 15
 _LOOK_AGAIN_SECONDS = 10.0
 """So late at most does a stream end whose session did."""
+_SIGHT_SECONDS = 60.0
+"""So late at most is it seen that another process has changed what somebody may see; this one's changes are at once."""
 _MOST = 2000
+MOST_OF_ONE = 20
+"""Streams of one session: as many pages as somebody looks at."""
+TOO_MANY = f"This page is live no more: more than {MOST_OF_ONE} are open. Load it again to see what is new."
 
 
 @dataclass(eq=False, slots=True)
 class Watcher:
-    """One open page. `shown` has the digest of each part that it was sent; `session` is what it came with."""
+    """One open page. `shown` has the digest of each part that it was sent; `session` is what it came with.
+
+    `sight_at` is when its sight was read, `read` how often the tables had been written that this looked at.
+    """
 
     request: Request
     audience: Audience
     looked_at: float
     session: str = field(repr=False)
+    sight_at: float = 0.0
+    read: Mapping[str, int] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
     news: asyncio.Queue[dict[str, str] | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    farewell: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,24 @@ class Audience:
     sight: Sight
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """A sight; the tables it was read from, and how often these had been written before."""
+
+    sight: Sight
+    read: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rendered:
+    """`parts` by their ids. `of_all`: nothing asked who it was for. `cost_s` are CPU seconds."""
+
+    parts: Mapping[str, str]
+    tables: Collection[str]
+    of_all: bool
+    cost_s: float
+
+
 class Live:
     """The streams of one process. Belongs to the server's event loop."""
 
@@ -70,7 +103,9 @@ class Live:
         self._site = site
         self._is_stopping = is_stopping
         self._tick_s = tick_s
-        self._watchers: set[Watcher] = set()
+        self._watchers: dict[Watcher, None] = {}
+        self._turns: dict[Audience, Turn] = {}
+        self._budget = Budget(at=time.monotonic())
         self._rounds: asyncio.Task[None] | None = None
 
     def routes(self) -> list[StarletteRoute]:
@@ -84,38 +119,66 @@ class Live:
             raise NotFoundError("nothing-live", "This page has no live parts.")
         if len(self._watchers) >= _MOST:
             return Response(status_code=503, headers={"Retry-After": "60"})
-        sight = await run_in_threadpool(self._sight_of, request)
-        audience = Audience(address=address, sight=sight)
+        looked = await run_in_threadpool(self._sight_of, request)
+        now = time.monotonic()
         watcher = Watcher(
-            request=request, audience=audience, looked_at=time.monotonic(), session=token_of(request) or ""
+            request=request,
+            audience=Audience(address=address, sight=looked.sight),
+            looked_at=now,
+            session=token_of(request) or "",
+            sight_at=now,
+            read=looked.read,
         )
         return EventSourceResponse(self._told(watcher), ping=_PING_SECONDS, headers={"Cache-Control": "no-store"})
 
     async def _told(self, watcher: Watcher) -> AsyncIterator[Mapping[str, str]]:
-        self._watchers.add(watcher)
+        self.add(watcher)
         if self._rounds is None or self._rounds.done():
             self._rounds = asyncio.create_task(self._go_round(), name="live pages")
         try:
             while (parts := await watcher.news.get()) is not None:
                 for name, html in parts.items():
                     yield {"event": "part", "data": json.dumps({"id": name, "html": html})}
-            yield {"event": "over", "data": "{}"}
+            yield {"event": "over", "data": json.dumps({"why": watcher.farewell})}
         finally:
-            self._watchers.discard(watcher)
+            self._watchers.pop(watcher, None)
+
+    def add(self, watcher: Watcher) -> None:
+        """One more. Of too many of one session the eldest ends, and is told why."""
+        own = [other for other in self._watchers if other.session == watcher.session and not other.farewell]
+        for eldest in own[: max(0, len(own) + 1 - MOST_OF_ONE)]:
+            _end(eldest, TOO_MANY)
+        self._watchers[watcher] = None
+        self._join(watcher, watcher.audience)
+
+    def _join(self, watcher: Watcher, audience: Audience) -> None:
+        watcher.audience = audience
+        self._turns.setdefault(audience, Turn()).asked_for = True
 
     async def _go_round(self) -> None:
         while self._watchers:
-            began = time.monotonic()
             if self._is_stopping():
                 for watcher in list(self._watchers):
                     _end(watcher)
                 return
-            await self._look_again(began)
-            for audience in {watcher.audience for watcher in self._watchers}:
-                await self._look_again(time.monotonic())
-                took = await self._renew(audience)
-                await asyncio.sleep(_IDLE_SHARE * took)
-            await asyncio.sleep(max(0.0, self._tick_s - (time.monotonic() - began)))
+            await asyncio.sleep(await self._step())
+
+    async def _step(self) -> float:
+        """Render whoever is next, if that may be by now; how many seconds to wait then."""
+        now = time.monotonic()
+        await self._look_again(now)
+        watched = {watcher.audience for watcher in self._watchers}
+        self._turns = {audience: turn for audience, turn in self._turns.items() if audience in watched}
+        due = next_turn(self._turns, now, self._site.tables.counts())
+        if due is None:
+            return self._tick_s
+        audience, why = due
+        wait_s = self._budget.wait_s(now, for_change=why is Due.CHANGED)
+        if wait_s > 0:
+            return min(wait_s, self._tick_s)
+        cost_s = await self._renew(audience)
+        self._budget.spend(time.monotonic(), cost_s)
+        return RESTS * cost_s
 
     async def _look_again(self, now: float) -> None:
         """Whose session ended is sent nothing more; who sees something else now is another audience's.
@@ -130,67 +193,110 @@ class Live:
             for watcher in watchers:
                 watcher.looked_at = now
             try:
-                sight = await run_in_threadpool(self._sight_of, watchers[0].request)
+                looked = await run_in_threadpool(self._looked_at, watchers[0], now)
             except NotAllowedError:
                 for watcher in watchers:
                     _end(watcher)
             except ForebayError:
                 continue  # the database is away: the next look tells
             else:
+                if looked is None:
+                    continue
                 for watcher in watchers:
-                    watcher.audience = Audience(address=watcher.audience.address, sight=sight)
+                    watcher.sight_at, watcher.read = now, looked.read
+                    if looked.sight != watcher.audience.sight:
+                        self._join(watcher, Audience(address=watcher.audience.address, sight=looked.sight))
+
+    def _looked_at(self, watcher: Watcher, now: float) -> _Looked | None:
+        """None: it is as it was. NotAllowedError: the session is over."""
+        written = self._site.tables.counts()
+        is_same = watcher.read and all(written.get(table, 0) == count for table, count in watcher.read.items())
+        if is_same and now - watcher.sight_at < _SIGHT_SECONDS:
+            with joining():
+                person = _nobody_in_particular(self._site.principal_of(watcher.request))
+            if person == watcher.audience.sight.principal:
+                return None
+        return self._sight_of(watcher.request)
 
     async def _renew(self, audience: Audience) -> float:
-        """Render a page's parts and hand them to who has others; the seconds that it took."""
-        watchers = [item for item in self._watchers if item.audience == audience]
-        if not watchers:
+        """Render a page's parts and hand them to who has others; the CPU seconds that it took."""
+        written, began = self._site.tables.counts(), time.monotonic()
+        turn = self._turns.setdefault(audience, Turn())
+        request = next((watcher.request for watcher in self._watchers if watcher.audience == audience), None)
+        if request is None:
             return 0.0
-        began = time.monotonic()
         try:
-            parts = await run_in_threadpool(self._parts, watchers[0].request, audience)
+            rendered = await run_in_threadpool(self._rendered, audience, request)
         except ForebayError as error:
+            turn.rendered(began, (), written)
             if isinstance(error, (NotAllowedError, NotFoundError)):
-                for watcher in watchers:
-                    _end(watcher)
+                for watcher in self._watchers:
+                    if watcher.audience == audience:
+                        _end(watcher)
             return time.monotonic() - began
         except Exception as error:  # noqa: BLE001
             _log.warning("bug", page=audience.address, error=repr(error))
+            turn.rendered(began, (), written)
             return time.monotonic() - began
+        parts = rendered.parts
+        reached = {audience}
+        if rendered.of_all:
+            kind = like(audience.sight)
+            reached |= {
+                other for other in self._turns if other.address == audience.address and like(other.sight) == kind
+            }
         digests = {name: hashlib.sha256(html.encode("utf-8", "replace")).hexdigest() for name, html in parts.items()}
-        for watcher in watchers:
-            _hand(watcher, parts, digests)
-        return time.monotonic() - began
+        for each in reached:
+            self._turns[each].rendered(began, rendered.tables, written)
+        for watcher in self._watchers:
+            if watcher.audience in reached and not _hand(watcher, parts, digests):
+                self._turns[watcher.audience].asked_for = True
+        return rendered.cost_s
 
-    def _sight_of(self, request: Request) -> Sight:
-        with joining():
+    def _sight_of(self, request: Request) -> _Looked:
+        written = self._site.tables.counts()
+        with joining(), self._site.tables.reading() as tables:
             sight = self._site.visit(self._site.principal_of(request), request, address="/", path={}).sight
         # Two sessions of somebody are one audience.
-        return replace(sight, principal=replace(sight.principal, token_id="", until=0.0))
+        sight = replace(sight, principal=_nobody_in_particular(sight.principal))
+        return _Looked(sight=sight, read={table: written.get(table, 0) for table in tables})
 
-    def _parts(self, request: Request, audience: Audience) -> dict[str, str]:
+    def _rendered(self, audience: Audience, request: Request) -> _Rendered:
+        began = time.thread_time()
         route, path = self._site.find(audience.address)
         query = tuple(parse_qsl(urlsplit(audience.address).query, keep_blank_values=True, max_num_fields=200))
-        with joining():
-            visit: Visit = self._site.visit(
-                audience.sight.principal, request, address=audience.address, path=path, query_pairs=query
-            )
-            if visit.sight != audience.sight:
-                return {}  # rights have changed since the last look; the next one sorts the watchers anew
-            page = route.view(visit)
-            return self._site.renderer.parts(page, visit, route.live) if isinstance(page, Page) else {}
+        person = Unnamed.of(audience.sight.principal)
+        parts: Mapping[str, str] = {}
+        with joining(), self._site.tables.reading() as tables:
+            visit: Visit = self._site.visit(person, request, address=audience.address, path=path, query_pairs=query)
+            # Where rights have changed since the last look, the next one sorts the watchers anew.
+            if alike(visit.sight, audience.sight):
+                person.forget()
+                page = route.view(visit)
+                if isinstance(page, Page):
+                    parts = self._site.renderer.parts(page, visit, route.live)
+        of_all = bool(parts) and visit.sight.principal is person and not person.was_asked
+        return _Rendered(parts=parts, tables=tables, of_all=of_all, cost_s=time.thread_time() - began)
 
 
-def _hand(watcher: Watcher, parts: Mapping[str, str], digests: Mapping[str, str]) -> None:
-    """What changed for this one. Who does not keep up misses states in between, never the last."""
-    if not watcher.news.empty():
-        return
+def _nobody_in_particular(person: Person) -> Person:
+    """Without what tells one session of somebody from another."""
+    return replace(person, token_id="", until=0.0)
+
+
+def _hand(watcher: Watcher, parts: Mapping[str, str], digests: Mapping[str, str]) -> bool:
+    """What changed for this one. Who does not keep up misses states in between, never the last: False, it did not."""
     changed = {name: html for name, html in parts.items() if watcher.shown.get(name) != digests[name]}
+    if changed and not watcher.news.empty():
+        return False
     if changed:
         watcher.shown.update({name: digests[name] for name in changed})
         watcher.news.put_nowait(changed)
+    return True
 
 
-def _end(watcher: Watcher) -> None:
+def _end(watcher: Watcher, farewell: str = "") -> None:
+    watcher.farewell = watcher.farewell or farewell
     if watcher.news.full():
         watcher.news.get_nowait()
     watcher.news.put_nowait(None)

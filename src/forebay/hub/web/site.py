@@ -24,6 +24,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.routing import compile_path
 
 from forebay.catalog.engine import joining, reading
+from forebay.catalog.tables_seen import TablesWritten
 from forebay.clock import Clock
 from forebay.errors import ForebayError, InputError, InternalError, NotAllowedError, NotFoundError
 from forebay.hub.access.guarded import Guarded
@@ -88,6 +89,7 @@ class Site:
         self.clock = clock
         self.lister = lister
         self.renderer = Renderer(Assets())
+        self.tables = TablesWritten(hub.engine)
         self._checkups = Checkups(look)
         self._hub = hub
         self._access = access

@@ -93,15 +93,26 @@ function refocus(root, { id, kind, href, place }) {
 }
 
 let stream = null;
+let ended = false;
 
 function watch() {
-  if (stream || !document.querySelector("[data-live]")) return;
+  if (stream || ended || !document.querySelector("[data-live]")) return;
   stream = new EventSource(`/live?page=${encodeURIComponent(location.pathname + location.search)}`);
   stream.addEventListener("part", (event) => {
     const { id, html: text } = JSON.parse(event.data);
     swap(id, text);
   });
-  stream.addEventListener("over", stopWatching);
+  stream.addEventListener("over", (event) => {
+    stopWatching();
+    const { why } = JSON.parse(event.data);
+    if (!why) return;
+    ended = true;
+    const told = document.createElement("p");
+    told.className = "notice";
+    told.setAttribute("role", "status");
+    told.textContent = why;
+    document.getElementById("main").prepend(told);
+  });
 }
 
 function stopWatching() {

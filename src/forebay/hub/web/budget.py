@@ -1,0 +1,41 @@
+"""How much rendering for watchers may cost: a share of a core over time, for all of them together. Pure.
+
+What is not used is saved up to a bound, so that after a quiet time many can be told of a change at once. Renderings
+that are due only since time has passed leave a half of what is saved for changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SHARE = 0.08
+"""Of a core."""
+
+SAVED_S = 3.0
+"""CPU seconds that are saved at most."""
+
+RESTS = 1.0
+"""After each rendering so many times its cost is waited also where there is something saved: others want the core."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Budget:
+    """`left_s` are CPU seconds; times are of a clock that nobody sets."""
+
+    at: float
+    left_s: float = SAVED_S
+
+    def wait_s(self, now: float, *, for_change: bool) -> float:
+        """Until another rendering may begin; 0: now."""
+        self._earn(now)
+        least_s = 0.0 if for_change else SAVED_S / 2
+        return max(0.0, (least_s - self.left_s) / SHARE)
+
+    def spend(self, now: float, cost_s: float) -> None:
+        """A rendering has cost so much; the next one waits until that is earned again."""
+        self._earn(now)
+        self.left_s -= cost_s
+
+    def _earn(self, now: float) -> None:
+        self.left_s = min(SAVED_S, self.left_s + SHARE * max(0.0, now - self.at))
+        self.at = max(self.at, now)

@@ -1,0 +1,70 @@
+"""Whose turn it is to be rendered anew: those whose page reads what was written, the eldest first; then others.
+
+Pure: it is told the time, and how often each table was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TypeVar
+
+from forebay.catalog.tables_seen import ELSEWHERE
+
+Key = TypeVar("Key")
+
+AT_MOST_EVERY_S = 1.0
+AT_LEAST_EVERY_S = 10.0
+"""What time alone changes, and what other processes wrote, is so late at most, while there is something to spend."""
+
+LATEST_S = 60.0
+"""After so long it is as urgent as what has changed."""
+
+
+class Due(IntEnum):
+    """Why; the first ones go first."""
+
+    CHANGED = 0
+    LONG_AGO = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """When an audience was rendered, which tables that read, and how often these had been written by then.
+
+    `asked_for`: somebody is there who got nothing yet.
+    """
+
+    rendered_at: float | None = None
+    read: Mapping[str, int] = field(default_factory=dict)
+    asked_for: bool = True
+
+    def due(self, now: float, written: Mapping[str, int]) -> Due | None:
+        """None: there is nothing to tell, or it was a moment ago."""
+        if self.rendered_at is None:
+            return Due.CHANGED
+        since_s = now - self.rendered_at
+        if since_s < AT_MOST_EVERY_S:
+            return None
+        if self.asked_for or any(written.get(table, 0) != count for table, count in self.read.items()):
+            return Due.CHANGED
+        if since_s >= AT_LEAST_EVERY_S:
+            return Due.LONG_AGO if since_s < LATEST_S else Due.CHANGED
+        return None
+
+    def rendered(self, now: float, tables: Iterable[str], written: Mapping[str, int]) -> None:
+        """It was; `written` is how it stood before."""
+        self.rendered_at = now
+        self.read = {table: written.get(table, 0) for table in (*tables, ELSEWHERE)}
+        self.asked_for = False
+
+
+def next_turn(turns: Mapping[Key, Turn], now: float, written: Mapping[str, int]) -> tuple[Key, Due] | None:
+    """Who is next, if anybody; who was rendered longest ago before others, so that nobody waits for ever."""
+    due = [(turn.due(now, written), turn.rendered_at or 0.0, key) for key, turn in turns.items()]
+    found = [(why, at, key) for why, at, key in due if why is not None]
+    if not found:
+        return None
+    why, _, key = min(found, key=lambda item: item[:2])
+    return key, why
