@@ -19,7 +19,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bench.hub import Asker, hub_process
-from bench.paged_catalog import HIDDEN_EVERY, TEAMS, Rows, Size, catalog_rows, site, user
+from bench.paged_catalog import HIDDEN_EVERY, USERS, Rows, Size, catalog_rows, site, user
 from bench.paged_work import QUEUED, logged, run_id, volume, volume_rows, work_rows
 from forebay.catalog.engine import writing
 from forebay.catalog.manifest import Entry, Manifest
@@ -77,7 +77,7 @@ def make(home: Path, database_url: str, size: Size) -> Made:
     try:
         first = AccessStore(hub.engine, clock).bootstrap()
         assert first is not None
-        people = {user(number): new_secret() for number in range(TEAMS)}
+        people = {user(number): new_secret() for number in range(USERS)}
         _write(hub.engine, volume_rows(size, now))
         agents = tuple(_attached(hub, number) for number in range(size.sites))
         _write(hub.engine, catalog_rows(size, now, _manifests(hub, size), people))

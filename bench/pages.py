@@ -21,7 +21,7 @@ from bench.machine import machine_facts, options_parser
 from bench.paged import Serving, beating, make, running, sees_less, serving
 from bench.paged_catalog import Size
 from bench.paged_visits import Browser, Taken, Visits, addresses, first_load, p95, visit
-from bench.paged_watched import WATCHERS, Painted, Watched, paint, watch
+from bench.paged_watched import SIGHTS, WATCHERS, Painted, Watched, paint, watch
 from bench.report import Case, Side, conclude, table
 from forebay.testing.servers import Postgres
 
@@ -58,6 +58,7 @@ def main() -> None:
     parser = options_parser("bench.pages", __doc__, rounds=20)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long watchers are watched (%(default)s)")
     parser.add_argument("--watchers", type=int, default=WATCHERS, help="how many of them (default: %(default)s)")
+    parser.add_argument("--sights", type=int, default=SIGHTS, help="how many different ones (default: %(default)s)")
     options = parser.parse_args()
     facts = machine_facts(Path(tempfile.gettempdir()))
     size = Size().scaled(options.scale)
@@ -96,7 +97,7 @@ async def _see(served: Serving, options: argparse.Namespace) -> Seen:
             found.visits[who] = await _visit_all(served, secret, who, options.rounds)
         found.load_bytes = await first_load(served, served.made.admin)
         _say(f"{options.watchers} watch")
-        found.watched = await watch(served, options.seconds, options.watchers)
+        found.watched = await watch(served, options.seconds, options.watchers, options.sights)
         ended.set()
     return found
 
@@ -151,7 +152,9 @@ def watched_line(name: str, seen: Seen) -> str:
     assert painted is not None
     told = f"{name}: watchers of {watched.seeing} sights: hub {watched.idle:.1%} idle, {watched.watched:.1%} watched; "
     told += f"database {watched.database_idle:.1%} idle, {watched.database_watched:.1%} watched; "
-    told += f"{watched.parts} parts came, {watched.lost} streams ended"
+    told += f"{watched.parts} parts came, {watched.lost} streams ended; "
+    reached = watched.reached_s
+    told += f"a change reached {len(reached)}, p95 {p95(reached):.1f} s" if reached else "a change reached nobody"
     paints = ", ".join(f"{path} {ms:.0f} ms, {painted.shift[path]:.4f}" for path, ms in painted.paint_ms.items())
     return f"\n{told}\n{name}: first paint, layout shift: {paints}\n{name}: first load: {seen.load_bytes}"
 

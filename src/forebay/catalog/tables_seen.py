@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.sql import visitors
 
-QUIET = frozenset({("site", "seen_at"), ("attempt", "held_until")})
-"""A beat that tells nothing new writes these alone, and they are no news to anybody."""
+QUIET = frozenset({("site", "seen_at"), ("attempt", "held_until"), ("token", "last_used_at")})
+"""A beat that tells nothing new, or a token that is used again, writes these alone: no news for who watches."""
 
 ELSEWHERE = "*"
 """Counted in place of a table: another process wrote something."""

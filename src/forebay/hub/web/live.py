@@ -255,8 +255,10 @@ class Live:
 
     def _sight_of(self, request: Request) -> _Looked:
         written = self._site.tables.counts()
-        with joining(), self._site.tables.reading() as tables:
-            sight = self._site.visit(self._site.principal_of(request), request, address="/", path={}).sight
+        with joining():
+            person = self._site.principal_of(request)
+            with self._site.tables.reading() as tables:
+                sight = self._site.visit(person, request, address="/", path={}).sight
         # Two sessions of somebody are one audience.
         sight = replace(sight, principal=_nobody_in_particular(sight.principal))
         return _Looked(sight=sight, read={table: written.get(table, 0) for table in tables})
