@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
+import random
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +20,7 @@ from forebay.hub.local import LocalHub
 from forebay.hub.run_purge import Kept, purge
 from forebay.testing.cached import FakeClock
 from forebay.wire.hub import Hub
-from forebay.wire.runs import KEEPSAKE_BYTES, MOST_KEEPSAKES, Keepsake, Run
+from forebay.wire.runs import KEEPSAKE_BYTES, MOST_KEEPSAKES, Keepsake, Run, RunState
 from forebay.wire.sites import TaskKind, TaskState
 from tests.contract.hub.sited import RUN, Agent, Behind, pass_by, reading
 from tests.contract.hub.test_guarded_runs import ADA, AKS, AMY, BEN, DGX, ED, ROOT, VERA, Team, team_on
@@ -83,6 +86,50 @@ def test_the_numbers_of_metrics_json_are_noted_as_they_are_now(hub: LocalHub, ru
     assert metrics(hub) == [(1, "auc", 0.75)]
     hub.runs.keep(run.run_id, 1, 1, "metrics.json", b"no json")
     assert metrics(hub) == []
+
+
+def test_a_full_disk_of_the_hub_is_a_clear_error_that_loses_nothing_and_the_next_try_succeeds(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """SQLite alone, which can be told how large its file may be; what a server says of a full disk is the same kind."""
+    with closing(LocalHub.open(tmp_path, f"sqlite:///{tmp_path}/hub.db", clock)) as hub:
+        dgx = Agent(hub=hub, site="dgx").attach()
+        run = hub.runs.submit(RUN)
+        dgx.tell(dgx.order(TaskKind.RUN), TaskState.UNDER_WAY)
+        hub.runs.keep(run.run_id, 1, 1, "report.html", PAGE)
+        hub.runs.keep(run.run_id, 1, 1, "metrics.json", b'{"metrics": {"auc": 0.7}}')
+        before = hub.runs.keepsakes(run.run_id)
+        larger = random.Random(7).randbytes(1 << 20)
+        with sized(hub, pages=1):
+            for name in ("report.html", "other.html"):
+                with pytest.raises(CapacityError) as full:
+                    hub.runs.keep(run.run_id, 1, 1, name, larger)
+                assert full.value.kind == "database-full"
+                assert "is full" in full.value.message
+                assert full.value.todo
+            assert hub.runs.keepsakes(run.run_id) == before
+            assert hub.runs.keepsake(run.run_id, 1, "report.html") == PAGE
+            assert hub.runs.get(run.run_id).state is RunState.RUNNING
+            assert metrics(hub) == [(1, "auc", 0.7)]
+        for name in ("report.html", "other.html"):
+            hub.runs.keep(run.run_id, 1, 1, name, larger)
+            assert hub.runs.keepsake(run.run_id, 1, name) == larger
+        assert len(hub.runs.keepsakes(run.run_id)) == 3
+
+
+@contextmanager
+def sized(hub: LocalHub, *, pages: int) -> Iterator[None]:
+    """The database's file may have so many pages, or as many as it has."""
+
+    def on_checkout(connection: Any, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}").close()
+
+    sa.event.listen(hub.engine, "checkout", on_checkout)
+    try:
+        yield
+    finally:
+        sa.event.remove(hub.engine, "checkout", on_checkout)
+        hub.engine.dispose()
 
 
 @pytest.mark.parametrize("name", ["a b", ".hidden", "a" * 121, "ä.html", "a\0b"])

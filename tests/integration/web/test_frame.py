@@ -9,7 +9,9 @@ import pytest
 from starlette.requests import Request
 
 from forebay.hub.access.rules import Action
+from forebay.hub.api.limits import Limits
 from forebay.hub.web.sent import POLICY
+from forebay.settings import Frequency
 from forebay.testing.cached import FakeClock
 from forebay.testing.web.dashboard import Dashboard
 from forebay.testing.web.showcase import HIDDEN, MARKUP, Showcase
@@ -228,3 +230,26 @@ def test_what_one_may_not_do_is_known_to_pages(dashboard: Dashboard, clock: Fake
     assert not seen["ada"].may_on(Action.READ, "nothing-like-it")
     assert seen["admin"].may(Action.MANAGE)
     assert not seen["ada"].may(Action.MANAGE)
+
+
+def test_who_asks_too_often_reads_so_on_a_page_and_a_program_as_ever(dashboard: Dashboard) -> None:
+    dashboard.limits = Limits(address_rate=Frequency(count=2, seconds=3600.0))
+    browser = dashboard.stranger()
+    assert [browser.get("/login").status_code for _ in range(3)] == [200, 200, 429]
+    page = browser.get("/login")
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["Content-Security-Policy"] == POLICY
+    assert int(page.headers["Retry-After"]) >= 1
+    assert "<h1>Too often</h1>" in page.text
+    assert "Too many requests come from this address." in page.text
+    told = browser.get(f"{API}/me", headers={"Accept": "text/html"})
+    assert told.json()["error"]["kind"] == "too-many-requests"
+    assert browser.get("/login", headers={"Accept": "*/*"}).json()["error"]["kind"] == "too-many-requests"
+
+
+def test_a_form_that_is_too_large_is_refused_on_a_page(dashboard: Dashboard) -> None:
+    dashboard.limits = Limits(body_bytes=1000)
+    page = dashboard.stranger().post("/login", data={"token": "x" * 1001})
+    assert page.status_code == 413
+    assert "<h1>Too large</h1>" in page.text
+    assert "more than 1000 bytes" in page.text

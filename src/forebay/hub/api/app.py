@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 
+from forebay.errors import ForebayError
 from forebay.hub.answers import Answers
 from forebay.hub.api import (
     audit,
@@ -60,6 +61,9 @@ class Pages(Protocol):
 
     def add_to(self, app: FastAPI) -> None:
         """Its routes come, and errors are told to people as pages."""
+
+    def refusal(self, error: ForebayError, request: Request) -> Response | None:
+        """An error as a page, which needs nothing looked at; None where a program asked."""
 
 
 _ROUTERS: tuple[APIRouter, ...] = (

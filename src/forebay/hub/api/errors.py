@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from forebay.errors import ForebayError, InputError, InternalError, NotFoundError
 from forebay.log import get_logger
@@ -74,6 +75,14 @@ def error_response(error: ForebayError, request_id: str) -> JSONResponse:
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(error_to_json(error), status, headers)
+
+
+def refusal(error: ForebayError, scope: Scope) -> Response:
+    """What a middleware answers in place of the application: as a page, where a person asked a hub that has pages."""
+    request = Request(scope)
+    site = getattr(getattr(scope.get("app"), "state", None), "site", None)
+    shown: Response | None = site.refusal(error, request) if site is not None else None
+    return shown or error_response(error, scope["state"]["request_id"])
 
 
 def internal(request_id: str) -> InternalError:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forebay.catalog.archive import BUNDLE_BYTES
 from forebay.errors import InputError, UnavailableError
-from forebay.hub.api.errors import error_response
+from forebay.hub.api.errors import refusal
 from forebay.settings import Frequency
 from forebay.wire.http import API
 from forebay.wire.runs import KEEPSAKE_BYTES
@@ -62,7 +62,7 @@ class Bounded:
         most = self._limits.most_at(scope["path"])
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > most:
-            response = error_response(_too_large(most), scope["state"]["request_id"])
+            response = refusal(_too_large(most), scope)
             await response(scope, receive, send)
             return
         await self._app(scope, _Body(receive, most, self._limits.silent_seconds).receive, send)

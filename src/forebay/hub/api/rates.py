@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forebay.errors import UnavailableError
 from forebay.hub.api.cookies import session_in
-from forebay.hub.api.errors import error_response
+from forebay.hub.api.errors import refusal
 from forebay.hub.api.limits import Limits
 from forebay.hub.api.window import Window
 from forebay.settings import Frequency
@@ -51,7 +51,7 @@ class Paced:
         refused = self._refused(address, credential, scope["path"])
         if refused is not None:
             error, seconds = refused
-            response = error_response(error, scope["state"]["request_id"])
+            response = refusal(error, scope)
             response.headers["Retry-After"] = str(seconds)
             await response(scope, receive, send)
             return

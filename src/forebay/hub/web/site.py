@@ -62,6 +62,7 @@ _HEADINGS = {
     403: "Not allowed",
     404: "Not found",
     409: "Not as it was",
+    413: "Too large",
     429: "Too often",
     500: "Something broke",
     503: "Away",
@@ -229,6 +230,10 @@ class Site:
             set_cookie(response, request, cookie_name(SESSION, is_secure=is_secure(request)), "", 0)
             return response
         return self.error_response(found, request)
+
+    def refusal(self, error: ForebayError, request: Request) -> Response | None:
+        """The same before anything is looked at; None: a program asked."""
+        return self.error_response(error, request) if for_people(request) else None
 
     def error_response(self, error: ForebayError, request: Request) -> Response:
         """An error as a page."""

@@ -35,6 +35,7 @@ class Dashboard:
         self.access.bootstrap()
         self.sessions = Sessions(hub.engine, clock, 3600.0)
         self.look: Look | None = None
+        self.limits = Limits()
         self.is_stopping = False
 
     @classmethod
@@ -49,7 +50,7 @@ class Dashboard:
 
     @functools.cached_property
     def site(self) -> Site:
-        """The pages. A doctor's `look` is set before."""
+        """The pages. A doctor's `look` is set before, as `limits` are before the application is asked for."""
         return Site(self.hub, self.access, self.clock, self.sessions, look=self.look)
 
     @functools.cached_property
@@ -60,7 +61,7 @@ class Dashboard:
     def made(self, is_stopping: Callable[[], bool]) -> FastAPI:
         """The application for a server, which says whether it stops."""
         more = More(site=self.site, check_lake=bool)
-        return make_app(self.hub, guarded_by(self.access, self.hub), self.clock, Limits(), is_stopping, more)
+        return make_app(self.hub, guarded_by(self.access, self.hub), self.clock, self.limits, is_stopping, more)
 
     def token_of(self, user: str, role: Role = Role.SCIENTIST, *teams: str, datasets: tuple[str, ...] = ()) -> str:
         """The secret of a new token of a user, who is made where there is none."""
