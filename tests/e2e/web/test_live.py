@@ -53,3 +53,26 @@ def test_who_logged_out_elsewhere_is_told_nothing_more(stage: Stage, chromium: C
         eyes.until("stream === null")
         stage.showcase.filling(stage.showcase.gcp, "criteo@v3", 0.1)
         assert "criteo@v3" not in eyes.page.inner_text("main")
+
+
+def test_the_page_of_a_version_shows_a_fill_as_it_goes(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.go("/datasets/criteo/v2")
+        eyes.page.evaluate("window.notReloaded = true")
+        assert "37 %" not in eyes.page.inner_text("#places")
+        stage.showcase.filling(stage.showcase.gcp, "criteo@v2", 0.37)
+        eyes.page.locator("#places").get_by_text("37 %").first.wait_for()
+        assert eyes.page.evaluate("window.notReloaded")
+        assert eyes.complaints == []
+
+
+def test_a_stream_that_the_hub_ends_says_why_and_the_page_goes_on(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.go("/")
+        eyes.until("stream !== null && stream.readyState === EventSource.OPEN")
+        why = "JSON.stringify({why: 'Too many <b>pages</b> are open.'})"
+        eyes.page.evaluate(f"stream.dispatchEvent(new MessageEvent('over', {{data: {why}}}))")
+        assert eyes.page.inner_text("#main > .notice") == "Too many <b>pages</b> are open."
+        eyes.page.evaluate("watch()")
+        assert eyes.page.evaluate("stream === null"), "it does not come back by itself"
+        assert eyes.page.get_by_role("heading", name="Overview").is_visible()

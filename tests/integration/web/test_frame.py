@@ -233,7 +233,7 @@ def test_what_one_may_not_do_is_known_to_pages(dashboard: Dashboard, clock: Fake
 
 
 def test_who_asks_too_often_reads_so_on_a_page_and_a_program_as_ever(dashboard: Dashboard) -> None:
-    dashboard.limits = Limits(address_rate=Frequency(count=2, seconds=3600.0))
+    dashboard.limits = Limits(address_rate=Frequency(count=2, seconds=3600))
     browser = dashboard.stranger()
     assert [browser.get("/login").status_code for _ in range(3)] == [200, 200, 429]
     page = browser.get("/login")
