@@ -18,7 +18,7 @@ from forebay.ctr.engines.seen import sizes_of
 from forebay.ctr.engines.watch import watched, worker_addresses
 from forebay.ctr.models import tasks as model_tasks
 from forebay.ctr.models.options import BoostingOptions
-from forebay.ctr.models.tasks import gathered
+from forebay.ctr.models.tasks import copied, gathered
 from forebay.ctr.workload import evaluate, prepare, train
 from forebay.errors import CapacityError, InputError, UnavailableError
 from tests.contract.engines import tasks
@@ -197,6 +197,24 @@ def test_gathering_ends_without_any_worker_and_late(cluster: Cluster, monkeypatc
     monkeypatch.setattr(model_tasks, "worker_addresses", lambda client: ())
     with pytest.raises(UnavailableError) as caught:
         gathered(cluster.client, [cluster.client.submit(tasks.pause, 3, pure=False)], limit_s=60, no_workers_s=0.1)
+    assert caught.value.kind == "no-workers"
+
+
+def test_what_is_sent_to_all_waits_for_workers_and_not_for_ever(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, there = copied(cluster.client, {"a": 1}, limit_s=60)
+    assert there == worker_addresses(cluster.client)
+    held = cluster.client.who_has([sent])  # type: ignore[no-untyped-call]
+    assert sorted(held[sent.key]) == sorted(there)
+    assert gathered(cluster.client, [sent], limit_s=60) == [{"a": 1}]
+    answers = iter([(), (), there])
+    with monkeypatch.context() as patch:
+        patch.setattr(model_tasks, "worker_addresses", lambda client: next(answers, there))
+        assert copied(cluster.client, 2, limit_s=60)[1] == there, "they came at last"
+    monkeypatch.setattr(model_tasks, "worker_addresses", lambda client: ())
+    with pytest.raises(UnavailableError) as caught:
+        copied(cluster.client, 3, limit_s=60, no_workers_s=0.1)
     assert caught.value.kind == "no-workers"
 
 

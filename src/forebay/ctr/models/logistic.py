@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 from distributed import get_worker
 from numpy.typing import NDArray
 
-from forebay.ctr.engines.watch import worker_addresses
 from forebay.ctr.feature_set import FeatureDay, read_categories, read_part
 from forebay.ctr.files import new_file
 from forebay.ctr.models.ftrl import Ftrl, Rates, Weights, logits
@@ -27,7 +26,7 @@ from forebay.ctr.models.gaussian import TELLING, Gaussian, Priors, learnt_priors
 from forebay.ctr.models.hashing import FIXED_FIELDS, Hashing, hashing_for
 from forebay.ctr.models.options import LogisticOptions
 from forebay.ctr.models.protocol import Categories, FitJob, Fitted
-from forebay.ctr.models.tasks import gathered
+from forebay.ctr.models.tasks import copied, gathered
 from forebay.ctr.schema import INTEGERS
 from forebay.ctr.stages import counting
 from forebay.errors import DamagedError
@@ -158,9 +157,9 @@ class Learner:
 
     def _learnt(self, paths: Sequence[Path], start: State) -> State:
         client = self._job.cluster.client
-        threads = [address for address in worker_addresses(client) for _ in range(self._job.cluster.threads_per_worker)]
+        sent, workers = copied(client, start, limit_s=self._job.left_s)
+        threads = [address for address in workers for _ in range(self._job.cluster.threads_per_worker)]
         shards = [paths[first :: len(threads)] for first in range(len(threads))]
-        [sent] = client.scatter([start], broadcast=True, hash=False)  # type: ignore[no-untyped-call]
         states = [
             client.submit(
                 learn_parts,

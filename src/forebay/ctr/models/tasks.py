@@ -23,6 +23,32 @@ from forebay.ctr.engines.watch import (
 )
 
 
+def copied(
+    client: Client, value: Any, *, limit_s: float, no_workers_s: float = NO_WORKERS_LIMIT_S
+) -> tuple[Future[Any], tuple[str, ...]]:
+    """A copy of `value` with each worker, and the workers, of which there is one at least.
+
+    UnavailableError `no-workers` after `no_workers_s` without any, `job-too-long`, `scheduler-lost`, and `worker-lost`
+    where one goes while it is sent.
+    """
+    began = time.monotonic()
+    while not (there := worker_addresses(client)):  # or scheduler-lost
+        if time.monotonic() - began > no_workers_s:
+            raise no_workers(no_workers_s)
+        time.sleep(LOOK_EVERY_S)
+    limit = memory_limit(client)
+    box: Box[list[Future[Any]]] = Box(lambda: client.scatter([value], broadcast=True, hash=False))  # type: ignore[no-untyped-call]
+    while not box.done.wait(LOOK_EVERY_S):
+        if (left := worker_addresses(client)) != there:
+            raise worker_lost(client, there, left, limit)
+        if time.monotonic() - began > limit_s:
+            raise too_long()
+    if isinstance(box.error, (OSError, TimeoutError)):
+        raise worker_lost(client, there, worker_addresses(client), limit) from box.error
+    [sent] = box.result()
+    return sent, there
+
+
 def gathered(
     client: Client, futures: Sequence[Future[Any]], *, limit_s: float, no_workers_s: float = NO_WORKERS_LIMIT_S
 ) -> list[Any]:
