@@ -67,8 +67,8 @@ class TablesWritten:
 
     @contextmanager
     def reading(self) -> Iterator[Collection[str]]:
-        """The tables that are read meanwhile in this thread, as they become known."""
-        found: set[str] = set()
+        """The tables that are read meanwhile in this thread, as they become known; and `ELSEWHERE`."""
+        found = {ELSEWHERE}
         before = _reads.set(found)
         try:
             yield found

@@ -7,7 +7,6 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.catalog.tables_seen import ELSEWHERE
 from forebay.hub.web.budget import SAVED_S, SHARE, Budget
 from forebay.hub.web.turns import AT_LEAST_EVERY_S, AT_MOST_EVERY_S, LATEST_S, Due, Turn, next_turn
 
@@ -26,7 +25,6 @@ def test_what_reads_a_table_is_due_when_that_was_written_and_not_before() -> Non
     assert turn.due(later, {"run": 3, "use": 9}) is None
     assert turn.due(later, {"run": 4}) is Due.CHANGED
     assert turn.due(later - 0.1, {"run": 4}) is None, "it was a moment ago"
-    assert turn.due(later, {"run": 3, ELSEWHERE: 1}) is Due.CHANGED, "who knows what another process wrote"
 
 
 def test_who_came_since_is_owed_something() -> None:

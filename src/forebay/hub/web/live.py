@@ -14,10 +14,11 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from sse_starlette import EventSourceResponse
+from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -131,15 +132,15 @@ class Live:
         )
         return EventSourceResponse(self._told(watcher), ping=_PING_SECONDS, headers={"Cache-Control": "no-store"})
 
-    async def _told(self, watcher: Watcher) -> AsyncIterator[Mapping[str, str]]:
+    async def _told(self, watcher: Watcher) -> AsyncIterator[bytes]:
         self.add(watcher)
         if self._rounds is None or self._rounds.done():
             self._rounds = asyncio.create_task(self._go_round(), name="live pages")
         try:
             while (parts := await watcher.news.get()) is not None:
                 for name, html in parts.items():
-                    yield {"event": "part", "data": json.dumps({"id": name, "html": html})}
-            yield {"event": "over", "data": json.dumps({"why": watcher.farewell})}
+                    yield _event("part", id=name, html=html)
+            yield _event("over", why=watcher.farewell)
         finally:
             self._watchers.pop(watcher, None)
 
@@ -279,6 +280,12 @@ class Live:
                     parts = self._site.renderer.parts(page, visit, route.live)
         of_all = bool(parts) and visit.sight.principal is person and not person.was_asked
         return _Rendered(parts=parts, tables=tables, of_all=of_all, cost_s=time.thread_time() - began)
+
+
+@lru_cache(maxsize=64)
+def _event(kind: str, **told: str) -> bytes:
+    """One for all who are sent the same."""
+    return ServerSentEvent(json.dumps(told), event=kind).encode()
 
 
 def _nobody_in_particular(person: Person) -> Person:

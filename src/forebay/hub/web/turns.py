@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeVar
 
-from forebay.catalog.tables_seen import ELSEWHERE
-
 Key = TypeVar("Key")
 
 AT_MOST_EVERY_S = 1.0
@@ -56,7 +54,7 @@ class Turn:
     def rendered(self, now: float, tables: Iterable[str], written: Mapping[str, int]) -> None:
         """It was; `written` is how it stood before."""
         self.rendered_at = now
-        self.read = {table: written.get(table, 0) for table in (*tables, ELSEWHERE)}
+        self.read = {table: written.get(table, 0) for table in tables}
         self.asked_for = False
 
 
