@@ -42,9 +42,9 @@ class TablesWritten:
     def __init__(self, engine: Engine) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._own = 0
+        self._own, self._under_way = 0, 0
         self._log = Path(f"{engine.url.database}-wal") if engine.dialect.name == "sqlite" else None
-        self._seen = (0, self._log_at())
+        self._seen = (0, 0, self._log_at())
         self._known: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
         event.listen(engine, "before_cursor_execute", self._executes)
         event.listen(engine, "checkin", self._given_back)
@@ -52,8 +52,9 @@ class TablesWritten:
     def counts(self) -> Mapping[str, int]:
         """How often each table was written so far."""
         with self._lock:
-            before, self._seen = self._seen, (self._own, self._log_at())
-            if before[0] == self._seen[0] and before[1] != self._seen[1]:
+            before, self._seen = self._seen, (self._own, self._under_way, self._log_at())
+            # While one of its own is being written, a log that grew may be that one's.
+            if before[:2] == self._seen[:2] == (self._own, 0) and before[2] != self._seen[2]:
                 self._counts[ELSEWHERE] += 1
             return dict(self._counts)
 
@@ -79,7 +80,11 @@ class TablesWritten:
         self, connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
     ) -> None:
         if (table := written_by(statement)) is not None:
-            connection.info.setdefault(_WRITTEN, set()).add(table)
+            if _WRITTEN not in connection.info:
+                connection.info[_WRITTEN] = set()
+                with self._lock:
+                    self._under_way += 1
+            connection.info[_WRITTEN].add(table)
             return
         reads = _reads.get()
         compiled = getattr(context, "compiled", None)
@@ -94,6 +99,7 @@ class TablesWritten:
         if tables:
             with self._lock:
                 self._own += 1
+                self._under_way -= 1
                 self._counts.update(table for table in tables if table)
 
 

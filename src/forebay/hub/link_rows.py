@@ -154,8 +154,11 @@ def seen(
     return found
 
 
-def open_to_all(connection: Connection) -> set[str]:
-    """The datasets that everybody may read, and whose transfers may therefore tell anybody something."""
+def open_to_all(connection: Connection, among: Collection[str] | None = None) -> set[str]:
+    """The datasets that everybody may read, and whose transfers may therefore tell anybody something.
+
+    With `among`, only those of them, and those that have told something of a link.
+    """
     query = (
         sa.select(t.dataset.c.name)
         .outerjoin(t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id)
@@ -166,6 +169,9 @@ def open_to_all(connection: Connection) -> set[str]:
             )
         )
     )
+    if among is not None:
+        told = t.dataset.c.dataset_id.in_(sa.select(t.link_measured.c.dataset_id))
+        query = query.where(sa.or_(told, t.dataset.c.name.in_(sorted(among))))
     return set(connection.execute(query).scalars().all())
 
 

@@ -41,7 +41,8 @@ def load(
     """
     if not lakes or not sites:
         return Ways()
-    seen, open_to_all = link_rows.seen(connection), link_rows.open_to_all(connection)
+    asked: Set[str] = set().union(*lakes.values())
+    seen, open_to_all = link_rows.seen(connection), link_rows.open_to_all(connection, asked)
     public = {key: item.by(open_to_all) for key, item in seen.items()}
     named = _by_lake(seen)
     found, own = {}, {}
@@ -53,7 +54,7 @@ def load(
                 if any(dataset in seen[name, target].datasets for name in names):
                     view = {(name, target): seen[name, target].by(open_to_all | {dataset}) for name in names}
                     own[dataset, lake, target] = _link(lake, target, names, view, now)
-    wanted = set().union(*lakes.values()) - open_to_all
+    wanted = asked - open_to_all
     for source in _serving(connection, versions, now):
         for target in sites:
             key = source, target

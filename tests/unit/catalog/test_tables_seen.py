@@ -90,3 +90,14 @@ def test_that_another_process_wrote_something_is_seen(engine: Engine, tmp_path: 
     subprocess.run([sys.executable, "-c", told, str(tmp_path / "hub.db")], check=True)
     assert tables.counts()[ELSEWHERE] == 1
     assert tables.counts()[ELSEWHERE] == 1
+
+
+def test_what_this_process_is_writing_is_not_taken_for_anothers(engine: Engine) -> None:
+    tables = TablesWritten(engine)
+    with engine.connect() as connection:
+        with connection.begin():
+            connection.execute(sa.insert(t.team).values(name="ads"))
+            tables.counts()
+        tables.counts()
+    tables.counts()
+    assert ELSEWHERE not in tables.counts()
