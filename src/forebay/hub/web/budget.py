@@ -23,7 +23,7 @@ class Budget:
     """`left_s` are CPU seconds; times are of a clock that nobody sets."""
 
     at: float
-    left_s: float = SAVED_S
+    left_s: float = 0.0
 
     def wait_s(self, now: float, *, for_change: bool) -> float:
         """Until another rendering may begin; 0: now."""
