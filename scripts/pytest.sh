@@ -2,4 +2,4 @@
 # Runs the test suite in two processes; further arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec .venv/bin/python -m pytest --numprocesses 2 --dist loadgroup "$@"
+exec .venv/bin/python -m pytest --numprocesses 2 "$@"

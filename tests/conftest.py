@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from forebay.testing.awkward import AwkwardOrigin
 from forebay.testing.servers import (
@@ -54,6 +56,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("nightly"):
         settings.load_profile("nightly")
+
+
+TOGETHER = frozenset({"tests/e2e/web/test_journeys.py", "tests/integration/ctr/test_workload.py"})
+"""Modules whose tests stand on something that takes a minute to make: one process has all of each."""
+
+
+class Schedule(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests go to whichever process is free, largest groups first.
+
+    xdist's own groups do nothing with pytest 9.2 (pytest-dev/pytest-xdist#1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.split("::", 1)[0]
+        return module if module in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedule:
+    """What distributes the tests, where there are several processes."""
+    return Schedule(config, log)
 
 
 def pytest_report_header() -> str:

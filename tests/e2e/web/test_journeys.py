@@ -1,6 +1,7 @@
 """The journeys of the five roles, from end to end: one `forebay up` with real data, looked at and acted on in Chromium.
 
-What a journey leaves is there for those that need it, by fixtures: any test of this module can be run alone.
+What a journey leaves is there for those that need it, by fixtures: any test of this module can be run alone, and one
+process runs all of them (`TOGETHER` in tests/conftest.py).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from forebay.testing.web.looking import Eyes
 from tests.e2e.program import FOREBAY, Program
 from tests.e2e.serving import ended, told
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("journeys")]
+pytestmark = pytest.mark.e2e
 
 PEOPLE = {"olga": "engineer", "ada": "scientist", "carl": "engineer", "vera": "viewer", "bert": "viewer"}
 DAYS = 3

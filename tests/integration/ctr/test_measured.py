@@ -112,7 +112,9 @@ def test_whatever_ends_the_measuring_ends_the_measured(number: signal.Signals, t
     ready = tmp_path / "ready"
     inner = f"{marker!r}; open({str(ready)!r}, 'w'); import time; time.sleep(100)"
     program = (
-        "import sys; from forebay.ctr.compare.measured import Limits, measure\n"
+        "import signal, sys; from forebay.ctr.compare.measured import Limits, measure\n"
+        # What is started in a shell's background ignores it, and what that starts.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"measure(lambda answer: [sys.executable, '-I', '-S', '-c', {children(inner)!r}],"
         " limits=Limits(memory_bytes=1 << 33, time_s=100.0))"
     )
