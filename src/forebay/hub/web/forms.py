@@ -33,6 +33,12 @@ class Field:
     def chosen(self) -> tuple[str, ...]:
         return tuple(self.value.split())
 
+    @property
+    def is_set(self) -> bool:
+        """Whether somebody asked for something: a select's first option is what it says when nobody did."""
+        nothing = self.options[0][0] if self.kind == "select" and self.options else ""
+        return self.kind != "hidden" and self.value not in ("", nothing)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
@@ -47,6 +53,11 @@ class Form:
     danger: bool = False
     quiet: bool = False
     cancel: str = ""
+
+    @property
+    def set_fields(self) -> int:
+        """How many of its fields say something."""
+        return sum(item.is_set for item in self.fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

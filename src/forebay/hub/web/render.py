@@ -126,6 +126,7 @@ class Renderer:
             "when": lambda at: show.when(at, _rendering.get().now),
             "table": self._table,
             "form": self._form,
+            "filters": self._filters,
             "button": self._button,
             "asset": self.assets.address,
         }
@@ -137,8 +138,11 @@ class Renderer:
 
     def _form(self, form: Form) -> Markup:
         """Its fields' ids are its own, whatever other forms a page has."""
-        count = _rendering.get().forms
-        return self._macro("parts/form.html", "form", form, f"f{next(count) or ''}")
+        return self._macro("parts/form.html", "form", form, _key())
+
+    def _filters(self, form: Form) -> Markup:
+        """A form that a narrow screen folds away where nothing of it is set."""
+        return self._macro("parts/form.html", "filters", form, _key())
 
     def _button(self, action: str, label: str, *, kind: str = "", **fields: str) -> Markup:
         """A form of one button, with hidden fields."""
@@ -147,6 +151,10 @@ class Renderer:
     def _macro(self, template: str, name: str, *given: Any) -> Markup:
         macro = getattr(self._env.get_template(template).module, name)
         return Markup(macro(*given))  # noqa: S704
+
+
+def _key() -> str:
+    return f"f{next(_rendering.get().forms) or ''}"
 
 
 def _exports(here: _Now, table: Table) -> list[tuple[str, str]]:

@@ -50,6 +50,15 @@ def figure(value: float) -> str:
     return f"{value:,.1f}" if abs(value) >= 10_000 else f"{value:.5g}"
 
 
+def difference(apart: float, *values: float) -> str:
+    """How far two values are apart, without a sign, to the digits that they are told with."""
+    told = [figure(value) for value in values]
+    places = max(len(text.partition(".")[2]) for text in told)
+    rounded = f"{abs(apart):,.{places}f}"
+    says_nothing = "e" in "".join(told) or not rounded.strip("0.")
+    return figure(abs(apart)) if says_nothing else rounded
+
+
 def main_metric(metrics: Mapping[str, float]) -> tuple[str, float] | None:
     """The one that a list has room for."""
     name = next((name for name in _FIRST if name in metrics), next(iter(metrics), ""))

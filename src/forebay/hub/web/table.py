@@ -17,11 +17,22 @@ _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column; `number`: right-aligned. One without a title is for marks or buttons, and in no export."""
+    """A column; `number`: right-aligned; `quiet`: beside what matters more.
+
+    One without a title is for marks or buttons, and in no export; `unseen` is its title for who does not see.
+    """
 
     key: str
     title: str
     number: bool = False
+    quiet: bool = False
+    unseen: str = "Actions"
+
+    @property
+    def classes(self) -> str:
+        """Of its cells."""
+        found = (("n", self.number), ("quiet", self.quiet), ("mark", not self.title))
+        return " ".join(name for name, holds in found if holds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +69,11 @@ class Table:
     rows: tuple[Row, ...]
     more: str = ""
     empty: str | Markup = "Nothing here."
+
+    @property
+    def head(self) -> int:
+        """The place of the column that names the row: the first that has a title."""
+        return next((place for place, column in enumerate(self.columns) if column.title), 0)
 
 
 def as_csv(table: Table) -> str:

@@ -143,7 +143,11 @@ def _row(item: AuditRecord) -> Row:
             Cell(value=on, href=f"/admin/audit?{urlencode({'dataset': item.dataset})}" if item.dataset else ""),
             Cell(value=told, shown=Markup('<div class="wrap">{}</div>').format(told)),
             Cell(value=item.source),
-            Cell(value=item.request_id, shown=show.mono(item.request_id[:12]), title=item.request_id),
+            Cell(
+                value=item.request_id,
+                shown=show.copy(item.request_id, item.request_id[:12]) if item.request_id else "",
+                title=item.request_id,
+            ),
         ),
     )
 

@@ -346,7 +346,7 @@ def _files(visit: Visit, left: Left) -> Table:
                     Cell(value=item.attempt),
                     Cell(value=item.size_bytes, shown=show.size(item.size_bytes)),
                     Cell(value=item.kept_at, shown=show.when(item.kept_at, visit.now)),
-                    Cell(value=item.digest, shown=show.mono(item.digest[:12]), title=item.digest),
+                    Cell(value=item.digest, shown=show.copy(item.digest, item.digest[:12]), title=item.digest),
                 )
             )
             for item in left.files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -16,7 +16,7 @@ from forebay.hub.web.page import Page
 from forebay.hub.web.route import Pages
 from forebay.hub.web.run_figures import Series, by_name, overlaid
 from forebay.hub.web.run_left import Left, figures_of, href_of, left_by
-from forebay.hub.web.run_words import cut, figure, run_state, short, title_of
+from forebay.hub.web.run_words import cut, difference, figure, run_state, short, title_of
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.runs.figures import NONE, Figures
@@ -161,34 +161,40 @@ def _parameters(ones: list[_One], told: list[tuple[str, tuple[str | None, ...]]]
 
 
 def _metrics(ones: list[_One]) -> Table:
+    """Beside each run but the first a column of how far it is from that one."""
     names = dict.fromkeys(name for one in ones for name in one.figures.metrics)
 
-    def cells(name: str, tell: Callable[[float, float | None], Markup | str]) -> tuple[Cell, ...]:
+    def cells(name: str) -> Iterator[Cell]:
         first = ones[0].figures.metrics.get(name)
-        values = [one.figures.metrics.get(name) for one in ones]
-        return tuple(
-            Cell(
-                value=value,
-                shown=Markup('<span class="dim">–</span>') if value is None else tell(value, first if place else None),
-            )
-            for place, value in enumerate(values)
-        )
+        for place, one in enumerate(ones):
+            value = one.figures.metrics.get(name)
+            yield Cell(value=value, shown=Markup('<span class="dim">–</span>') if value is None else figure(value))
+            if place:
+                yield _apart(value, first)
 
     return Table(
         name="metrics",
         caption=f"Metrics, and how far each is from {ones[0].letter}",
-        columns=(Column(key="metric", title="Metric"), *_columns(ones, number=True)),
-        rows=tuple(Row(cells=(Cell(value=name), *cells(name, _beside))) for name in names),
+        columns=(Column(key="metric", title="Metric"), *_measured(ones)),
+        rows=tuple(Row(cells=(Cell(value=name), *cells(name))) for name in names),
         empty="None of them told any.",
     )
 
 
-def _beside(value: float, first: float | None) -> Markup | str:
-    if first is None:
-        return figure(value)
+def _apart(value: float | None, first: float | None) -> Cell:
+    if value is None or first is None:
+        return Cell(value=None)
     apart = value - first
     sign = "+" if apart > 0 else "\N{MINUS SIGN}" if apart < 0 else "±"
-    return Markup('{} <small class="apart">{}{}</small>').format(figure(value), sign, figure(abs(apart)))
+    return Cell(value=apart, shown=f"{sign}{difference(apart, value, first)}")
+
+
+def _measured(ones: list[_One]) -> Iterator[Column]:
+    for place, column in enumerate(_columns(ones, number=True)):
+        yield column
+        if place:
+            minus = f"{column.title} \N{MINUS SIGN} {ones[0].letter}"
+            yield Column(key=f"{column.key} - {ones[0].run.run_id}", title=minus, number=True, quiet=True)
 
 
 def _columns(ones: list[_One], *, number: bool = False) -> tuple[Column, ...]:

@@ -94,8 +94,8 @@ def _table(visit: Visit, asked: RunFilter, found: RunLines) -> Table:
         name="runs",
         caption="Runs, newest first",
         columns=(
+            Column(key="choose", title="", unseen="Compare"),
             Column(key="run", title="Run"),
-            Column(key="choose", title=""),
             Column(key="state", title="State"),
             Column(key="took", title="Ran for", number=True),
             Column(key="metric", title="Metric", number=True),
@@ -132,8 +132,8 @@ def _row(visit: Visit, line: RunLine) -> Row:
     return Row(
         key=short(line.run_id),
         cells=(
-            Cell(value=line.title, shown=cut(line.title, _LONGEST_TITLE), href=f"/runs/{line.run_id}"),
             Cell(value="", shown=_choice(line)),
+            Cell(value=line.title, shown=cut(line.title, _LONGEST_TITLE), href=f"/runs/{line.run_id}"),
             Cell(value=line.state.value, shown=run_state(line.state, _fact(visit, line))),
             Cell(value=took, shown=show.duration(took)),
             Cell(value=metric[1] if metric else None, shown=shown, title=_told(line)),
@@ -141,7 +141,7 @@ def _row(visit: Visit, line: RunLine) -> Row:
             Cell(value=line.site, href=f"/sites/{line.site}" if line.site else ""),
             Cell(value=line.submitted_by),
             Cell(value=line.submitted_at, shown=show.when(line.submitted_at, visit.now)),
-            Cell(value=line.run_id, shown=show.mono(short(line.run_id)), title=line.run_id),
+            Cell(value=line.run_id, shown=show.copy(line.run_id, short(line.run_id)), title=line.run_id),
         ),
     )
 

@@ -108,7 +108,7 @@ def _row(visit: Visit, token: Token, here: str) -> Row:
     end = Cell(value="this one") if is_here else Cell(value="", shown="End", href=_revoke_at(token))
     return Row(
         cells=(
-            Cell(value=token.token_id, shown=show.mono(token.token_id)),
+            Cell(value=token.token_id, shown=show.copy(token.token_id)),
             Cell(value=what),
             Cell(value=token.role.value),
             Cell(value=" ".join(token.datasets), shown=", ".join(token.datasets) or "all you may"),

@@ -18,6 +18,7 @@ from forebay.hub.web.forms import Confirm, Field, Form, failed, filled
 from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.pages.sites import links_table
 from forebay.hub.web.route import Pages
+from forebay.hub.web.run_words import short
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.wire.downtimes import Downtime
@@ -280,6 +281,7 @@ def _tasks_table(visit: Visit, tasks: Sequence[Task], *, may_tend: bool) -> Tabl
         Column(key="reason", title="Why"),
         Column(key="attempts", title="Tries", number=True),
         Column(key="since", title="Since", number=True),
+        Column(key="id", title="Id"),
         *((Column(key="act", title=""),) if may_tend else ()),
     )
     rows = []
@@ -288,12 +290,13 @@ def _tasks_table(visit: Visit, tasks: Sequence[Task], *, may_tend: bool) -> Tabl
             f"/sites/{item.site}/tasks/withdraw", "Withdraw", {"task": item.task_id}, about=f"{item.kind} {item.ref}"
         )
         cells = (
-            Cell(value=item.kind.value, title=item.task_id),
+            Cell(value=item.kind.value),
             Cell(value=item.state.value, shown=site_words.task_state(item)),
             Cell(value=item.ref),
             Cell(value=item.last_error or item.reason, shown=_why(item, visit.now)),
             Cell(value=item.attempts),
             Cell(value=item.since, shown=show.when(item.since, visit.now)),
+            Cell(value=item.task_id, shown=show.copy(item.task_id, short(item.task_id)), title=item.task_id),
             *((Cell(value="", shown=take_back),) if may_tend else ()),
         )
         rows.append(Row(key=item.task_id, cells=cells))

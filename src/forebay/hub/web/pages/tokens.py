@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from markupsafe import Markup
-
 from forebay import words
 from forebay.errors import ForebayError, InputError, NotFoundError
 from forebay.hub.access.rules import Action
@@ -137,7 +135,7 @@ def _row(visit: Visit, item: Token, *, whose: bool) -> Row:
     return Row(
         key=item.token_id,
         cells=(
-            Cell(value=item.token_id, shown=Markup('<span class="mono">{}</span>').format(item.token_id)),
+            Cell(value=item.token_id, shown=show.copy(item.token_id)),
             *((Cell(value=item.user),) if whose else ()),
             Cell(value=item.role.value),
             Cell(value=limits, shown=limits or "all"),

@@ -49,7 +49,10 @@ async function copy(button) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
-  if (event.target.closest("[data-palette]")) openPalette();
+  const opens = event.target.closest("[data-palette]");
+  if (!opens || !palette || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  openPalette();
 });
 
 // Live parts: each comes whole, and takes the place of the one before. What the reader does in it stays.
@@ -174,7 +177,6 @@ function step(by) {
 if (palette) {
   asked.setAttribute("role", "combobox");
   asked.setAttribute("aria-expanded", "false");
-  for (const button of document.querySelectorAll("[data-palette]")) button.hidden = false;
   asked.addEventListener("input", () => {
     clearTimeout(asking);
     asking = setTimeout(ask, 80);
