@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forebay.testing.servers import Chromium
-from forebay.testing.web.looking import PHONE, Eyes
+from forebay.testing.web.looking import PHONE, WIDE, Eyes
 from forebay.wire.access import Role
 from tests.e2e.web.conftest import Stage
 
@@ -68,6 +68,40 @@ def test_it_reads_without_a_script(stage: Stage, chromium: Chromium) -> None:
         eyes.page.get_by_role("button", name="Find").click()
         assert eyes.page.get_by_role("link", name="criteo@v6").is_visible()
         assert not eyes.page.locator("[data-copy]").first.is_visible()
+
+
+_MOVED = """window.moved = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.moved.push(...entry.sources.map((source) => source.node?.outerHTML ?? ""));
+}).observe({ type: "layout-shift", buffered: true });"""
+
+
+@pytest.mark.parametrize("path", ["/", "/runs", "/runs/{done0}", "/admin/audit", "/admin/tokens"])
+def test_nothing_moves_when_the_script_comes(path: str, stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.page.add_init_script(_MOVED)
+        for width in (WIDE, PHONE):
+            eyes.at(width, "light")
+            eyes.go(path.format(**stage.showcase.runs))
+            eyes.until("document.documentElement.classList.contains('scripted')")
+            eyes.page.wait_for_timeout(200)
+            assert eyes.page.evaluate("window.moved") == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_filters_fold_on_a_phone_unless_one_is_set(scripts: bool, stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session(), scripts=scripts) as eyes:
+        fold, field = eyes.page.locator(".filters > summary"), eyes.page.get_by_label("Reads")
+        eyes.go("/runs")
+        assert field.is_visible()
+        assert not fold.is_visible()
+        eyes.at(PHONE, "light")
+        assert not field.is_visible()
+        fold.click()
+        assert field.is_visible()
+        eyes.go("/runs?state=succeeded")
+        assert field.is_visible()
+        assert "1 set" in fold.inner_text()
 
 
 def test_the_skip_link_and_the_navigation_are_reached_by_tab(stage: Stage, chromium: Chromium) -> None:

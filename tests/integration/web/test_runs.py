@@ -110,6 +110,10 @@ def test_the_list_says_what_is_under_way_and_what_matters_of_each(stage: Stage, 
     rows = json.loads(got(ada, "/runs?table=runs&as=json"))
     assert [row["state"] for row in rows] == ["running", "queued", "failed", "succeeded"]
     assert "choose" not in rows[0]
+    assert '<tr><th scope="col" class="mark"><span class="unseen">Compare</span></th><th scope="col">Run</th>' in page
+    row = page[page.index(f'<tr id="r-runs-{done.run_id[:12]}">') :]
+    assert row.index(f'id="choose-{done.run_id[:12]}"') < row.index('<th scope="row">')
+    assert f'data-copy="{done.run_id}"' in row
 
 
 def test_it_is_filtered_and_paged(stage: Stage, ada: TestClient) -> None:
@@ -291,6 +295,10 @@ def test_runs_are_compared_by_what_differs(stage: Stage, ada: TestClient) -> Non
     assert "learning_rate" in rows
     assert "max_depth" not in rows
     assert rows["learning_rate"] == {"name": "learning_rate", one.run_id: "0.1", two.run_id: "0.2"}
+    metrics = {row["metric"]: row for row in json.loads(got(ada, f"{address}&table=metrics&as=json"))}
+    auc = metrics["auc"]
+    assert auc[f"{two.run_id} - {one.run_id}"] == auc[two.run_id] - auc[one.run_id]
+    assert '<th scope="col" class="n quiet">B \N{MINUS SIGN} A</th>' in page
     assert "max_depth" in got(ada, f"{address}&all=1")
     got(ada, f"/runs/compare?run={one.run_id}", 400)
     got(ada, "/runs/compare?" + "&".join(f"run={number:032x}" for number in range(9)), 400)
