@@ -72,7 +72,8 @@ def test_it_reads_without_a_script(stage: Stage, chromium: Chromium) -> None:
 
 _MOVED = """window.moved = [];
 new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) window.moved.push(...entry.sources.map((source) => source.node?.outerHTML ?? ""));
+  for (const entry of list.getEntries())
+    window.moved.push(...entry.sources.map((source) => source.node?.outerHTML ?? ""));
 }).observe({ type: "layout-shift", buffered: true });"""
 
 
