@@ -16,6 +16,7 @@ from distributed import get_worker
 from numpy.typing import NDArray
 from xgboost import dask as dxgb
 
+from forebay.ctr.models.margins import settled
 from forebay.ctr.models.matrix import Columns, Reader, load
 from forebay.ctr.models.options import BoostingOptions
 from forebay.ctr.models.protocol import Categories, Checkpoint, FitJob, Fitted
@@ -87,13 +88,17 @@ class Boosted:
 
 
 def boost(job: FitJob, options: BoostingOptions, reader: Reader) -> Boosted:
-    """Fit what `reader` gives of the train days; without early stopping or a validation day the last is best."""
+    """Fit what `reader` gives of the train days; without early stopping or a validation day the last is best.
+
+    At last its cuts are put midway between the values that they part (`margins`).
+    """
     run = _Run(job, options, reader)
     last, lost = surviving(job, run.attempt)
     best = best_round(last.losses) if last.losses and options.early_stopping else last.rounds
     booster = xgboost.Booster(model_file=bytearray(last.booster))
     booster.feature_names = list(reader.features)
-    return Boosted(booster=booster[:best], best_round=best, lost_workers=lost)
+    moved, lost_after = surviving(job, lambda: settled(job, booster[:best], reader))
+    return Boosted(booster=moved, best_round=best, lost_workers=lost + lost_after)
 
 
 class _Run:

@@ -23,6 +23,7 @@ from forebay.ctr.models.logistic import Learner, LogisticPredictor, counted, loa
 from forebay.ctr.models.matrix import Part, ReadPart
 from forebay.ctr.models.options import HybridOptions, LogisticOptions
 from forebay.ctr.models.protocol import Categories, FitJob, Fitted
+from forebay.ctr.models.tasks import copied
 from forebay.ctr.schema import INTEGERS
 
 LOGIT: Final = "logistic_logit"
@@ -78,7 +79,7 @@ def fit(job: FitJob, options: HybridOptions) -> Fitted:
             before = learner.predictor()
             known[day.day] = (before,)
             learner.learn(day)
-    reader = WithLogit(columns=features.features, known=known)
+    reader = WithLogit(columns=features.features, known=known, limit_s=job.left_s)
     boosted = boost(job, options.boosting, reader)
     trees = TreesPredictor(booster=boosted.booster)
     return Fitted(
@@ -101,17 +102,21 @@ def taught_by_halves(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithLogit:
-    """The columns and, last, the log-odds. `known`: per day the model from before it, or of its two halves."""
+    """The columns and, last, the log-odds. `known`: per day the model from before it, or of its two halves.
+
+    To send these to the workers may take `limit_s`.
+    """
 
     columns: tuple[str, ...]
     known: Mapping[int, tuple[LogisticPredictor, ...]]
+    limit_s: float
 
     @property
     def features(self) -> tuple[str, ...]:
         return (*self.columns, LOGIT)
 
     def of(self, client: Client, day: FeatureDay) -> tuple[ReadPart, tuple[Any, ...]]:
-        models = client.scatter(list(self.known[day.day]), broadcast=True, hash=False)  # type: ignore[no-untyped-call]
+        models = [copied(client, model, limit_s=self.limit_s)[0] for model in self.known[day.day]]
         return partial(read_with_logit, self.columns), tuple(models)
 
 
