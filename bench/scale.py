@@ -2,7 +2,7 @@
 
 A worker has one thread; with more workers than cores they share them, and time can't fall any further. Each measurement
 is a process of its own; the last day of each, on top of the train days, is for evaluation. A worker may hold no more
-for four days than for one while it prepares. In training it holds its share of the rows, which is shown.
+for four days than for one, in preparation and in training.
 Run: python -m bench.scale [--rounds N] [--scale SHARE]
 """
 
@@ -125,13 +125,14 @@ def _cases(results: Mapping[Key, Sequence[Measured]]) -> list[Case]:
 
     memory = [
         ratio(
-            f"memory of each of {workers} in prepare, {most} days / 1 (MB)",
-            "prepare_peak_bytes",
+            f"memory of each of {workers} in {stage}, {most} days / 1 (MB)",
+            f"{stage}_peak_bytes",
             (workers, most),
             (workers, 1),
             1e6,
             is_flat=True,
         )
+        for stage in ("prepare", "train")
         for workers in WORKERS
     ]
     by_days = [

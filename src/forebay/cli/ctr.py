@@ -225,7 +225,7 @@ def train(
     preset: Annotated[
         Preset | None, typer.Option(help="A model as others have published it.", show_default=False)
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Trees of boosting at most.", show_default="200")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Trees of boosting at most.", show_default="500")] = None,
     trees: Annotated[int | None, typer.Option(min=1, help="Trees of a forest.", show_default="100")] = None,
     max_depth: Annotated[
         int | None, typer.Option(min=1, help="Depth of each tree.", show_default="4, of a forest 10")

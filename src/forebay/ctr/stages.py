@@ -40,9 +40,29 @@ class Stages:
         try:
             yield
         finally:
-            self._seconds[name] = self._seconds.get(name, 0.0) + self._clock() - start
+            self._add(name, self._clock() - start)
+
+    @contextmanager
+    def parted(self, before: str, after: str) -> Iterator[Callable[[], None]]:
+        """Time the block as `before` until what it gives is called for the first time, and as `after` from then on."""
+        marks = [self._clock()]
+
+        def turn() -> None:
+            if len(marks) == 1:
+                marks.append(self._clock())
+
+        try:
+            yield turn
+        finally:
+            end = self._clock()
+            turned = marks[1] if len(marks) > 1 else end
+            self._add(before, turned - marks[0])
+            self._add(after, end - turned)
 
     @property
     def seconds(self) -> Mapping[str, float]:
         """Stage name to wall seconds."""
         return dict(self._seconds)
+
+    def _add(self, name: str, seconds: float) -> None:
+        self._seconds[name] = self._seconds.get(name, 0.0) + seconds

@@ -16,7 +16,7 @@ import numpy as np
 import xgboost
 
 from forebay.ctr.engines.cluster import Cluster, open_cluster
-from forebay.ctr.engines.sizes import check_fit
+from forebay.ctr.engines.sizes import check_fit, held_bytes, streamed_bytes
 from forebay.ctr.engines.spec import EngineSpec, Local
 from forebay.ctr.feature_set import FeatureDay, FeatureSet, check_parts, read_feature_set
 from forebay.ctr.files import check_absent
@@ -130,13 +130,19 @@ def _check_memory(features: FeatureSet, options: ModelOptions, cluster: Cluster)
     """CapacityError before a fit that the workers can't hold; logistic regression holds one part a thread."""
     if isinstance(options, LogisticOptions):
         return
-    rows = sum(day.rows for day in features.train_days)
+    days = features.train_days
     columns = len(features.features)
     if isinstance(options, ForestOptions):
         columns = len(options.features or features.features)
-    elif features.validation_day is not None:
-        rows += features.validation_day.rows
-    check_fit(rows, columns, workers=cluster.workers, memory_per_worker=cluster.memory_per_worker)
+        rows = sum(day.rows for day in days)
+        needed = held_bytes(rows, columns)
+    else:
+        days = (*days, *filter(None, [features.validation_day]))
+        rows = sum(day.rows for day in days)
+        most = max(part.rows for day in days for part in day.parts)
+        needed = streamed_bytes(rows, columns, part_rows=most, workers=cluster.workers)
+    what = f"{rows:,} rows of {columns} features"
+    check_fit(needed, what, workers=cluster.workers, memory_per_worker=cluster.memory_per_worker)
 
 
 def _checkpoints(folder: Path | None, features: FeatureSet, options: ModelOptions, *, resume: bool) -> Checkpoints:

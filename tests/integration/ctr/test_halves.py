@@ -17,7 +17,7 @@ from forebay.ctr.engines.spec import EngineSpec, Local
 from forebay.ctr.feature_set import read_feature_set
 from forebay.ctr.law import LawOptions
 from forebay.ctr.models.checkpoints import InMemory
-from forebay.ctr.models.hybrid import read_with_logit, taught_by_halves
+from forebay.ctr.models.hybrid import logit_column, taught_by_halves
 from forebay.ctr.models.logistic import counted
 from forebay.ctr.models.options import LogisticOptions
 from forebay.ctr.models.protocol import FitJob
@@ -57,7 +57,7 @@ def logits_of_first_day(features: Path, cluster: Cluster, options: LogisticOptio
     job = FitJob(features=read_feature_set(features), cluster=cluster, stages=Stages(), checkpoints=InMemory())
     first = job.features.train_days[0]
     models = taught_by_halves(job, options, first, counted(job, 2 * first.rows))
-    return [read_with_logit((), path, *models)[0][:, 0] for path in job.paths(first)]
+    return [logit_column(path, *models)[:, 0] for path in job.paths(first)]
 
 
 @pytest.mark.parametrize("half", [0, 1])

@@ -34,6 +34,10 @@ COPIES: Final = 4
 LEAST_PARTITION_BYTES: Final = 1 << 20
 MOST_PARTITION_BYTES: Final = 32 << 20
 FIT_SLACK: Final = 1.25
+ROW_BYTES: Final = 32
+"""Of each row that boosting fits: its label, gradient, margin and the node where it stands."""
+PART_COPIES: Final = 10
+"""A worker that reads a part for XGBoost holds so many times its float32 values: the file, copies, quantiles."""
 
 CLUSTER_SETTINGS: Final[Mapping[str, Any]] = {
     "distributed.worker.memory.target": 0.6,
@@ -93,20 +97,28 @@ def partition_bytes(sizes: Sizes) -> int:
     return min(MOST_PARTITION_BYTES, max(LEAST_PARTITION_BYTES, fits))
 
 
-def fit_bytes(rows: int, features: int) -> int:
-    """What all workers together hold in a fit: float32 rows, their one-byte bins, gradients and labels; with slack."""
+def held_bytes(rows: int, features: int) -> int:
+    """What all workers together hold of a forest's rows: float32 values, their one-byte bins, labels; with slack."""
     return int(FIT_SLACK * rows * (features * (4 + 1) + 8 + 8 + 1))
 
 
-def check_fit(rows: int, features: int, *, workers: int, memory_per_worker: int) -> None:
+def streamed_bytes(rows: int, features: int, *, part_rows: int, workers: int) -> int:
+    """What all workers together hold of a boosting's rows, whose bins are on disk; with slack.
+
+    Each worker reads parts of at most `part_rows`, one at a time.
+    """
+    return int(FIT_SLACK * (rows * ROW_BYTES + workers * PART_COPIES * part_rows * features * 4))
+
+
+def check_fit(needed_bytes: int, what: str, *, workers: int, memory_per_worker: int) -> None:
     """CapacityError `memory-too-little`, before a cluster is busy with what can't end well. 0 bytes: not known."""
     if not memory_per_worker:
         return
-    needed, there = fit_bytes(rows, features), workers * (memory_per_worker - BASE_BYTES)
-    if needed > there:
+    there = workers * (memory_per_worker - BASE_BYTES)
+    if needed_bytes > there:
         raise CapacityError(
             "memory-too-little",
-            f"{rows:,} rows of {features} features need about {_mib(needed)} to be fitted; "
+            f"{what} need about {_mib(needed_bytes)} to be fitted; "
             f"{workers} workers of {_mib(memory_per_worker)} have {_mib(max(0, there))} for it",
             todo="Take more workers or hosts, more --memory-per-worker, or fewer days.",
         )

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
 
-import dask.array as da
 import numpy as np
 import xgboost
-from distributed import get_worker
+from distributed import Future, get_worker
 from numpy.typing import NDArray
-from xgboost import dask as dxgb
 
+from forebay.ctr.engines.watch import worker_addresses
 from forebay.ctr.models.margins import settled
-from forebay.ctr.models.matrix import Columns, Reader, load
+from forebay.ctr.models.matrix import Columns, Piece, Reader, Share, dealt
 from forebay.ctr.models.options import BoostingOptions
+from forebay.ctr.models.pages import Pages, Sight, bins_bytes, check_disk, paged
 from forebay.ctr.models.protocol import Categories, Checkpoint, FitJob, Fitted
 from forebay.ctr.models.recovery import surviving
 from forebay.ctr.models.stopping import best_round, is_over
+from forebay.ctr.models.together import Place, all_of, in_turn, joined, places
 from forebay.ctr.stages import counting
 from forebay.errors import DamagedError
 
@@ -68,7 +70,7 @@ def load_booster(directory: Path) -> xgboost.Booster:
 
 def fit(job: FitJob, options: BoostingOptions) -> Fitted:
     """On all columns of the features."""
-    boosted = boost(job, options, Columns(features=job.features.features))
+    boosted = boost(job, options, Columns(columns=job.features.features))
     predictor = TreesPredictor(booster=boosted.booster)
     return Fitted(
         predictor=predictor,
@@ -93,7 +95,8 @@ def boost(job: FitJob, options: BoostingOptions, reader: Reader) -> Boosted:
     At last its cuts are put midway between the values that they part (`margins`).
     """
     run = _Run(job, options, reader)
-    last, lost = surviving(job, run.attempt)
+    with in_turn(job.cluster.client, limit_s=job.left_s):
+        last, lost = surviving(job, run.attempt)
     best = best_round(last.losses) if last.losses and options.early_stopping else last.rounds
     booster = xgboost.Booster(model_file=bytearray(last.booster))
     booster.feature_names = list(reader.features)
@@ -106,6 +109,9 @@ class _Run:
         self._job = job
         self._options = options
         self._reader = reader
+        self._days = (*job.features.train_days, *filter(None, [job.features.validation_day]))
+        self._loaded: Callable[[], None] = lambda: None
+        self._told_rows: Callable[[int], None] = lambda rows: None
         # Its own: a scheduler may have other fits, whose rounds and boosters are not this one's.
         self._topic = f"forebay-rounds-{uuid4()}"
 
@@ -114,42 +120,72 @@ class _Run:
         last = self._job.checkpoints.last()
         if last is not None and (last.rounds >= self._options.rounds or is_over(last.losses, self._patience)):
             return last
-        features = self._job.features
-        kinds = [features.train_days, *([(features.validation_day,)] if features.validation_day else [])]
-        told = counting(self._job.progress, "load", sum(day.rows for days in kinds for day in days))
-        with self._job.stages.stage("load"):
-            arrays = [load(self._job.cluster.client, features, days, self._reader, told) for days in kinds]
-        with self._job.stages.stage("fit"):
-            return self._fit(arrays, last)
+        client = self._job.cluster.client
+        self._told_rows = counting(self._job.progress, "load", sum(day.rows for day in self._days))
+        client.subscribe_topic(self._topic, self._told)  # type: ignore[no-untyped-call]
+        with self._job.stages.parted("load", "fit") as self._loaded:
+            [first, *_] = all_of(self._begun(last))
+        return cast(Checkpoint, first)
 
     @property
     def _patience(self) -> int:
         return 0 if self._job.features.validation_day is None else self._options.early_stopping
 
-    def _fit(self, arrays: list[tuple[da.Array, da.Array]], last: Checkpoint | None) -> Checkpoint:
+    def _begun(self, last: Checkpoint | None) -> list[Future[Checkpoint | None]]:
         client, options = self._job.cluster.client, self._options
-        client.subscribe_topic(self._topic, self._told)  # type: ignore[no-untyped-call]
-        shape = {"max_bin": options.max_bin, "feature_names": list(self._reader.features)}
-        data = dxgb.DaskQuantileDMatrix(client, *arrays[0], **shape)
-        evals = [(dxgb.DaskQuantileDMatrix(client, *each, ref=data, **shape), _VALIDATION) for each in arrays[1:]]
-        done, losses = (last.rounds, last.losses) if last else (0, ())
-        watch = _Watch(topic=self._topic, losses=losses, patience=self._patience, every=options.checkpoint_every)
-        trained = dxgb.train(
-            client,
-            options.parameters() | xgboost_place(self._job) | {"seed": seed_after(options.seed, done)},
-            data,
-            num_boost_round=options.rounds - done,
-            evals=evals,
-            xgb_model=xgboost.Booster(model_file=bytearray(last.booster)) if last else None,
-            callbacks=[watch],
-            verbose_eval=False,
+        readers = [self._reader.of(client, day) for day in self._days]
+        addresses = worker_addresses(client)
+        shares = dealt(*self._pieces(), workers=len(addresses))
+        plan = Plan(
+            options=options,
+            parameters=options.parameters() | xgboost_place(self._job) | {"seed": _seed(options, last)},
+            sight=Sight(
+                columns=tuple(self._reader.columns),
+                features=tuple(self._reader.features),
+                reckons=tuple(reckon for reckon, _ in readers),
+            ),
+            patience=self._patience,
+            topic=self._topic,
+            last=last,
         )
-        history = trained["history"].get(_VALIDATION, {}).get("logloss", [])
-        return _checkpoint(trained["booster"], (*losses, *map(float, history)))
+        given = [list(each) for _, each in readers]
+        return [
+            client.submit(
+                fit_share,
+                plan,
+                share,
+                place,
+                given,
+                workers=[address],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+            )
+            for share, place, address in zip(
+                shares, places(client, len(shares), limit_s=self._job.left_s), addresses, strict=False
+            )
+        ]
+
+    def _pieces(self) -> tuple[list[Piece], list[Piece]]:
+        pieces = [
+            [
+                Piece(path=path, rows=part.rows, day=place)
+                for path, part in zip(self._job.paths(day), day.parts, strict=True)
+            ]
+            for place, day in enumerate(self._days)
+        ]
+        train = len(self._job.features.train_days)
+        return [piece for day in pieces[:train] for piece in day], [piece for day in pieces[train:] for piece in day]
 
     def _told(self, event: tuple[float, dict[str, Any]]) -> None:
-        """Runs in the client's own thread, for each round of the first worker."""
+        """Runs in the client's own thread: for each part that a worker has read, and what the first one has done."""
         said = event[1]
+        if "rows" in said:
+            self._told_rows(said["rows"])
+            return
+        if "loaded" in said:
+            self._loaded()
+            return
         self._job.progress("fit", said["rounds"], self._options.rounds)
         if said["booster"]:
             self._job.checkpoints.keep(
@@ -157,14 +193,75 @@ class _Run:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What all workers of a fit are told. `parameters`: XGBoost's; `last`: whence it goes on."""
+
+    options: BoostingOptions
+    parameters: Mapping[str, Any]
+    sight: Sight
+    patience: int
+    topic: str
+    last: Checkpoint | None
+
+
+def fit_share(plan: Plan, share: Share, place: Place, given: Sequence[Sequence[Any]]) -> Checkpoint | None:
+    """Runs on each worker at the same time: its share of the fit; the outcome from the first one.
+
+    CapacityError `disk-too-little`.
+    """
+    worker, options, last = get_worker(), plan.options, plan.last
+    on_disk = plan.parameters["device"] == "cpu"
+    if on_disk:
+        check_disk(Path(worker.local_directory), bins_bytes(share.rows, len(plan.sight.features), options.max_bin))
+
+    def matrix(pieces: Sequence[Piece], name: str, reference: xgboost.DMatrix | None = None) -> xgboost.DMatrix:
+        pages = Pages(
+            pieces,
+            plan.sight,
+            [tuple(each) for each in given],
+            cache=Path(scratch) / name if on_disk else None,
+            told=lambda rows: worker.log_event(plan.topic, {"rows": rows}),
+        )
+        return paged(pages, max_bin=options.max_bin, threads=plan.parameters["nthread"], reference=reference)
+
+    with (
+        tempfile.TemporaryDirectory(prefix="forebay-bins-", dir=worker.local_directory) as scratch,
+        xgboost.config_context(verbosity=0),
+        joined(place),
+    ):
+        train = matrix(share.train, "train")
+        evals = [(matrix(share.validation, _VALIDATION, train), _VALIDATION)] if share.validation else []
+        is_first = xgboost.collective.get_rank() == 0
+        if is_first:
+            worker.log_event(plan.topic, {"loaded": True})
+        done, losses = (last.rounds, last.losses) if last else (0, ())
+        watch = _Watch(topic=plan.topic, losses=losses, patience=plan.patience, every=options.checkpoint_every)
+        history: dict[str, dict[str, list[float]]] = {}
+        booster = xgboost.train(
+            dict(plan.parameters),
+            train,
+            num_boost_round=options.rounds - done,
+            evals=evals,
+            evals_result=history,
+            xgb_model=xgboost.Booster(model_file=bytearray(last.booster)) if last else None,
+            callbacks=[watch],
+            verbose_eval=False,
+        )
+        # Their files go before their folder.
+        del train, evals
+    losses = (*losses, *map(float, history.get(_VALIDATION, {}).get("logloss", [])))
+    return _checkpoint(booster, losses) if is_first else None
+
+
 def xgboost_place(job: FitJob) -> dict[str, Any]:
     """Where XGBoost computes. Nannies set OMP_NUM_THREADS=1; without `nthread` it would obey that."""
     return {"nthread": job.cluster.threads_per_worker, "device": str(job.cluster.device), "verbosity": 0}
 
 
-def seed_after(seed: int, rounds: int) -> int:
-    """Who goes on after `rounds` draws other columns than the first rounds did."""
-    return (seed + rounds) % (1 << 31)
+def _seed(options: BoostingOptions, last: Checkpoint | None) -> int:
+    """Who goes on draws other columns than the first rounds did."""
+    return (options.seed + (last.rounds if last else 0)) % (1 << 31)
 
 
 def _checkpoint(booster: xgboost.Booster, losses: tuple[float, ...]) -> Checkpoint:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from forebay.ctr.feature_set import FeatureDay, read_categories, read_part
 from forebay.ctr.models.boosting import TreesPredictor, boost, load_booster
 from forebay.ctr.models.logistic import Learner, LogisticPredictor, counted, load_logistic
-from forebay.ctr.models.matrix import Part, ReadPart
+from forebay.ctr.models.matrix import Reckon
 from forebay.ctr.models.options import HybridOptions, LogisticOptions
 from forebay.ctr.models.protocol import Categories, FitJob, Fitted
 from forebay.ctr.models.tasks import copied
@@ -115,18 +114,16 @@ class WithLogit:
     def features(self) -> tuple[str, ...]:
         return (*self.columns, LOGIT)
 
-    def of(self, client: Client, day: FeatureDay) -> tuple[ReadPart, tuple[Any, ...]]:
-        models = [copied(client, model, limit_s=self.limit_s)[0] for model in self.known[day.day]]
-        return partial(read_with_logit, self.columns), tuple(models)
+    def of(self, client: Client, day: FeatureDay) -> tuple[Reckon, tuple[Any, ...]]:
+        return logit_column, tuple(copied(client, model, limit_s=self.limit_s)[0] for model in self.known[day.day])
 
 
-def read_with_logit(columns: tuple[str, ...], path: Path, *models: LogisticPredictor) -> Part:
-    """Runs on a worker. Of two models each is for the rows of its own parity."""
-    matrix, label = read_part(path, columns)
+def logit_column(path: Path, *models: LogisticPredictor) -> NDArray[np.float32]:
+    """(n, 1); runs on a worker. Of two models each is for the rows of its own parity."""
     integers, (categories, valid) = read_part(path, INTEGERS)[0], read_categories(path)
-    logit = np.empty(label.size, np.float64)
+    logit = np.empty((len(integers), 1), np.float32)
     for first, each in enumerate(models):
         rows = slice(first, None, len(models))
         mine = np.ascontiguousarray(categories[:, rows]), np.ascontiguousarray(valid[:, rows])
-        logit[rows] = each.logits(np.ascontiguousarray(integers[rows]), mine)
-    return np.column_stack([matrix, logit.astype(np.float32)]), label
+        logit[rows, 0] = each.logits(np.ascontiguousarray(integers[rows]), mine)
+    return logit

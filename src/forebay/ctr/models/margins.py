@@ -17,7 +17,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from forebay.ctr.models.matrix import Reader, ReadPart
+from forebay.ctr.models.matrix import Reader, Reckon, read_rows_of
 from forebay.ctr.models.protocol import FitJob
 from forebay.ctr.models.tasks import gathered
 
@@ -37,8 +37,11 @@ def settled(job: FitJob, booster: xgboost.Booster, reader: Reader) -> xgboost.Bo
     client, futures = job.cluster.client, list[Any]()
     with job.stages.stage("fit"):
         for day in job.features.train_days:
-            read, given = reader.of(client, day)
-            futures += [client.submit(part_below, cuts, read, path, *given, pure=False) for path in job.paths(day)]
+            reckon, given = reader.of(client, day)
+            futures += [
+                client.submit(part_below, cuts, tuple(reader.columns), reckon, path, *given, pure=False)
+                for path in job.paths(day)
+            ]
         move(trees, cuts, merged(gathered(client, futures, limit_s=job.left_s)))
     moved = xgboost.Booster(model_file=bytearray(json.dumps(model).encode()))
     moved.feature_names = booster.feature_names
@@ -57,9 +60,12 @@ def cuts_of(trees: Iterable[Mapping[str, Any]]) -> Cuts:
     return {feature: np.array(sorted(values), np.float32) for feature, values in sorted(found.items())}
 
 
-def part_below(cuts: Cuts, read: ReadPart, path: Path, *given: Any) -> dict[int, Values]:
+def part_below(
+    cuts: Cuts, columns: tuple[str, ...], reckon: Reckon | None, path: Path, *given: Any
+) -> dict[int, Values]:
     """Runs on a worker."""
-    return highest_below(cuts, read(path, *given)[0])
+    more = None if reckon is None else reckon(path, *given)
+    return highest_below(cuts, read_rows_of(path, columns, more)[0])
 
 
 def highest_below(cuts: Cuts, matrix: NDArray[np.float32]) -> dict[int, Values]:

@@ -1,89 +1,112 @@
-"""Rows of a features directory in the workers' memory, as XGBoost on Dask takes them.
+"""Which rows each worker fits, and what matrix is made of them. Pure but for reading a part.
 
 Parts are dealt to the workers by position, so the same workers see the same rows in the same order.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import dask.array as da
 import numpy as np
-from dask.delayed import delayed
-from distributed import Client, as_completed, futures_of, wait
+from distributed import Client
 from numpy.typing import NDArray
 
-from forebay.ctr.engines.watch import worker_addresses
-from forebay.ctr.feature_set import FeatureDay, FeatureSet, read_part
+from forebay.ctr.feature_set import FeatureDay, read_part
 
-Part = tuple[NDArray[np.float32], NDArray[np.uint8]]
+Rows = tuple[NDArray[np.float32], NDArray[np.uint8]]
+"""(n, features) matrix and (n,) labels."""
 
-
-ReadPart = Callable[..., Part]
-"""`read(path, *given)`: (n, features) matrix and (n,) labels of one part; runs on a worker."""
+Reckon = Callable[..., NDArray[np.float32]]
+"""`reckon(path, *given)`: (n, more) columns of all rows of a part; runs on a worker."""
 
 
 class Reader(Protocol):
-    """Which matrix is made of a part."""
+    """Which matrix is made of a part: columns of the part, then what is reckoned of its rows."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The columns of the matrix."""
+        """Of the matrix: `columns`, and the names of what is reckoned."""
         ...
 
-    def of(self, client: Client, day: FeatureDay) -> tuple[ReadPart, tuple[Any, ...]]:
-        """How a part of this day is read, and what is given beside its path: values or futures."""
+    def of(self, client: Client, day: FeatureDay) -> tuple[Reckon | None, tuple[Any, ...]]:
+        """How more columns of this day's parts are reckoned, and what is given beside paths: values or futures."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """The columns as they are in the part; `blank` in place of NaN where it is not None."""
+    """The columns as they are in the part."""
 
-    features: tuple[str, ...]
-    blank: float | None = None
+    columns: tuple[str, ...]
 
-    def of(self, client: Client, day: FeatureDay) -> tuple[ReadPart, tuple[Any, ...]]:
-        return partial(read_columns, self.features, self.blank), ()
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self.columns
+
+    def of(self, client: Client, day: FeatureDay) -> tuple[None, tuple[Any, ...]]:
+        return None, ()
 
 
-def read_columns(features: tuple[str, ...], blank: float | None, path: Path) -> Part:
-    """Runs on a worker."""
+def read_columns(features: tuple[str, ...], blank: float | None, path: Path) -> Rows:
+    """Runs on a worker. `blank` stands in place of NaN where it is not None."""
     matrix, label = read_part(path, features)
     if blank is not None:
         np.nan_to_num(matrix, copy=False, nan=blank)
     return matrix, label
 
 
-def load(
-    client: Client, features: FeatureSet, days: Sequence[FeatureDay], reader: Reader, told: Callable[[int], object]
-) -> tuple[da.Array, da.Array]:
-    """(rows, features) float32 and (rows,) uint8, one chunk a part, already in the workers' memory.
+def read_rows_of(path: Path, columns: Sequence[str], more: NDArray[np.float32] | None) -> Rows:
+    """Runs on a worker. A part's columns, `more` beside them."""
+    matrix, label = read_part(path, columns)
+    return (matrix if more is None else np.column_stack([matrix, more])), label
 
-    `told` is given the rows of each part that is there.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A part, or every `step`-th of its rows from `first` on. `day`: its day's place among those that are read."""
+
+    path: Path
+    rows: int
+    day: int
+    first: int = 0
+    step: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one worker fits, and what of the validation day it measures on."""
+
+    train: tuple[Piece, ...]
+    validation: tuple[Piece, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(piece.rows for piece in (*self.train, *self.validation))
+
+
+def dealt(train: Sequence[Piece], validation: Sequence[Piece], workers: int) -> list[Share]:
+    """Shares of at most so many workers: each has rows to train on, and of the validation day, if there are any.
+
+    Where that day has fewer parts than workers, its parts are cut by rows.
     """
-    addresses = itertools.cycle(worker_addresses(client))
-    loaded = []
-    rows_of = dict[Any, int]()
-    for day in days:
-        read, given = reader.of(client, day)
-        for part, address in zip(day.parts, addresses, strict=False):
-            pair = delayed(read, nout=2, pure=False)(features.directory.resolve() / part.path, *given)
-            matrix = da.from_delayed(pair[0], (part.rows, len(reader.features)), np.float32)  # type: ignore[no-untyped-call]
-            label = da.from_delayed(pair[1], (part.rows,), np.uint8)  # type: ignore[no-untyped-call]
-            kept: tuple[da.Array, da.Array] = client.persist((matrix, label), workers=[address])  # type: ignore[no-untyped-call]
-            loaded.append(kept)
-            rows_of |= dict.fromkeys(futures_of(kept[1]), part.rows)  # type: ignore[no-untyped-call]
-    arrays = [array for pair in loaded for array in pair]
-    for future in as_completed(list(rows_of)):  # type: ignore[no-untyped-call]
-        told(rows_of[future])
-    wait(arrays)  # type: ignore[no-untyped-call]
-    for failed in (future for future in futures_of(arrays) if future.status == "error"):  # type: ignore[no-untyped-call]
-        failed.result()  # raises what the worker raised
-    matrices, labels = zip(*loaded, strict=True)
-    return da.concatenate(matrices), da.concatenate(labels)  # type: ignore[no-untyped-call]
+    train, validation = ([piece for piece in pieces if piece.rows] for pieces in (train, validation))
+    workers = min(workers, len(train))
+    if validation and len(validation) < workers:
+        workers = min(workers, max(piece.rows for piece in validation))
+        cuts = [[_every(piece, workers, first) for piece in validation] for first in range(workers)]
+    else:
+        cuts = [validation[first::workers] for first in range(workers)]
+    return [
+        Share(train=tuple(train[first::workers]), validation=tuple(piece for piece in cuts[first] if piece.rows))
+        for first in range(workers)
+    ]
+
+
+def _every(piece: Piece, step: int, first: int) -> Piece:
+    return replace(piece, rows=len(range(first, piece.rows, step)), first=first, step=step)

@@ -29,7 +29,7 @@ class BoostingOptions:
     such a day). `checkpoint_every`: rounds between two checkpoints (0: none).
     """
 
-    rounds: int = 200
+    rounds: int = 500
     max_depth: int = 4
     learning_rate: float = 0.1
     column_share: float = 0.5

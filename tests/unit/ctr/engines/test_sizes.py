@@ -17,9 +17,10 @@ from forebay.ctr.engines.sizes import (
     Sizes,
     check_fit,
     choose_sizes,
-    fit_bytes,
+    held_bytes,
     least_memory_bytes,
     partition_bytes,
+    streamed_bytes,
 )
 from forebay.ctr.engines.spec import EngineSpec, Local
 from forebay.errors import CapacityError, InputError
@@ -76,18 +77,32 @@ def test_a_worker_that_can_hold_nothing_is_refused() -> None:
 
 
 def test_a_fit_that_can_not_fit_is_refused_with_what_it_needs() -> None:
-    check_fit(1_000_000, 65, workers=1, memory_per_worker=1 * GIB)
-    check_fit(10**12, 65, workers=1, memory_per_worker=0)
+    def check(needed_bytes: int, workers: int, memory: int) -> None:
+        check_fit(needed_bytes, "10 rows of 2 features", workers=workers, memory_per_worker=memory)
+
+    check(500 << 20, 1, 1 * GIB)
+    check(10**18, 1, 0)
     with pytest.raises(CapacityError) as caught:
-        check_fit(10_000_000, 65, workers=1, memory_per_worker=1 * GIB)
+        check(4077 << 20, 1, 1 * GIB)
     assert caught.value.kind == "memory-too-little"
+    assert "10 rows of 2 features" in caught.value.message
     assert "4,077 MiB" in caught.value.message
-    check_fit(10_000_000, 65, workers=8, memory_per_worker=1 * GIB)
+    check(4077 << 20, 8, 1 * GIB)
 
 
 @given(st.integers(1, 10**9), st.integers(1, 200))
-def test_a_fit_holds_at_least_its_rows_and_their_bins(rows: int, features: int) -> None:
-    assert fit_bytes(rows, features) >= rows * features * 5
+def test_a_forest_holds_its_rows_and_their_bins(rows: int, features: int) -> None:
+    assert held_bytes(rows, features) >= rows * features * 5
+
+
+@given(st.integers(1, 10**6), st.integers(1, 200), st.integers(1, 64))
+def test_boosting_holds_one_part_a_worker_and_little_of_each_row(part_rows: int, features: int, workers: int) -> None:
+    def streamed(rows: int) -> int:
+        return streamed_bytes(rows, features, part_rows=part_rows, workers=workers)
+
+    assert streamed(part_rows) >= workers * part_rows * features * 4
+    more = streamed(2 * part_rows) - streamed(part_rows)
+    assert more < part_rows * 64, "whatever the features"
 
 
 def test_no_worker_pauses_for_memory_that_is_not_dasks_to_free() -> None:

@@ -1,0 +1,122 @@
+"""Tasks that run on several workers at once and talk to one another by XGBoost's collective.
+
+Such tasks need all their workers at the same time, where Dask starts one as soon as a thread is free: of two such jobs
+each could hold a worker that the other one waits for. So there is one at a time on a scheduler. Where its client dies
+its turn is over by itself, as Dask takes a semaphore's lease back that nobody renews.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from distributed import Client, Future, Semaphore, as_completed
+from distributed.comm.addressing import get_address_host
+from xgboost import collective
+from xgboost.core import XGBoostError
+from xgboost.tracker import RabitTracker
+
+from forebay.ctr.engines.watch import LOOK_EVERY_S, ask_scheduler, too_long
+
+Result = TypeVar("Result")
+Place = Mapping[str, Any]
+"""Where a task finds the others, and which of them it is: for `joined`."""
+
+_TURN: Final = "forebay-together"
+_OTHERS_S: Final = 10.0
+"""How long after the first failure of a task the others may take to tell theirs."""
+
+
+@contextmanager
+def in_turn(client: Client, *, limit_s: float) -> Iterator[None]:
+    """One such job at a time; UnavailableError `job-too-long` where its turn does not come, `scheduler-lost`."""
+    deadline = time.monotonic() + limit_s
+    turn = Semaphore(name=_TURN, scheduler_rpc=client.scheduler, loop=client.loop)  # type: ignore[no-untyped-call]
+    try:
+        while not turn.acquire(timeout=LOOK_EVERY_S):  # type: ignore[no-untyped-call]
+            ask_scheduler(client, _is_there)
+            if time.monotonic() > deadline:
+                raise too_long()
+        try:
+            yield
+        finally:
+            if client.status == "running":
+                turn.release()  # type: ignore[no-untyped-call]
+    finally:
+        turn.loop.add_callback(turn.refresh_callback.stop)
+
+
+def places(client: Client, count: int, *, limit_s: float) -> list[Place]:
+    """One for each of so many tasks, in their order, which is that of their ranks."""
+    meeting = ask_scheduler(client, partial(open_tracker, workers=count, limit_s=limit_s))
+    return [meeting | {"dmlc_task_id": f"{number:08}"} for number in range(count)]
+
+
+def open_tracker(*, workers: int, limit_s: float, dask_scheduler: Any) -> dict[str, Any]:
+    """Runs on the scheduler: where the tasks meet, on an address that the workers know it by, if it can be had."""
+    try:
+        tracker = _started(workers, get_address_host(dask_scheduler.address))
+    except XGBoostError:
+        tracker = _started(workers, None)
+    threading.Thread(target=_serve, args=(tracker, limit_s), name="forebay-tracker", daemon=True).start()
+    return dict(tracker.worker_args())
+
+
+@contextmanager
+def joined(place: Place) -> Iterator[None]:
+    """Runs on a worker: within the block XGBoost's sums are over all tasks. Begins when all of them are there."""
+    with collective.CommunicatorContext(**place):
+        yield
+
+
+def all_of(futures: Sequence[Future[Result]]) -> list[Result]:
+    """All results; where tasks failed, the error of one that did not fail because of another one."""
+    try:
+        for future in as_completed(list(futures)):  # type: ignore[no-untyped-call]
+            if future.status != "finished":
+                raise _reason(futures)
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.release()  # type: ignore[no-untyped-call]
+
+
+def _reason(futures: Sequence[Future[Any]]) -> BaseException:
+    """After some time for the others to fail, too, or to end."""
+    deadline = time.monotonic() + _OTHERS_S
+    while time.monotonic() < deadline and any(future.status == "pending" for future in futures):
+        time.sleep(LOOK_EVERY_S / 5)
+    errors = [_error(future) for future in futures if future.status not in ("pending", "finished")]
+    own = [error for error in errors if not isinstance(error, XGBoostError)]
+    return (own or errors)[0]
+
+
+def _error(future: Future[Any]) -> BaseException:
+    try:
+        future.result(timeout=_OTHERS_S)
+    except BaseException as error:  # noqa: BLE001 - chosen among, and raised by the caller
+        return error
+    raise ValueError("it has not failed")
+
+
+def _started(workers: int, host: str | None) -> RabitTracker:
+    tracker = RabitTracker(n_workers=workers, host_ip=host, sortby="task")
+    tracker.start()
+    return tracker
+
+
+def _serve(tracker: RabitTracker, limit_s: float) -> None:
+    # Tasks that were killed never tell it that they are done, and then it is not easily freed.
+    with suppress(ValueError, XGBoostError):
+        tracker.wait_for(timeout=max(1, math.ceil(limit_s)))
+    with suppress(XGBoostError):
+        tracker.free()
+
+
+def _is_there(dask_scheduler: Any) -> bool:
+    return True

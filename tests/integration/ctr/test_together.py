@@ -1,0 +1,109 @@
+"""Fits that span workers: one at a time on a scheduler, whoever dies; the error that matters; a loss in any step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dask
+import pytest
+from distributed import Client, LocalCluster
+
+from forebay.ctr.engines.cluster import Cluster, open_cluster
+from forebay.ctr.engines.spec import EngineSpec, Local
+from forebay.ctr.law import LawOptions
+from forebay.ctr.models import margins
+from forebay.ctr.models.together import in_turn
+from forebay.ctr.workload import generate, prepare, train
+from forebay.errors import DamagedError, UnavailableError
+from tests.integration.ctr.models import BOOSTING
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with open_cluster(EngineSpec(place=Local(), workers=2, threads_per_worker=1)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("together")
+    generate(folder / "c", days=4, rows_per_day=4_000, options=LawOptions(ctr=0.1, cardinality_scale=0.01))
+    prepare(folder / "c", folder / "f", range_bytes=400_000)
+    return folder / "f"
+
+
+@pytest.fixture(scope="module")
+def model(features: Path, cluster: Cluster) -> bytes:
+    """What an undisturbed fit makes."""
+    return fitted(features, features.parent / "undisturbed", cluster)
+
+
+def fitted(features: Path, out: Path, cluster: Cluster) -> bytes:
+    return (train(features, out, options=BOOSTING, cluster=cluster).model / "model.ubj").read_bytes()
+
+
+def test_two_fits_on_one_scheduler_both_end(features: Path, cluster: Cluster, model: bytes, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(fitted, features, tmp_path / name, cluster) for name in ("one", "other")]
+        assert [each.result() for each in both] == [model, model]
+
+
+def test_a_part_that_one_worker_can_not_read_is_the_error_and_all_are_free_again(
+    features: Path, cluster: Cluster, model: bytes, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(features, tmp_path / "f")
+    damaged = max((copy / "day_1").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    with pytest.raises(DamagedError, match=damaged.name):
+        train(copy, tmp_path / "m", options=BOOSTING, cluster=cluster)
+    assert fitted(features, tmp_path / "after", cluster) == model
+
+
+def test_a_worker_that_goes_while_cuts_are_settled_changes_nothing(
+    features: Path, model: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, killed = margins.settled, list[int]()
+    with open_cluster(EngineSpec(place=Local(), workers=2, threads_per_worker=1)) as fragile:
+        victim = min(fragile.client.run(os.getpid).values())
+
+        def settled(*given: object) -> object:
+            if not killed:
+                killed.append(victim)
+                os.kill(victim, signal.SIGKILL)
+            return real(*given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr("forebay.ctr.models.boosting.settled", settled)
+        assert fitted(features, tmp_path / "m", fragile) == model
+    assert killed
+
+
+@pytest.fixture
+def forgetful() -> Iterator[LocalCluster]:
+    """A scheduler that takes a turn back at once from whoever does not renew it."""
+    soon = {
+        "distributed.scheduler.locks.lease-timeout": "2s",
+        "distributed.scheduler.locks.lease-validation-interval": "0.2s",
+    }
+    with dask.config.set(soon), LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:  # type: ignore[no-untyped-call]
+        yield cluster
+
+
+def test_a_turn_that_does_not_come_ends_and_one_whose_client_died_comes(forgetful: LocalCluster) -> None:
+    with Client(forgetful) as one, Client(forgetful) as other:  # type: ignore[no-untyped-call]
+        with in_turn(one, limit_s=60), pytest.raises(UnavailableError) as caught, in_turn(other, limit_s=3):
+            pytest.fail("both have it")
+        assert caught.value.kind == "job-too-long"
+        with in_turn(other, limit_s=60):
+            pass
+        held = in_turn(one, limit_s=60)
+        held.__enter__()
+        one.close()
+        with in_turn(other, limit_s=60):
+            pass
