@@ -163,13 +163,14 @@ def test_prepare_goes_on_whichever_stage_loses_a_worker(healed: Cluster, clicks:
             lost.append(stage)
             killers.append(healed.client.submit(tasks.first_time_die, tmp_path / stage, 0, pure=False, priority=10))
 
-    for stage in ("parse", "count", "encode"):
+    stages = ["parse", "count", "add up", "encode"]
+    for stage in stages:
         (tmp_path / stage).mkdir()
     here = prepare(clicks, tmp_path / "here", range_bytes=100_000).features
     there = prepare(
         clicks, tmp_path / "there", range_bytes=100_000, executor=healed.executor, progress=kill_once_a_stage
     ).features
-    assert lost == ["parse", "count", "encode"]
+    assert lost == stages
     wait_for(lambda: all((tmp_path / stage / "died").exists() for stage in lost))
     assert there.digest == here.digest
 
