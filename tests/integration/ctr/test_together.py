@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import dask
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker
 
 from forebay.ctr.engines.cluster import Cluster, open_cluster
 from forebay.ctr.engines.spec import EngineSpec, Local
 from forebay.ctr.law import LawOptions
 from forebay.ctr.models import margins
+from forebay.ctr.models.options import BoostingOptions
 from forebay.ctr.models.together import in_turn
 from forebay.ctr.workload import generate, prepare, train
 from forebay.errors import DamagedError, UnavailableError
+from tests.contract.engines.parts import wait_for
 from tests.integration.ctr.models import BOOSTING
 
 pytestmark = pytest.mark.timeout(600)
@@ -82,6 +86,35 @@ def test_a_worker_that_goes_while_cuts_are_settled_changes_nothing(
         monkeypatch.setattr("forebay.ctr.models.boosting.settled", settled)
         assert fitted(features, tmp_path / "m", fragile) == model
     assert killed
+
+
+def test_rounds_of_a_fit_whose_client_is_gone_end(features: Path, tmp_path: Path) -> None:
+    endless = BoostingOptions(rounds=100_000, early_stopping=0, max_depth=1, checkpoint_every=0)
+    begun = threading.Event()
+
+    def look(stage: str, done: int, total: int) -> None:
+        if stage == "fit":
+            begun.set()
+
+    def fit(cluster: Cluster) -> None:
+        with pytest.raises(UnavailableError, match="scheduler is gone"):
+            train(features, tmp_path / "m", options=endless, cluster=cluster, progress=look)
+
+    with (
+        open_cluster(EngineSpec(place=Local(), workers=2, threads_per_worker=1)) as shared,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with Client(shared.client.scheduler_info()["address"]) as theirs:  # type: ignore[no-untyped-call]
+            fitting = pool.submit(fit, replace(shared, client=theirs))
+            assert begun.wait(120)
+            assert max(shared.client.run(executing).values()) == 1
+        fitting.result()
+        wait_for(lambda: max(shared.client.run(executing).values()) == 0)
+
+
+def executing(dask_worker: Worker) -> int:
+    """Runs on a worker."""
+    return dask_worker.state.executing_count
 
 
 @pytest.fixture

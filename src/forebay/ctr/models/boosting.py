@@ -23,7 +23,7 @@ from forebay.ctr.models.pages import Pages, Sight, bins_bytes, check_disk, paged
 from forebay.ctr.models.protocol import Categories, Checkpoint, FitJob, Fitted
 from forebay.ctr.models.recovery import surviving
 from forebay.ctr.models.stopping import best_round, is_over
-from forebay.ctr.models.together import Place, all_of, in_turn, joined, places
+from forebay.ctr.models.together import Place, all_of, in_turn, is_wanted, joined, places
 from forebay.ctr.stages import counting
 from forebay.errors import DamagedError
 
@@ -271,15 +271,18 @@ def _checkpoint(booster: xgboost.Booster, losses: tuple[float, ...]) -> Checkpoi
 
 
 class _Watch(xgboost.callback.TrainingCallback):
-    """Runs on every worker; the first one tells the client what is done."""
+    """Runs on every worker; the first one tells the client what is done. Rounds of a fit that is given up end."""
 
     def __init__(self, *, topic: str, losses: tuple[float, ...], patience: int, every: int) -> None:
+        self._key = get_worker().get_current_task()
         self._topic = topic
         self._losses = losses
         self._patience = patience
         self._every = every
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        if not is_wanted(self._key):
+            raise RuntimeError("nobody waits for this fit any longer")
         booster = cast(xgboost.Booster, model)
         # Over several workers they are numpy's floats, which no message may hold.
         losses = (*self._losses, *map(float, evals_log.get(_VALIDATION, {}).get("logloss", [])))

@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from distributed import Client, Future, Semaphore, as_completed
+from dask.typing import Key
+from distributed import Client, Future, Semaphore, as_completed, get_worker
 from distributed.comm.addressing import get_address_host
 from xgboost import collective
 from xgboost.core import XGBoostError
@@ -72,6 +73,12 @@ def joined(place: Place) -> Iterator[None]:
     """Runs on a worker: within the block XGBoost's sums are over all tasks. Begins when all of them are there."""
     with collective.CommunicatorContext(**place):
         yield
+
+
+def is_wanted(key: Key) -> bool:
+    """Runs on a worker: whether anybody still waits for the task of this key; not where its client is gone."""
+    task = get_worker().state.tasks.get(key)
+    return task is not None and task.state == "executing"
 
 
 def all_of(futures: Sequence[Future[Result]]) -> list[Result]:
