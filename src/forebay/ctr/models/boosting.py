@@ -213,7 +213,7 @@ def fit_share(plan: Plan, share: Share, place: Place, given: Sequence[Sequence[A
     worker, options, last = get_worker(), plan.options, plan.last
     on_disk = plan.parameters["device"] == "cpu"
     if on_disk:
-        check_disk(Path(worker.local_directory), bins_bytes(share.rows, len(plan.sight.features), options.max_bin))
+        check_disk(Path(worker.local_directory), bins_bytes(share.rows, len(plan.sight.features)))
 
     def matrix(pieces: Sequence[Piece], name: str, reference: xgboost.DMatrix | None = None) -> xgboost.DMatrix:
         pages = Pages(
