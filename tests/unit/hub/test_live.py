@@ -41,8 +41,13 @@ class _Site:
         self.visits = 0
         self.sees: frozenset[str] = frozenset()
         self.names = False
+        self.takes_for = ""
+        self.mark = "before"
         self.renderer = self
         self.tables = TablesWritten(sa.create_engine("sqlite://"))
+
+    def rights_mark(self) -> str:
+        return self.mark
 
     def find(self, address: str) -> tuple[Route, dict[str, str]]:
         page = Page(template="", title="", nav="", context=None)
@@ -61,6 +66,10 @@ class _Site:
         return cast(Visit, SimpleNamespace(sight=replace(found, principal=principal)))
 
     def parts_of(self, visit: Visit) -> Mapping[str, str]:
+        if self.takes_for:
+            own = visit.sight.principal.is_called(self.takes_for)
+            self.rendered.append("own" if own else "others'")
+            return {name: f"{text}, {self.rendered[-1]}" for name, text in self.parts.items()}
         if self.sees and not self.names:
             self.rendered.append(visit.sight.role.name)
             return {name: f"{text} for {visit.sight.role.name}" for name, text in self.parts.items()}
@@ -71,7 +80,8 @@ class _Site:
 def watcher(live: Live, user: str, role: Role = Role.SCIENTIST) -> Watcher:
     request = cast(Request, SimpleNamespace(user_name=user))
     seen = sight_of(user, role, cast(Any, live._site).sees)
-    made = Watcher(request=request, audience=Audience("/cache", seen), looked_at=0.0, session=user)
+    mark = cast(Any, live._site).mark
+    made = Watcher(request=request, audience=Audience("/cache", seen), looked_at=0.0, session=user, mark=mark)
     live.add(made)
     return made
 
@@ -192,6 +202,51 @@ def test_what_asked_for_the_name_is_for_that_one_alone() -> None:
     asyncio.run(story())
 
 
+def test_what_only_asked_whether_it_was_somebody_else_is_for_all_others() -> None:
+    site = _Site()
+    site.sees, site.takes_for = frozenset({"clicks"}), "olga"
+    live = live_of(site)
+
+    async def story() -> None:
+        ada, olga, bob = watcher(live, "ada"), watcher(live, "olga"), watcher(live, "bob")
+        await live._renew(ada.audience)
+        assert ada.news.get_nowait() == bob.news.get_nowait() == {"grid": "<p>1</p>, others'"}
+        assert olga.news.empty(), "something of it may be hers"
+        site.parts["grid"] = "<p>2</p>"
+        await live._renew(olga.audience)
+        assert olga.news.get_nowait() == {"grid": "<p>2</p>, own"}
+        assert ada.news.empty(), "it is not theirs"
+        assert bob.news.empty()
+
+    asyncio.run(story())
+
+
+def test_whose_rights_may_have_changed_is_sent_nothing_before_they_were_looked_at_again() -> None:
+    site = _Site()
+    site.sees = frozenset({"clicks"})
+    live = live_of(site)
+
+    async def story() -> None:
+        ada, olga = watcher(live, "ada"), watcher(live, "olga")
+        ada.looked_at = olga.looked_at = 1000.0
+        site.mark = "after"
+        await live._renew(ada.audience)
+        assert site.rendered == [], "not even rendered, since whoever asks has not been looked at either"
+        await live._look_again(1000.0)
+        assert sorted(site.asked) == ["ada", "olga"], "at once, not at their time"
+        assert ada.mark == olga.mark == "after"
+        olga.mark = "before"
+        await live._renew(ada.audience)
+        assert ada.news.get_nowait() == {"grid": "<p>1</p> for SCIENTIST"}
+        assert olga.news.empty()
+        assert live._turns[olga.audience].asked_for
+        await live._look_again(1000.0)
+        await live._renew(olga.audience)
+        assert olga.news.get_nowait() == {"grid": "<p>1</p> for SCIENTIST"}
+
+    asyncio.run(story())
+
+
 def test_of_too_many_of_one_session_the_eldest_ends_and_is_told_why() -> None:
     live = live_of(_Site())
     other = watcher(live, "olga")
@@ -222,17 +277,17 @@ def test_nothing_is_rendered_while_nothing_was_written_that_it_reads() -> None:
     asyncio.run(story())
 
 
-def test_a_sight_is_read_anew_when_what_it_was_read_from_was_written_and_each_session_asked_for_anyway() -> None:
+def test_a_sight_is_read_anew_when_rights_were_written_and_each_session_asked_for_anyway() -> None:
     site = _Site()
     live = live_of(site)
 
     async def story() -> None:
         ada = watcher(live, "ada")
-        ada.read, ada.sight_at = {"dataset": 0}, 990.0
         await live._look_again(1000.0)
         assert (site.asked, site.visits) == (["ada"], 0)
-        ada.read = {"dataset": -1}
+        site.mark = "after"
         await live._look_again(1020.0)
+        assert ada.mark == "after"
         assert (len(site.asked), site.visits) == (2, 1)
 
     asyncio.run(story())

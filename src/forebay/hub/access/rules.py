@@ -100,6 +100,10 @@ class Person:
     def name(self) -> str:
         return self.user
 
+    def is_called(self, name: str) -> bool:
+        """Whether a record that has this name means them; "" means nobody."""
+        return bool(name) and name == self.user
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
@@ -204,15 +208,20 @@ def decide(principal: Principal, action: Action, subject: Subject) -> Verdict:
 
 
 def decide_on_run(principal: Principal, want: OnRun, job: Job) -> Verdict:
-    """The same for a run: who may not know of all its datasets does not know of it, unless it is their own."""
+    """The same for a run: who may not know of all its datasets does not know of it, unless it is their own.
+
+    Whose it is, is asked last: what was decided without is the same for all with the same rights (`web.unnamed`).
+    """
     if isinstance(principal, Agent):
         if principal.site not in job.sites:
             return HIDDEN
         return ALLOWED if want is OnRun.SEE else Verdict(allowed=False, reason=f"a site's agent may not {want} a run")
-    own = bool(job.submitter) and principal.user == job.submitter
-    if not all(_knows(principal, data, own=own) for data in (*job.reads, *job.makes)):
-        return HIDDEN
-    if want is OnRun.SEE or own or principal.role.covers(Role.ENGINEER):
+    hidden = [data for data in (*job.reads, *job.makes) if not decide(principal, Action.READ, data).visible]
+    if hidden:
+        # Of one's own run one has named them oneself; but a token for some datasets knows no others.
+        is_known = all(_is_for(principal, data) for data in hidden) and principal.is_called(job.submitter)
+        return ALLOWED if is_known else HIDDEN
+    if want is OnRun.SEE or principal.role.covers(Role.ENGINEER):
         return ALLOWED
     of_its_team = bool(job.team) and job.team in principal.teams
     if want is OnRun.REVIEW and of_its_team:
@@ -221,6 +230,8 @@ def decide_on_run(principal: Principal, want: OnRun, job: Job) -> Verdict:
         may_run = all(decide(principal, Action.RUN, data).allowed for data in job.reads)
         if may_run and principal.role.covers(LEAST_ROLE[Action.RUN]):
             return ALLOWED
+    if principal.is_called(job.submitter):
+        return ALLOWED
     others = {
         OnRun.REVIEW: "its team's members, ",
         OnRun.INSPECT: "its team's members who may run on its data, ",
@@ -255,7 +266,7 @@ def sees_all(principal: Principal) -> bool:
 
 
 def _decide_for_person(person: Person, action: Action, data: Data) -> Verdict:
-    if (person.only and data.name not in person.only) or not _has(person, Right.READ, data):
+    if not _is_for(person, data) or not _has(person, Right.READ, data):
         return HIDDEN
     by_hand = action is Action.KEEP and person.role.covers(Role.ENGINEER)
     right = Right.READ if by_hand else NEEDS.get(action, Right.READ)
@@ -282,15 +293,15 @@ def _decide_for_agent(agent: Agent, action: Action, subject: Subject) -> Verdict
     return (resides(action, subject) if isinstance(subject, Data) else None) or ALLOWED
 
 
-def _knows(person: Person, data: Data, *, own: bool) -> bool:
-    """Of one's own run one has named them oneself; but a token for some datasets knows no others."""
-    return (own and (not person.only or data.name in person.only)) or decide(person, Action.READ, data).visible
+def _is_for(person: Person, data: Data) -> bool:
+    return not person.only or data.name in person.only
 
 
 def _has(person: Person, right: Right, data: Data) -> bool:
-    if person.role is Role.ADMIN or (data.owner and data.owner == person.user):
-        return True
-    policy = data.policy
+    return person.role is Role.ADMIN or _is_given(person, right, data.policy) or person.is_called(data.owner)
+
+
+def _is_given(person: Person, right: Right, policy: DatasetPolicy) -> bool:
     match right:
         case Right.OWN:
             return False

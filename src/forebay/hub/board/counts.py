@@ -37,7 +37,7 @@ def _active_runs(connection: Connection, sight: Sight) -> int:
     if not sight.hidden:
         return int(connection.execute(sa.select(sa.func.count()).select_from(t.run).where(is_active)).scalar_one())
     # What a run makes stands in its text alone; of those that have not ended there are few.
-    query = sight.narrow_runs(sa.select(t.run.c.submitted_by, t.run.c.new).where(is_active))
+    query = sight.narrow_runs(connection, sa.select(t.run.c.submitted_by, t.run.c.new).where(is_active))
     return sum(sight.sees_run(row.submitted_by, made_in(row.new)) for row in connection.execute(query))
 
 

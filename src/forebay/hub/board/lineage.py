@@ -148,11 +148,7 @@ def _runs(connection: Connection, sight: Sight, rows: Collection[Any], of: str) 
     made_by = {match[1] for row in rows if (match := _RUN.match(row.made_by_parameters))}
     name, _, number = of.partition("@v")
     reads = sa.select(t.run_data.c.run_seq).where(t.run_data.c.ref.in_(used_by.refs_of(connection, name, int(number))))
-    lately = (
-        sight.narrow_runs(sa.select(t.run.c.run_id).where(t.run.c.run_seq.in_(reads)))
-        .order_by(t.run.c.run_seq.desc())
-        .limit(_OWN_RUNS)
-    )
+    lately = sight.narrow_runs(connection, sa.select(t.run.c.run_id).where(t.run.c.run_seq.in_(reads)), _OWN_RUNS)
     return used_by.runs_of(connection, sight, [*made_by, *connection.execute(lately).scalars()])
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from forebay.hub.access.jobs import made_by, read_by
-from forebay.hub.access.rules import Data, Job, OnRun, decide_on_run
+from forebay.hub.access.rules import Data, Job, OnRun, Person, decide_on_run
 from forebay.hub.access.subjects import data_named
 from forebay.hub.board.sight import Sight
 from forebay.wire.runs import NewRun
@@ -16,12 +16,33 @@ from forebay.wire.runs import NewRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRights:
-    """`sees` that there is one; `reviews` its reports and metrics; `inspects` its log; `steers`: ends or retries it."""
+    """What somebody may do with a run; each is decided when it is asked for."""
 
-    sees: bool
-    reviews: bool
-    inspects: bool
-    steers: bool
+    principal: Person = field(repr=False)
+    job: Job
+
+    @property
+    def sees(self) -> bool:
+        """Knows that there is one."""
+        return self._may(OnRun.SEE)
+
+    @property
+    def reviews(self) -> bool:
+        """Reads its reports and metrics."""
+        return self._may(OnRun.REVIEW)
+
+    @property
+    def inspects(self) -> bool:
+        """Reads its log."""
+        return self._may(OnRun.INSPECT)
+
+    @property
+    def steers(self) -> bool:
+        """Ends it, or has it tried again."""
+        return self._may(OnRun.STEER)
+
+    def _may(self, want: OnRun) -> bool:
+        return decide_on_run(self.principal, want, self.job).allowed
 
 
 def rights_on(connection: Connection, sight: Sight, runs: Sequence[tuple[str, NewRun]]) -> list[RunRights]:
@@ -39,5 +60,4 @@ def _rights(sight: Sight, submitted_by: str, new: NewRun, known: dict[str, Data]
         reads=tuple(known[name] for name in read_by(new) if name in known),
         makes=tuple(known[name] for name in made_by(new) if name in known),
     )
-    sees, reviews, inspects, steers = (decide_on_run(sight.principal, want, job).allowed for want in OnRun)
-    return RunRights(sees=sees, reviews=reviews, inspects=inspects, steers=steers)
+    return RunRights(principal=sight.principal, job=job)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, RowMapping
 
 from forebay.catalog import schema as t
 from forebay.hub.access.jobs import OTHERS_FIRST, without
@@ -47,56 +46,50 @@ class Waits:
 
 def active(connection: Connection, sight: Sight, limit: int) -> list[Running]:
     """Those that have not ended, what runs before what waits, the newest first."""
-    query = sa.select(t.run).where(t.run.c.is_active.is_(True)).order_by(t.run.c.run_seq.desc()).limit(_LOOKED_AT)
-    found = list(_seen(connection, sight, query, _LOOKED_AT))
+    found = list(_seen(sight, _rows(connection, sight, t.run.c.is_active.is_(True)), _LOOKED_AT))
     order = (RunState.RUNNING, RunState.STARTING, RunState.FILLING, RunState.QUEUED)
     return sorted(found, key=lambda item: order.index(item.state) if item.state in order else len(order))[:limit]
 
 
 def failed(connection: Connection, sight: Sight, since: float, limit: int) -> list[Running]:
     """Those that failed since a moment, the newest first, among the last ones that did."""
-    query = (
-        sa.select(t.run)
-        .where(t.run.c.state == RunState.FAILED.value)
-        .order_by(t.run.c.run_seq.desc())
-        .limit(_LOOKED_AT if sight.hidden else 4 * limit)
-    )
-    found = (item for item in _seen(connection, sight, query, _LOOKED_AT) if item.since > since)
-    return list(itertools.islice(found, limit))
+    rows = _rows(connection, sight, t.run.c.state == RunState.FAILED.value, _LOOKED_AT if sight.hidden else 4 * limit)
+    return list(_seen(sight, [row for row in rows if row["since"] > since], limit))
 
 
 def waiting(connection: Connection, sight: Sight, before: float, limit: int) -> list[Waits]:
     """Runs that were submitted before a moment and still wait to be placed, by what they wait for, the longest wait
     first; among the oldest that do.
     """
-    query = (
-        sa.select(t.run)
-        .where(t.run.c.is_active.is_(True), t.run.c.state == RunState.QUEUED.value, t.run.c.submitted_at < before)
-        .order_by(t.run.c.run_seq)
-        .limit(_LOOKED_AT)
-    )
+    waits = sa.and_(t.run.c.is_active.is_(True), t.run.c.state == RunState.QUEUED.value, t.run.c.submitted_at < before)
     found: dict[str, list[Running]] = {}
-    for item in _seen(connection, sight, query, _LOOKED_AT):
+    for item in _seen(sight, _rows(connection, sight, waits, oldest_first=True), _LOOKED_AT):
         found.setdefault(item.reason, []).append(item)
     return [Waits(reason=reason, first=items[0], runs=len(items)) for reason, items in found.items()][:limit]
 
 
 def ended(connection: Connection, sight: Sight, limit: int) -> list[Running]:
     """The last ones that came to an end, the newest first."""
-    query = (
-        sa.select(t.run)
-        .where(t.run.c.is_active.is_(False))
-        .order_by(t.run.c.run_seq.desc())
-        .limit(_LOOKED_AT if sight.hidden else 2 * limit)
-    )
-    found = _seen(connection, sight, query, 2 * limit)
-    return sorted(found, key=lambda item: -item.since)[:limit]
+    rows = _rows(connection, sight, t.run.c.is_active.is_(False), _LOOKED_AT if sight.hidden else 2 * limit)
+    return sorted(_seen(sight, rows, 2 * limit), key=lambda item: -item.since)[:limit]
 
 
-def _seen(connection: Connection, sight: Sight, query: sa.Select[Any], limit: int) -> Iterator[Running]:
+def _rows(
+    connection: Connection,
+    sight: Sight,
+    which: ColumnElement[bool],
+    most: int = _LOOKED_AT,
+    *,
+    oldest_first: bool = False,
+) -> Sequence[RowMapping]:
+    query = sight.narrow_runs(connection, sa.select(t.run).where(which), most, oldest_first=oldest_first)
+    return connection.execute(query).mappings().all()
+
+
+def _seen(sight: Sight, rows: Iterable[RowMapping], limit: int) -> Iterator[Running]:
     """As many of them as may be known of, at most so many."""
     told = 0
-    for row in connection.execute(sight.narrow_runs(query)).mappings().all():
+    for row in rows:
         if told >= limit:
             return
         new = json.loads(row["new"])

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection
 from forebay.catalog import schema as t
 from forebay.hub import run_rows
 from forebay.hub.access.jobs import OTHERS_FIRST, without
-from forebay.hub.board.run_rights import rights_on
+from forebay.hub.board.run_rights import RunRights, rights_on
 from forebay.hub.board.sight import Sight
 from forebay.wire.runs import Ending, NewRun, RunState
 
@@ -105,11 +105,11 @@ MOST_FAILED: Final = 200
 
 def runs_shown(connection: Connection, sight: Sight, asked: RunFilter, limit: int) -> RunLines:
     """A page of at most `limit` runs."""
-    shown: list[tuple[Any, NewRun, bool]] = []
-    for row, new, reviews in _visible(connection, sight, asked, limit):
+    shown: list[tuple[Any, NewRun, RunRights]] = []
+    for row, new, rights in _visible(connection, sight, asked, limit):
         if len(shown) == limit:
             return _lines(connection, sight, shown, shown[-1][0].run_id)
-        shown.append((row, new, reviews))
+        shown.append((row, new, rights))
     return _lines(connection, sight, shown, "")
 
 
@@ -131,22 +131,22 @@ def underway(connection: Connection, sight: Sight, failed_since: float) -> Under
 _MOST_ACTIVE = 2000
 
 
-def _visible(connection: Connection, sight: Sight, asked: RunFilter, limit: int) -> Iterator[tuple[Any, NewRun, bool]]:
-    """Rows that may be known of, with what they say and whether their metrics may be seen, as many as are wanted."""
+def _visible(
+    connection: Connection, sight: Sight, asked: RunFilter, limit: int
+) -> Iterator[tuple[Any, NewRun, RunRights]]:
+    """Rows that may be known of, with what they say and what may be done with them, as many as are wanted."""
     chunk = min(limit + 1, _MOST_AT_ONCE)
-    query = sight.narrow_runs(sa.select(*_COLUMNS).where(*_conditions(connection, asked)))
-    query = query.order_by(_R.run_seq.desc()).limit(chunk)
-    before: int | None = None
+    query = sa.select(*_COLUMNS).where(*_conditions(connection, asked))
     while True:
-        rows = connection.execute(query if before is None else query.where(_R.run_seq < before)).all()
+        rows = connection.execute(sight.narrow_runs(connection, query, chunk)).all()
         found = [(row, run_rows.new_run(row.new)) for row in rows]
         rights = rights_on(connection, sight, [(row.submitted_by, new) for row, new in found])
         for (row, new), right in zip(found, rights, strict=True):
             if right.sees:
-                yield row, new, right.reviews
+                yield row, new, right
         if len(rows) < chunk:
             return
-        before = rows[-1].run_seq
+        query = query.where(_R.run_seq < rows[-1].run_seq)
 
 
 def _conditions(connection: Connection, asked: RunFilter) -> list[ColumnElement[bool]]:
@@ -166,13 +166,16 @@ def _conditions(connection: Connection, asked: RunFilter) -> list[ColumnElement[
     return found
 
 
-def _lines(connection: Connection, sight: Sight, shown: list[tuple[Any, NewRun, bool]], next_before: str) -> RunLines:
+def _lines(
+    connection: Connection, sight: Sight, shown: list[tuple[Any, NewRun, RunRights]], next_before: str
+) -> RunLines:
     seqs = [row.run_seq for row, _, _ in shown]
     attempts = _attempts(connection, seqs)
-    metrics = _metrics(connection, [row.run_seq for row, _, reviews in shown if reviews])
+    metrics = _metrics(connection, seqs)
     hidden = set(sight.hidden)
     lines = []
-    for row, new, _ in shown:
+    for row, new, rights in shown:
+        told = metrics.get(row.run_seq, {})
         line = RunLine(
             run_id=row.run_id,
             new=new,
@@ -184,7 +187,7 @@ def _lines(connection: Connection, sight: Sight, shown: list[tuple[Any, NewRun, 
             site=row.site,
             next_try_at=row.next_try_at,
             made=tuple(row.made.split()),
-            metrics=metrics.get(row.run_seq, {}),
+            metrics=told if told and rights.reviews else {},
         )
         lines.append(_with_attempts(line, attempts.get(row.run_seq, [])))
     return RunLines(runs=tuple(lines), next_before=next_before)

@@ -122,7 +122,7 @@ def _runs(connection: Connection, sight: Sight, text: str, each: int) -> list[Fo
     if _RUN.fullmatch(text):
         # No letter of an id comes after f.
         wanted = sa.or_(by_user, sa.and_(t.run.c.run_id >= text, t.run.c.run_id < f"{text}z"))
-    query = sight.narrow_runs(sa.select(*columns).where(wanted)).order_by(t.run.c.run_seq.desc()).limit(_LOOKED_AT)
+    query = sight.narrow_runs(connection, sa.select(*columns).where(wanted), _LOOKED_AT)
     rows = [
         row
         for row in connection.execute(query)

@@ -17,6 +17,8 @@ from forebay.hub.access.policies import WITH_POLICY, policy_of
 from forebay.hub.access.rules import Action, Data, Person, decide, sees_all
 from forebay.wire.access import Role
 
+_SEQ = t.run.c.run_seq
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
@@ -53,17 +55,32 @@ class Sight:
         """The query, without rows whose columns name a hidden dataset. Removed datasets are not hidden by this."""
         return query.where(*(column.not_in(self.hidden) for column in names)) if self.hidden else query
 
-    def narrow_runs(self, query: sa.Select[Any]) -> sa.Select[Any]:
-        """The query on `run`, without those that read what is hidden. What they make, only `sees_run` looks at."""
+    def narrow_runs(
+        self, connection: Connection, query: sa.Select[Any], most: int | None = None, *, oldest_first: bool = False
+    ) -> sa.Select[Any]:
+        """The query on `run`, in order and at most so many, without those that read what is hidden from this one.
+
+        What they make, only `sees_run` looks at. Who asks matters only where somebody's own run would be among them.
+        """
+        order, end = (_SEQ.asc(), _SEQ.__lt__) if oldest_first else (_SEQ.desc(), _SEQ.__gt__)
         if not self.hidden:
-            return query
-        own = sa.and_(t.run.c.submitted_by == self.user, _reads_none_of(self.not_for_token))
-        return query.where(sa.or_(_reads_none_of(self.hidden), own))
+            return query.order_by(order).limit(most)
+        shown, known = _reads_none_of(self.hidden), _reads_none_of(self.not_for_token)
+        others = query.where(~shown, known).with_only_columns(t.run.c.submitted_by).distinct()
+        if most is not None:
+            last = query.where(shown).with_only_columns(_SEQ).order_by(order).offset(most - 1).limit(1)
+            seq = connection.execute(last).scalar()
+            others = others if seq is None else others.where(end(seq))
+        # All are asked for, whoever is found: what was asked is the same for all with these rights.
+        is_own = [self.principal.is_called(name) for name in connection.execute(others).scalars()]
+        if any(is_own):
+            shown = sa.or_(shown, sa.and_(t.run.c.submitted_by == self.user, known))
+        return query.where(shown).order_by(order).limit(most)
 
     def sees_run(self, submitted_by: str, datasets: Iterable[str]) -> bool:
         """Whether this one may know of a run that reads and makes those datasets, as `rules.decide_on_run` has it."""
-        own = bool(submitted_by) and submitted_by == self.user
-        return (self.not_for_token if own else self.hidden).isdisjoint(datasets)
+        touched = self.hidden.intersection(datasets)
+        return not touched or (self.not_for_token.isdisjoint(touched) and self.principal.is_called(submitted_by))
 
 
 def sight_of(connection: Connection, principal: Person) -> Sight:

@@ -59,8 +59,8 @@ def runs_under_way(connection: Connection, sight: Sight, site: str = "") -> list
     if site:
         here = sa.and_(here, t.attempt.c.site == site)
     chosen = sa.select(t.attempt.c.run_seq).where(here)
-    query = sa.select(t.run).where(t.run.c.run_seq.in_(chosen)).order_by(t.run.c.run_seq).limit(MOST)
-    runs = _seen(sight, (kept.course.run for kept in run_rows.read(connection, sight.narrow_runs(query))))
+    query = sight.narrow_runs(connection, sa.select(t.run).where(t.run.c.run_seq.in_(chosen)), MOST, oldest_first=True)
+    runs = _seen(sight, (kept.course.run for kept in run_rows.read(connection, query)))
     return sorted((_working(run) for run in runs), key=lambda item: (item.ordered_at, item.run_id))
 
 
@@ -71,7 +71,7 @@ def _seen(sight: Sight, runs: Iterable[Run]) -> list[Run]:
 def _seen_runs(connection: Connection, sight: Sight, ids: Collection[str]) -> set[str]:
     if not ids:
         return set()
-    query = sight.narrow_runs(sa.select(t.run).where(t.run.c.run_id.in_(sorted(ids))))
+    query = sight.narrow_runs(connection, sa.select(t.run).where(t.run.c.run_id.in_(sorted(ids))))
     return {run.run_id for run in _seen(sight, (kept.course.run for kept in run_rows.read(connection, query)))}
 
 

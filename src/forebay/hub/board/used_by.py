@@ -63,8 +63,8 @@ def runs_that_read(
         reads = sa.select(t.run_data.c.run_seq).where(t.run_data.c.ref.in_(refs))
         if before:
             reads = reads.where(t.run_data.c.run_seq < before)
-        query = sight.narrow_runs(sa.select(t.run).where(t.run.c.run_seq.in_(reads)))
-        chunk = run_rows.read(connection, query.order_by(t.run.c.run_seq.desc()).limit(_CHUNK))
+        query = sight.narrow_runs(connection, sa.select(t.run).where(t.run.c.run_seq.in_(reads)), _CHUNK)
+        chunk = run_rows.read(connection, query)
         found += [item for item in chunk if sees(sight, item.course.run)]
         if len(found) > limit:
             return RunUses(
@@ -89,7 +89,7 @@ def refs_of(connection: Connection, dataset: str, number: int) -> list[str]:
 
 def runs_of(connection: Connection, sight: Sight, run_ids: Sequence[str]) -> list[Run]:
     """Those of some runs that may be known of."""
-    query = sight.narrow_runs(sa.select(t.run).where(t.run.c.run_id.in_(sorted(run_ids))))
+    query = sight.narrow_runs(connection, sa.select(t.run).where(t.run.c.run_id.in_(sorted(run_ids))))
     found = [item.course.run for item in run_rows.read(connection, query)]
     return [run for run in found if sees(sight, run)]
 

@@ -1,8 +1,11 @@
 """Live parts of pages, as server-sent events.
 
 Whoever watches the same page with the same sight is one audience, whose page function runs once for all of them; where
-nothing in it asked who they are, for all with the same rights. It runs when a table that it reads was written
+it did not ask who they are, for all with the same rights (`unnamed`). It runs when a table that it reads was written
 (`turns`), and all renderings together cost at most what `budget` allows. Each watcher is sent the parts that changed.
+
+Invariant: PRIVATE, a rendering goes only to those whose sight was read at the mark of all rights that the rendering
+was made at (`access.rights_mark`): who lost a right is sent nothing that it gave, whichever process took it.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -32,8 +36,7 @@ from forebay.hub.board.sight import Sight
 from forebay.hub.web.budget import RESTS, Budget
 from forebay.hub.web.page import Page
 from forebay.hub.web.turns import Due, Turn, next_turn
-from forebay.hub.web.unnamed import Unnamed, alike, like
-from forebay.hub.web.visit import Visit
+from forebay.hub.web.unnamed import Unnamed, alike
 from forebay.log import get_logger
 
 if TYPE_CHECKING:
@@ -45,8 +48,8 @@ TICK_SECONDS = 0.5
 _PING_SECONDS = 15
 _LOOK_AGAIN_SECONDS = 10.0
 """So late at most does a stream end whose session did."""
-_SIGHT_SECONDS = 60.0
-"""So late at most is it seen that another process has changed what somebody may see; this one's changes are at once."""
+_NO_MARK = ""
+"""Of whoever is to be looked at anew, whatever the mark is by now."""
 _MOST = 2000
 MOST_OF_ONE = 20
 """Streams of one session: as many pages as somebody looks at."""
@@ -57,15 +60,14 @@ TOO_MANY = f"This page is live no more: more than {MOST_OF_ONE} are open. Load i
 class Watcher:
     """One open page. `shown` has the digest of each part that it was sent; `session` is what it came with.
 
-    `sight_at` is when its sight was read, `read` how often the tables had been written that this looked at.
+    `mark` is that of all rights, read before its sight was.
     """
 
     request: Request
     audience: Audience
     looked_at: float
     session: str = field(repr=False)
-    sight_at: float = 0.0
-    read: Mapping[str, int] = field(default_factory=dict)
+    mark: str = _NO_MARK
     shown: dict[str, str] = field(default_factory=dict)
     news: asyncio.Queue[dict[str, str] | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
     farewell: str = ""
@@ -81,20 +83,30 @@ class Audience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Looked:
-    """A sight; the tables it was read from, and how often these had been written before."""
+    """A sight, and the mark of all rights that was read before it."""
 
     sight: Sight
-    read: Mapping[str, int]
+    mark: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rendered:
-    """`parts` by their ids. `of_all`: nothing asked who it was for. `cost_s` are CPU seconds."""
+    """`parts` by their ids, none where rights are not as they were. `person` is whom it was made for, `mark` was read
+    before. `cost_s` are CPU seconds.
+    """
 
     parts: Mapping[str, str]
     tables: Collection[str]
-    of_all: bool
+    person: Unnamed
+    mark: str
     cost_s: float
+
+    def is_for(self, audience: Audience, other: Audience) -> bool:
+        """Whether what was made for the one is what the other sees."""
+        if other == audience:
+            return True
+        is_same = other.address == audience.address and alike(other.sight, audience.sight)
+        return bool(self.parts) and is_same and self.person.stands_for(other.sight.principal)
 
 
 class Live:
@@ -127,8 +139,7 @@ class Live:
             audience=Audience(address=address, sight=looked.sight),
             looked_at=now,
             session=token_of(request) or "",
-            sight_at=now,
-            read=looked.read,
+            mark=looked.mark,
         )
         return EventSourceResponse(self._told(watcher), ping=_PING_SECONDS, headers={"Cache-Control": "no-store"})
 
@@ -190,44 +201,46 @@ class Live:
         for watcher in self._watchers:
             if now - watcher.looked_at >= _LOOK_AGAIN_SECONDS:
                 due[watcher.session].append(watcher)
+        if not due:
+            return
+        try:
+            mark = await run_in_threadpool(self._site.rights_mark)
+        except ForebayError:
+            return  # the database is away: the next look tells, and nothing can be rendered until then
         for watchers in due.values():
             for watcher in watchers:
                 watcher.looked_at = now
             try:
-                looked = await run_in_threadpool(self._looked_at, watchers[0], now)
+                looked = await run_in_threadpool(self._looked_at, watchers[0], mark)
             except NotAllowedError:
                 for watcher in watchers:
                     _end(watcher)
             except ForebayError:
-                continue  # the database is away: the next look tells
+                continue
             else:
-                if looked is None:
-                    continue
                 for watcher in watchers:
-                    watcher.sight_at, watcher.read = now, looked.read
+                    watcher.mark = looked.mark
                     if looked.sight != watcher.audience.sight:
                         self._join(watcher, Audience(address=watcher.audience.address, sight=looked.sight))
 
-    def _looked_at(self, watcher: Watcher, now: float) -> _Looked | None:
-        """None: it is as it was. NotAllowedError: the session is over."""
-        written = self._site.tables.counts()
-        is_same = watcher.read and all(written.get(table, 0) == count for table, count in watcher.read.items())
-        if is_same and now - watcher.sight_at < _SIGHT_SECONDS:
+    def _looked_at(self, watcher: Watcher, mark: str) -> _Looked:
+        """`mark` is as it is by now. NotAllowedError: the session is over."""
+        if mark == watcher.mark:
             with joining():
                 person = _nobody_in_particular(self._site.principal_of(watcher.request))
             if person == watcher.audience.sight.principal:
-                return None
+                return _Looked(sight=watcher.audience.sight, mark=mark)
         return self._sight_of(watcher.request)
 
     async def _renew(self, audience: Audience) -> float:
         """Render a page's parts and hand them to who has others; the CPU seconds that it took."""
         written, began = self._site.tables.counts(), time.monotonic()
         turn = self._turns.setdefault(audience, Turn())
-        request = next((watcher.request for watcher in self._watchers if watcher.audience == audience), None)
-        if request is None:
+        first = next((watcher for watcher in self._watchers if watcher.audience == audience), None)
+        if first is None:
             return 0.0
         try:
-            rendered = await run_in_threadpool(self._rendered, audience, request)
+            rendered = await run_in_threadpool(self._rendered, audience, first)
         except ForebayError as error:
             turn.rendered(began, (), written)
             if isinstance(error, (NotAllowedError, NotFoundError)):
@@ -240,46 +253,46 @@ class Live:
             turn.rendered(began, (), written)
             return time.monotonic() - began
         parts = rendered.parts
-        reached = {audience}
-        if rendered.of_all:
-            kind = like(audience.sight)
-            reached |= {
-                other for other in self._turns if other.address == audience.address and like(other.sight) == kind
-            }
+        reached = {other for other in self._turns if rendered.is_for(audience, other)}
         digests = {name: hashlib.sha256(html.encode("utf-8", "replace")).hexdigest() for name, html in parts.items()}
         for each in reached:
             self._turns[each].rendered(began, rendered.tables, written)
         for watcher in self._watchers:
-            if watcher.audience in reached and not _hand(watcher, parts, digests):
+            is_current = watcher.mark == rendered.mark != _NO_MARK
+            if not is_current:
+                watcher.looked_at, watcher.mark = -math.inf, _NO_MARK
+            if watcher.audience in reached and not (is_current and _hand(watcher, parts, digests)):
                 self._turns[watcher.audience].asked_for = True
         return rendered.cost_s
 
     def _sight_of(self, request: Request) -> _Looked:
-        written = self._site.tables.counts()
         with joining():
+            mark = self._site.rights_mark()
             person = self._site.principal_of(request)
-            with self._site.tables.reading() as tables:
-                sight = self._site.visit(person, request, address="/", path={}).sight
+            sight = self._site.visit(person, request, address="/", path={}).sight
         # Two sessions of somebody are one audience.
-        sight = replace(sight, principal=_nobody_in_particular(sight.principal))
-        return _Looked(sight=sight, read={table: written.get(table, 0) for table in tables})
+        return _Looked(sight=replace(sight, principal=_nobody_in_particular(sight.principal)), mark=mark)
 
-    def _rendered(self, audience: Audience, request: Request) -> _Rendered:
+    def _rendered(self, audience: Audience, watcher: Watcher) -> _Rendered:
         began = time.thread_time()
         route, path = self._site.find(audience.address)
         query = tuple(parse_qsl(urlsplit(audience.address).query, keep_blank_values=True, max_num_fields=200))
         person = Unnamed.of(audience.sight.principal)
         parts: Mapping[str, str] = {}
         with joining(), self._site.tables.reading() as tables:
-            visit: Visit = self._site.visit(person, request, address=audience.address, path=path, query_pairs=query)
+            mark = self._site.rights_mark()
+            visit = self._site.visit(person, watcher.request, address=audience.address, path=path, query_pairs=query)
+            is_as_it_was = alike(visit.sight, audience.sight)
             # Where rights have changed since the last look, the next one sorts the watchers anew.
-            if alike(visit.sight, audience.sight):
+            if mark == watcher.mark and is_as_it_was:
                 person.forget()
                 page = route.view(visit)
                 if isinstance(page, Page):
                     parts = self._site.renderer.parts(page, visit, route.live)
-        of_all = bool(parts) and visit.sight.principal is person and not person.was_asked
-        return _Rendered(parts=parts, tables=tables, of_all=of_all, cost_s=time.thread_time() - began)
+        cost_s = time.thread_time() - began
+        return _Rendered(
+            parts=parts, tables=tables, person=person, mark=mark if is_as_it_was else _NO_MARK, cost_s=cost_s
+        )
 
 
 @lru_cache(maxsize=64)

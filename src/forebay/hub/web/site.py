@@ -28,6 +28,7 @@ from forebay.catalog.tables_seen import TablesWritten
 from forebay.clock import Clock
 from forebay.errors import ForebayError, InputError, InternalError, NotAllowedError, NotFoundError
 from forebay.hub.access.guarded import Guarded
+from forebay.hub.access.rights_mark import mark_of
 from forebay.hub.access.rules import Person, Principal
 from forebay.hub.access.sessions import Sessions
 from forebay.hub.access.store import AccessStore
@@ -145,6 +146,11 @@ class Site:
             checkups=self._checkups,
             **more,
         )
+
+    def rights_mark(self) -> str:
+        """A mark of everybody's rights by now."""
+        with self.read() as connection:
+            return mark_of(connection)
 
     def read(self) -> AbstractContextManager[sa.Connection]:
         """A read transaction."""

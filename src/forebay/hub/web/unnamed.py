@@ -1,6 +1,7 @@
-"""A visitor who notices whether anybody asks who they are.
+"""A visitor who notices how far anybody asks who they are.
 
-What was shown without asking is the same for everybody like them.
+What was shown without asking is the same for everybody with the same rights; where it was only asked whether they are
+this one or that one, and they are not, for all of these but those.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ _USER: Any = Person.__dict__["user"]
 
 
 class Unnamed(Person):
-    """The same person with the same rights. `was_asked`: the name was read, or compared, since `forget`."""
+    """The same person with the same rights. Since `forget`: `was_named`, the name was read, or compared in a way that
+    is not noticed; `taken_for` are the names that it was compared with.
+    """
 
-    __slots__ = ("was_asked",)
+    __slots__ = ("taken_for", "was_named")
 
-    was_asked: bool
+    taken_for: set[str]
+    was_named: bool
 
     @classmethod
     def of(cls, person: Person) -> Unnamed:
@@ -30,24 +34,33 @@ class Unnamed(Person):
 
     @property
     def user(self) -> str:
-        object.__setattr__(self, "was_asked", True)
+        object.__setattr__(self, "was_named", True)
         return str(_USER.__get__(self))
 
     @user.setter
     def user(self, value: str) -> None:
         _USER.__set__(self, value)
 
+    def is_called(self, name: str) -> bool:
+        self.taken_for.add(name)
+        return bool(name) and name == str(_USER.__get__(self))
+
     def forget(self) -> None:
         """Begin anew."""
-        object.__setattr__(self, "was_asked", False)
+        object.__setattr__(self, "was_named", False)
+        object.__setattr__(self, "taken_for", set())
+
+    def stands_for(self, other: Person) -> bool:
+        """Whether somebody else with the same rights would have been answered the same each time."""
+        names = {str(_USER.__get__(self)), other.user}
+        return len(names) == 1 or (not self.was_named and self.taken_for.isdisjoint(names))
 
 
 def alike(one: Sight, other: Sight) -> bool:
     """Whether both have the same rights and see the same, whoever they are."""
-    return like(one) == like(other)
+    return _rights(one) == _rights(other)
 
 
-def like(sight: Sight) -> tuple[object, ...]:
-    """All of a sight but who it is."""
+def _rights(sight: Sight) -> tuple[object, ...]:
     person = sight.principal
     return (person.role, person.teams, person.only, sight.datasets, sight.hidden, sight.not_for_token)
