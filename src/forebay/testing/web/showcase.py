@@ -264,8 +264,8 @@ class Showcase:
         )
         self.hub.fills.renew(granted.fill_id, granted.token, progress)
 
-    def submit(self, ref: str, *command: str, team: str = "", gpus: int = 1) -> Run:
-        """A run on a version, by ada."""
+    def submit(self, ref: str, *command: str, team: str = "", gpus: int = 1, by: str = "ada") -> Run:
+        """A run on a version."""
         outputs = (Output(name="model", dataset="ctr-model"),) if team == "ads" else ()
         return self.hub.runs.submit(
             NewRun(
@@ -274,7 +274,7 @@ class Showcase:
                 outputs=outputs,
                 gpus=gpus,
                 estimate_s=900.0,
-                submitted_by="ada",
+                submitted_by=by,
                 team=team,
             )
         )
