@@ -98,8 +98,8 @@ def test_PRIVATE_who_lost_a_right_by_another_process_is_sent_nothing_that_it_gav
     async def story() -> None:
         ada, olga = (_watching(live, world, name) for name in ("ada", "olga"))
         await live._renew(ada.audience)
-        assert "of 2 versions" in ada.news.get_nowait()["says"]
-        assert "of 2 versions" in olga.news.get_nowait()["says"], "it is made once for both"
+        assert "of 2 versions" in _says(ada)
+        assert "of 2 versions" in _says(olga), "it is made once for both"
         elsewhere.access.leave_team("ads", ["olga"])
         new_version(elsewhere.hub, "secret", size_bytes=7)
         await live._renew(ada.audience)
@@ -107,12 +107,18 @@ def test_PRIVATE_who_lost_a_right_by_another_process_is_sent_nothing_that_it_gav
         assert olga.news.empty()
         await live._look_again(0.0)
         await live._renew(ada.audience)
-        assert "of 3 versions" in ada.news.get_nowait()["says"]
+        assert "of 3 versions" in _says(ada)
         assert olga.news.empty()
         await live._renew(olga.audience)
-        assert "of 1 version" in olga.news.get_nowait()["says"]
+        assert "of 1 version" in _says(olga)
 
     asyncio.run(story())
+
+
+def _says(watcher: Watcher) -> str:
+    parts = watcher.news.get_nowait()
+    assert parts is not None
+    return parts["says"]
 
 
 def _watching(live: Live, world: World, user: str) -> Watcher:
@@ -120,7 +126,7 @@ def _watching(live: Live, world: World, user: str) -> Watcher:
     headers = [(b"authorization", f"Bearer {secret}".encode())]
     request = Request({"type": "http", "method": "GET", "path": "/live", "query_string": b"", "headers": headers})
     request.state.request_id = user
-    looked = live._sight_of(request)
+    looked = live._first_look(request)
     audience = Audience("/", looked.sight)
     made = Watcher(request=request, audience=audience, looked_at=0.0, session=user, mark=looked.mark)
     live.add(made)

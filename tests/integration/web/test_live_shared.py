@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from starlette.requests import Request
 
+from forebay.catalog.engine import joining
+from forebay.hub.access.rules import Person
+from forebay.hub.board.sight import sight_of
 from forebay.hub.web.live import Audience, Live, Watcher
+from forebay.hub.web.page import Page
+from forebay.hub.web.unnamed import Unnamed, is_known_for
 from forebay.testing.cached import FakeClock
 from forebay.testing.web.dashboard import Dashboard
 from forebay.testing.web.paths import PATHS
@@ -31,7 +37,7 @@ class Hall:
 
     def watcher(self, user: str, address: str) -> Watcher:
         request = _request(self.tokens[user])
-        looked = self.live._sight_of(request)
+        looked = self.live._first_look(request)
         audience = Audience(address, looked.sight)
         return Watcher(request=request, audience=audience, looked_at=0.0, session=user, mark=looked.mark)
 
@@ -41,6 +47,17 @@ class Hall:
         made = self.live._rendered(one.audience, one)
         others = {name: self.watcher(name, address).audience for name in ALIKE if name != user}
         return made.parts, {name for name, audience in others.items() if made.is_for(one.audience, audience)}
+
+    def on_the_page(self, user: str, address: str) -> Mapping[str, str]:
+        """The same parts as they are in the page that somebody opens."""
+        site, request = self.showcase.dashboard.site, _request(self.tokens[user])
+        route, path = site.find(address)
+        query = tuple(parse_qsl(urlsplit(address).query))
+        with joining():
+            visit = site.visit(site.principal_of(request), request, address=address, path=path, query_pairs=query)
+            page = route.view(visit)
+            assert isinstance(page, Page)
+            return site.renderer.parts(page, visit, route.live)
 
 
 @pytest.fixture
@@ -91,9 +108,21 @@ def test_PRIVATE_what_one_is_sent_that_was_made_for_another_is_what_one_would_ha
         made = {user: hall.shown(user, address) for user in ALIKE}
         for user, (parts, others) in made.items():
             shared += len(others)
+            assert parts == hall.on_the_page(user, address), f"{address}: {user}"
             for other in others:
                 assert parts == made[other][0], f"{address}: made for {user}, sent to {other}"
     assert shared > 0
+
+
+def test_PRIVATE_a_sight_is_not_that_of_who_owns_something_that_is_hidden_from_others(hall: Hall) -> None:
+    dashboard = hall.showcase.dashboard
+    dashboard.access.leave_team("finance", ["finn"])
+    people = {name: Person(user=name, role=Role.SCIENTIST) for name in ("finn", "gus", "hal")}
+    with dashboard.site.read() as connection:
+        found = {name: sight_of(connection, Unnamed.of(person)) for name, person in people.items()}
+    assert {name: found[name].sees(HIDDEN) for name in people} == {"finn": True, "gus": False, "hal": False}
+    known = {(one, other) for one in people for other in people if is_known_for(found[one], people[other])}
+    assert known == {("gus", "hal"), ("hal", "gus"), *((name, name) for name in people)}
 
 
 def test_PRIVATE_who_has_other_rights_shares_with_nobody(hall: Hall) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -62,8 +61,8 @@ class _Site:
 
     def visit(self, principal: Person, request: Request, **_: Any) -> Visit:
         self.visits += 1
-        found = sight_of(principal.user, principal.role, self.sees)
-        return cast(Visit, SimpleNamespace(sight=replace(found, principal=principal)))
+        sight = Sight(principal=principal, datasets=self.sees or frozenset({principal.user}))
+        return cast(Visit, SimpleNamespace(sight=sight))
 
     def parts_of(self, visit: Visit) -> Mapping[str, str]:
         if self.takes_for:
@@ -245,6 +244,25 @@ def test_whose_rights_may_have_changed_is_sent_nothing_before_they_were_looked_a
         assert olga.news.get_nowait() == {"grid": "<p>1</p> for SCIENTIST"}
 
     asyncio.run(story())
+
+
+def test_when_rights_were_written_those_with_the_same_share_a_look_too() -> None:
+    site = _Site()
+    live = live_of(site)
+
+    async def story() -> int:
+        for user in ("ada", "olga", "bob"):
+            watcher(live, user)
+        site.mark, site.visits = f"{site.mark} and after", 0
+        await live._look_again(1000.0)
+        for one in list(live._watchers):
+            assert one.audience.sight.user == one.session
+            del live._watchers[one]
+        return site.visits
+
+    assert asyncio.run(story()) == 3, "what one sees is their own here"
+    site.sees = frozenset({"clicks"})
+    assert asyncio.run(story()) == 1
 
 
 def test_of_too_many_of_one_session_the_eldest_ends_and_is_told_why() -> None:

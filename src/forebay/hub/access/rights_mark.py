@@ -29,7 +29,7 @@ def mark_of(connection: Connection) -> str:
 def _in_one_text(table: sa.Table, *columns: str | sa.ColumnElement[Any]) -> sa.Select[Any]:
     """The rows of a table in the order of their keys, as one text: that is read much faster than rows."""
     values = [table.c[item] if isinstance(item, str) else item for item in columns]
-    text = sa.cast(values[0], sa.Text)
+    text: sa.ColumnElement[str] = sa.cast(values[0], sa.Text)
     for value in values[1:]:
         text = text + _BETWEEN + sa.cast(value, sa.Text)
     rows = sa.select(text.label("row")).order_by(*table.primary_key).subquery()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, RowMapping
 
 from forebay.catalog import schema as t
 from forebay.hub.access.policies import WITH_POLICY, policy_of
@@ -66,15 +66,19 @@ class Sight:
         if not self.hidden:
             return query.order_by(order).limit(most)
         shown, known = _reads_none_of(self.hidden), _reads_none_of(self.not_for_token)
-        others = query.where(~shown, known).with_only_columns(t.run.c.submitted_by).distinct()
-        if most is not None:
-            last = query.where(shown).with_only_columns(_SEQ).order_by(order).offset(most - 1).limit(1)
-            seq = connection.execute(last).scalar()
-            others = others if seq is None else others.where(end(seq))
-        # All are asked for, whoever is found: what was asked is the same for all with these rights.
-        is_own = [self.principal.is_called(name) for name in connection.execute(others).scalars()]
-        if any(is_own):
-            shown = sa.or_(shown, sa.and_(t.run.c.submitted_by == self.user, known))
+
+        def whose() -> Iterable[str]:
+            """Who has one that is hidden from others, before the last one that is not."""
+            names = query.where(~shown, known).with_only_columns(t.run.c.submitted_by).distinct()
+            if most is not None:
+                last = query.where(shown).with_only_columns(_SEQ).order_by(order).offset(most - 1).limit(1)
+                seq = connection.execute(last).scalar()
+                names = names if seq is None else names.where(end(seq))
+            return connection.execute(names).scalars()
+
+        if self.principal.may_be_one_of(whose):
+            own = sa.and_(t.run.c.submitted_by == self.user, known)
+            return query.where(sa.or_(shown, own)).order_by(order).limit(most)
         return query.where(shown).order_by(order).limit(most)
 
     def sees_run(self, submitted_by: str, datasets: Iterable[str]) -> bool:
@@ -92,18 +96,22 @@ def sight_of(connection: Connection, principal: Person) -> Sight:
     for row in connection.execute(WITH_POLICY).mappings():
         name = row["name"]
         teams = (row["read_teams"], row["write_teams"], row["run_teams"])
-        # All that the rules look at for this.
-        key = (row["owner"] == principal.user, *teams, _is_for(principal, name))
+        # All that the rules look at for this, but whose it is: that is asked only where it can matter.
+        key = (*teams, _is_for(principal, name))
         visible = verdicts.get(key)
         if visible is None:
-            data = Data(name=name, owner=row["owner"], policy=policy_of(row, name), group=row["access_group"])
-            visible = verdicts[key] = decide(principal, Action.READ, data).visible
-        if not visible:
+            visible = verdicts[key] = _reads(principal, row, owner="")
+        if not visible and not _reads(principal, row, owner=row["owner"]):
             hidden.append(name)
         elif not row["removed_at"]:
             there.append(name)
     elsewhere = frozenset(name for name in hidden if not _is_for(principal, name))
     return Sight(principal=principal, datasets=frozenset(there), hidden=frozenset(hidden), not_for_token=elsewhere)
+
+
+def _reads(principal: Person, row: RowMapping, owner: str) -> bool:
+    data = Data(name=row["name"], owner=owner, policy=policy_of(row, row["name"]), group=row["access_group"])
+    return decide(principal, Action.READ, data).visible
 
 
 def _is_for(principal: Person, name: str) -> bool:

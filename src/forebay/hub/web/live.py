@@ -36,7 +36,7 @@ from forebay.hub.board.sight import Sight
 from forebay.hub.web.budget import RESTS, Budget
 from forebay.hub.web.page import Page
 from forebay.hub.web.turns import Due, Turn, next_turn
-from forebay.hub.web.unnamed import Unnamed, alike
+from forebay.hub.web.unnamed import Unnamed, alike, is_known_for
 from forebay.log import get_logger
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Live:
             raise NotFoundError("nothing-live", "This page has no live parts.")
         if len(self._watchers) >= _MOST:
             return Response(status_code=503, headers={"Retry-After": "60"})
-        looked = await run_in_threadpool(self._sight_of, request)
+        looked = await run_in_threadpool(self._first_look, request)
         now = time.monotonic()
         watcher = Watcher(
             request=request,
@@ -207,11 +207,12 @@ class Live:
             mark = await run_in_threadpool(self._site.rights_mark)
         except ForebayError:
             return  # the database is away: the next look tells, and nothing can be rendered until then
+        known: list[Sight] = []
         for watchers in due.values():
             for watcher in watchers:
                 watcher.looked_at = now
             try:
-                looked = await run_in_threadpool(self._looked_at, watchers[0], mark)
+                sight = await run_in_threadpool(self._looked_at, watchers[0], mark, known)
             except NotAllowedError:
                 for watcher in watchers:
                     _end(watcher)
@@ -219,18 +220,25 @@ class Live:
                 continue
             else:
                 for watcher in watchers:
-                    watcher.mark = looked.mark
-                    if looked.sight != watcher.audience.sight:
-                        self._join(watcher, Audience(address=watcher.audience.address, sight=looked.sight))
+                    watcher.mark = mark
+                    if sight != watcher.audience.sight:
+                        self._join(watcher, Audience(address=watcher.audience.address, sight=sight))
 
-    def _looked_at(self, watcher: Watcher, mark: str) -> _Looked:
-        """`mark` is as it is by now. NotAllowedError: the session is over."""
-        if mark == watcher.mark:
-            with joining():
-                person = _nobody_in_particular(self._site.principal_of(watcher.request))
-            if person == watcher.audience.sight.principal:
-                return _Looked(sight=watcher.audience.sight, mark=mark)
-        return self._sight_of(watcher.request)
+    def _looked_at(self, watcher: Watcher, mark: str, known: list[Sight]) -> Sight:
+        """What somebody sees; `mark` was read before. NotAllowedError: the session is over.
+
+        `known` are sights that others were found to have at this mark, by people who notice whom they were taken for.
+        """
+        with joining():
+            person = _nobody_in_particular(self._site.principal_of(watcher.request))
+            before = watcher.audience.sight
+            if mark == watcher.mark and person == before.principal:
+                return before
+            for sight in known:
+                if is_known_for(sight, person):
+                    return replace(sight, principal=person)
+            known.append(self._sight_of(Unnamed.of(person), watcher.request))
+            return replace(known[-1], principal=person)
 
     async def _renew(self, audience: Audience) -> float:
         """Render a page's parts and hand them to who has others; the CPU seconds that it took."""
@@ -265,13 +273,15 @@ class Live:
                 self._turns[watcher.audience].asked_for = True
         return rendered.cost_s
 
-    def _sight_of(self, request: Request) -> _Looked:
+    def _first_look(self, request: Request) -> _Looked:
         with joining():
             mark = self._site.rights_mark()
-            person = self._site.principal_of(request)
-            sight = self._site.visit(person, request, address="/", path={}).sight
-        # Two sessions of somebody are one audience.
-        return _Looked(sight=replace(sight, principal=_nobody_in_particular(sight.principal)), mark=mark)
+            # Two sessions of somebody are one audience.
+            person = _nobody_in_particular(self._site.principal_of(request))
+            return _Looked(sight=self._sight_of(person, request), mark=mark)
+
+    def _sight_of(self, person: Person, request: Request) -> Sight:
+        return self._site.visit(person, request, address="/", path={}).sight
 
     def _rendered(self, audience: Audience, watcher: Watcher) -> _Rendered:
         began = time.thread_time()

@@ -6,6 +6,7 @@ this one or that one, and they are not, for all of these but those.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -45,6 +46,9 @@ class Unnamed(Person):
         self.taken_for.add(name)
         return bool(name) and name == str(_USER.__get__(self))
 
+    def may_be_one_of(self, names: Callable[[], Iterable[str]]) -> bool:
+        return any(self.is_called(name) for name in names())
+
     def forget(self) -> None:
         """Begin anew."""
         object.__setattr__(self, "was_named", False)
@@ -59,6 +63,13 @@ class Unnamed(Person):
 def alike(one: Sight, other: Sight) -> bool:
     """Whether both have the same rights and see the same, whoever they are."""
     return _rights(one) == _rights(other)
+
+
+def is_known_for(sight: Sight, other: Person) -> bool:
+    """Whether a sight that was found for an `Unnamed` is that of somebody else, too."""
+    one = sight.principal
+    is_like = (one.role, one.teams, one.only) == (other.role, other.teams, other.only)
+    return is_like and isinstance(one, Unnamed) and one.stands_for(other)
 
 
 def _rights(sight: Sight) -> tuple[object, ...]:
