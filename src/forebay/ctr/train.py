@@ -17,7 +17,7 @@ import xgboost
 
 from forebay.ctr.engines.cluster import Cluster, open_cluster
 from forebay.ctr.engines.sizes import check_fit, held_bytes, streamed_bytes
-from forebay.ctr.engines.spec import EngineSpec, Local
+from forebay.ctr.engines.spec import Device, EngineSpec, Local
 from forebay.ctr.feature_set import FeatureDay, FeatureSet, check_parts, read_feature_set
 from forebay.ctr.files import check_absent
 from forebay.ctr.metrics import auc, log_loss
@@ -130,19 +130,20 @@ def _check_memory(features: FeatureSet, options: ModelOptions, cluster: Cluster)
     """CapacityError before a fit that the workers can't hold; logistic regression holds one part a thread."""
     if isinstance(options, LogisticOptions):
         return
-    days = features.train_days
-    columns = len(features.features)
+    days, columns, workers = features.train_days, len(features.features), cluster.workers
     if isinstance(options, ForestOptions):
         columns = len(options.features or features.features)
-        rows = sum(day.rows for day in days)
-        needed = held_bytes(rows, columns)
     else:
         days = (*days, *filter(None, [features.validation_day]))
-        rows = sum(day.rows for day in days)
-        most = max(part.rows for day in days for part in day.parts)
-        needed = streamed_bytes(rows, columns, part_rows=most, workers=cluster.workers)
+    rows = sum(day.rows for day in days)
+    if isinstance(options, ForestOptions) or cluster.device is Device.CUDA:
+        needed = held_bytes(rows, columns)
+    else:
+        parts = [part.rows for day in days for part in day.parts]
+        workers = min(workers, sum(len(day.parts) for day in features.train_days))
+        needed = streamed_bytes(rows, columns, part_rows=max(parts), workers=workers)
     what = f"{rows:,} rows of {columns} features"
-    check_fit(needed, what, workers=cluster.workers, memory_per_worker=cluster.memory_per_worker)
+    check_fit(needed, what, workers=workers, memory_per_worker=cluster.memory_per_worker)
 
 
 def _checkpoints(folder: Path | None, features: FeatureSet, options: ModelOptions, *, resume: bool) -> Checkpoints:

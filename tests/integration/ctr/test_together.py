@@ -22,7 +22,7 @@ from forebay.ctr.models import margins
 from forebay.ctr.models.options import BoostingOptions
 from forebay.ctr.models.together import in_turn
 from forebay.ctr.workload import generate, prepare, train
-from forebay.errors import DamagedError, UnavailableError
+from forebay.errors import CapacityError, DamagedError, UnavailableError
 from tests.contract.engines.parts import wait_for
 from tests.integration.ctr.models import BOOSTING
 
@@ -110,6 +110,27 @@ def test_rounds_of_a_fit_whose_client_is_gone_end(features: Path, tmp_path: Path
             assert max(shared.client.run(executing).values()) == 1
         fitting.result()
         wait_for(lambda: max(shared.client.run(executing).values()) == 0)
+
+
+def test_rounds_of_a_fit_whose_time_is_over_end_and_nobody_hears_of_them(
+    features: Path, cluster: Cluster, model: bytes, tmp_path: Path
+) -> None:
+    endless = BoostingOptions(rounds=100_000, early_stopping=0, max_depth=1, checkpoint_every=0)
+    with pytest.raises(UnavailableError) as caught:
+        train(features, tmp_path / "m", options=endless, cluster=cluster, time_limit_s=4)
+    assert caught.value.kind == "job-too-long"
+    wait_for(lambda: max(cluster.client.run(executing).values()) == 0)
+    assert fitted(features, tmp_path / "after", cluster) == model
+
+
+def test_disks_are_looked_at_before_a_fit_begins(
+    features: Path, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forebay.ctr.models.boosting.disk_bytes", lambda *given: 1 << 60)
+    with pytest.raises(CapacityError) as caught:
+        train(features, tmp_path / "m", options=BOOSTING, cluster=cluster)
+    assert caught.value.kind == "disk-too-little"
+    assert not (tmp_path / "m").exists()
 
 
 def executing(dask_worker: Worker) -> int:

@@ -86,8 +86,12 @@ class Share:
     validation: tuple[Piece, ...]
 
     @property
-    def rows(self) -> int:
-        return sum(piece.rows for piece in (*self.train, *self.validation))
+    def train_rows(self) -> int:
+        return sum(piece.rows for piece in self.train)
+
+    @property
+    def validation_rows(self) -> int:
+        return sum(piece.rows for piece in self.validation)
 
 
 def dealt(train: Sequence[Piece], validation: Sequence[Piece], workers: int) -> list[Share]:

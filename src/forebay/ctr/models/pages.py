@@ -1,14 +1,13 @@
 """Rows as XGBoost takes them on one worker: a part at a time, their bins in files, so memory does not follow the rows.
 
-Of each row a worker holds its label, its gradient and where it stands, some 32 bytes, and five bytes a value on its disk.
-XGBoost's way to do so: https://xgboost.readthedocs.io/en/stable/tutorials/external_memory.html. On GPUs the bins are in
-their memory.
+Of each row a worker holds its label, its gradient and where it stands, some 32 bytes, and on its disk six bytes a
+value. XGBoost's way to do so: https://xgboost.readthedocs.io/en/stable/tutorials/external_memory.html. With GPUs it
+keeps the bins in memory.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,38 +16,55 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from forebay.ctr.models.matrix import Piece, Reckon, read_rows_of
+from forebay.ctr.models.matrix import Piece, Reckon, Rows, read_rows_of
 from forebay.errors import CapacityError
 
-_VALUE_BYTES: Final = 6
-"""By rows, and once more by columns with their rows' numbers; 5.1 were seen where some values are blank."""
+_ONE_BYTE_BINS: Final = 256
+_FLOAT_BYTES: Final = 4
+_PLACE_BYTES: Final = 4
 
-Told = Callable[[int], object]
-"""Is told of so many more rows."""
+Told = Callable[[int], None]
+"""Is told of so many more rows; what it raises ends the reading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Reading:
     """How pieces are read: columns of the file, names of the whole matrix, and per day what reckons the rest."""
 
     columns: tuple[str, ...]
     features: tuple[str, ...]
     reckons: tuple[Reckon | None, ...]
 
+    def reckoned(self, piece: Piece, given: Sequence[Sequence[Any]]) -> NDArray[np.float32] | None:
+        """Of all rows of its part."""
+        reckon = self.reckons[piece.day]
+        return None if reckon is None else reckon(piece.path, *given[piece.day])
+
+    def rows(self, piece: Piece, reckoned: NDArray[np.float32] | None) -> Rows:
+        """Those of the piece alone."""
+        matrix, label = read_rows_of(piece.path, self.columns, reckoned)
+        rows = slice(piece.first, None, piece.step)
+        return np.ascontiguousarray(matrix[rows]), label[rows]
+
 
 class Pages(xgboost.DataIter):
     """Gives one piece after the other, as often as XGBoost asks. What was reckoned of one is kept for the next time."""
 
     def __init__(
-        self, pieces: Sequence[Piece], sight: Sight, given: Sequence[tuple[Any, ...]], *, cache: Path | None, told: Told
+        self,
+        pieces: Sequence[Piece],
+        reading: Reading,
+        given: Sequence[Sequence[Any]],
+        *,
+        cache: Path | None,
+        told: Told,
     ) -> None:
         self._pieces = pieces
-        self._sight = sight
+        self._reading = reading
         self._given = given
         self._told = told
         self._next = 0
-        self._reckoned: dict[Piece, NDArray[np.float32]] = {}
-        self._seen: set[Piece] = set()
+        self._reckoned: dict[Piece, NDArray[np.float32] | None] = {}
         super().__init__(cache_prefix=None if cache is None else str(cache))
 
     def reset(self) -> None:
@@ -61,41 +77,51 @@ class Pages(xgboost.DataIter):
             return False
         piece = self._pieces[self._next]
         self._next += 1
-        matrix, label = read_rows_of(piece.path, self._sight.columns, self._more(piece))
-        rows = slice(piece.first, None, piece.step)
-        input_data(data=np.ascontiguousarray(matrix[rows]), label=label[rows], feature_names=list(self._sight.features))
-        if piece not in self._seen:
-            self._seen.add(piece)
-            self._told(piece.rows)
+        is_new = piece not in self._reckoned
+        if is_new:
+            self._reckoned[piece] = self._reading.reckoned(piece, self._given)
+        matrix, label = self._reading.rows(piece, self._reckoned[piece])
+        input_data(data=matrix, label=label, feature_names=list(self._reading.features))
+        self._told(piece.rows if is_new else 0)
         return True
 
-    def _more(self, piece: Piece) -> NDArray[np.float32] | None:
-        reckon = self._sight.reckons[piece.day]
-        if reckon is None:
-            return None
-        if piece not in self._reckoned:
-            self._reckoned[piece] = reckon(piece.path, *self._given[piece.day])
-        return self._reckoned[piece]
 
-
-def paged(pages: Pages, *, max_bin: int, threads: int, reference: xgboost.DMatrix | None) -> xgboost.DMatrix:
-    """The matrix of them. Bins of `reference`, where there is one; in files where the pages name a place for these."""
+def paged(pages: Pages, *, max_bin: int, threads: int) -> xgboost.DMatrix:
+    """The matrix of them; its bins are in files where the pages name a place for these."""
     kind = xgboost.QuantileDMatrix if pages.cache_prefix is None else xgboost.ExtMemQuantileDMatrix
-    return kind(pages, max_bin=max_bin, nthread=threads, ref=reference)
+    return kind(pages, max_bin=max_bin, nthread=threads)
 
 
-def bins_bytes(rows: int, features: int) -> int:
-    """What the bins of so many rows take on disk at most."""
-    return _VALUE_BYTES * rows * features
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """A worker's own folder: which disk it is on, and what is free there. Equal `where`: the same disk."""
+
+    where: tuple[str, int]
+    folder: str
+    free_bytes: int
 
 
-def check_disk(folder: Path, needed_bytes: int) -> None:
-    """CapacityError `disk-too-little` before anything is written."""
-    free = shutil.disk_usage(folder).free
-    if needed_bytes > free:
-        raise CapacityError(
-            "disk-too-little",
-            f"a worker's share needs {needed_bytes >> 20:,} MiB for its bins; its folder {folder} has {free >> 20:,}",
-            todo="Take more workers or hosts, let the workers have a larger disk (TMPDIR; Dask's --local-directory), "
-            "or take fewer days.",
-        )
+def disk_bytes(train_rows: int, validation_rows: int, features: int, max_bin: int) -> int:
+    """What a worker writes at most: bins of train rows, by rows and by columns, and values of validation rows."""
+    bin_bytes = 1 if max_bin <= _ONE_BYTE_BINS else 2
+    return features * (train_rows * (2 * bin_bytes + _PLACE_BYTES) + validation_rows * _FLOAT_BYTES)
+
+
+def check_disks(needed: Mapping[str, int], disks: Mapping[str, Disk]) -> None:
+    """By worker. CapacityError `disk-too-little` before anything is written; workers may share a disk."""
+    for disk in {disk.where: disk for disk in disks.values()}.values():
+        together = sum(needed[worker] for worker in needed if disks[worker].where == disk.where)
+        if together > disk.free_bytes:
+            raise no_room(
+                f"what is fitted needs {together >> 20:,} MiB on the disk of {disk.folder} on {disk.where[0]}, "
+                f"which has {disk.free_bytes >> 20:,} free"
+            )
+
+
+def no_room(told: str) -> CapacityError:
+    """Of a worker's own folder."""
+    return CapacityError(
+        "disk-too-little",
+        told,
+        todo="Take more hosts, let the workers have a larger disk (TMPDIR; Dask's --local-directory), or fewer days.",
+    )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -22,13 +23,25 @@ from xgboost import collective
 from xgboost.core import XGBoostError
 from xgboost.tracker import RabitTracker
 
-from forebay.ctr.engines.watch import LOOK_EVERY_S, ask_scheduler, too_long
+from forebay.ctr.engines.watch import (
+    LOOK_EVERY_S,
+    LOOK_LIMIT_S,
+    ask_scheduler,
+    bounded,
+    memory_limit,
+    scheduler_lost,
+    too_long,
+    worker_addresses,
+    worker_lost,
+)
+from forebay.errors import UnavailableError
 
 Result = TypeVar("Result")
-Place = Mapping[str, Any]
+Seat = Mapping[str, Any]
 """Where a task finds the others, and which of them it is: for `joined`."""
 
 _TURN: Final = "forebay-together"
+_ANSWER_S: Final = 10.0
 _OTHERS_S: Final = 10.0
 """How long after the first failure of a task the others may take to tell theirs."""
 
@@ -39,22 +52,32 @@ def in_turn(client: Client, *, limit_s: float) -> Iterator[None]:
     deadline = time.monotonic() + limit_s
     turn = Semaphore(name=_TURN, scheduler_rpc=client.scheduler, loop=client.loop)  # type: ignore[no-untyped-call]
     try:
-        while not turn.acquire(timeout=LOOK_EVERY_S):  # type: ignore[no-untyped-call]
-            ask_scheduler(client, _is_there)
+        while not _answered(lambda: turn.acquire(timeout=LOOK_EVERY_S)):  # type: ignore[no-untyped-call]
             if time.monotonic() > deadline:
                 raise too_long()
         try:
             yield
         finally:
+            # Where the scheduler is gone, so is the turn.
             if client.status == "running":
-                turn.release()  # type: ignore[no-untyped-call]
+                with suppress(UnavailableError):
+                    _answered(turn.release)
     finally:
         turn.loop.add_callback(turn.refresh_callback.stop)
 
 
-def places(client: Client, count: int, *, limit_s: float) -> list[Place]:
+def _answered(question: Callable[[], Result]) -> Result:
+    try:
+        return bounded("Dask's scheduler", question, limit_s=LOOK_LIMIT_S)
+    except OSError as error:
+        raise scheduler_lost() from error
+
+
+def seats_of(client: Client, count: int, *, limit_s: float) -> list[Seat]:
     """One for each of so many tasks, in their order, which is that of their ranks."""
     meeting = ask_scheduler(client, partial(open_tracker, workers=count, limit_s=limit_s))
+    # A worker may load for longer than another one, which waits for it that long.
+    meeting |= {"dmlc_timeout": _whole(limit_s)}
     return [meeting | {"dmlc_task_id": f"{number:08}"} for number in range(count)]
 
 
@@ -62,35 +85,47 @@ def open_tracker(*, workers: int, limit_s: float, dask_scheduler: Any) -> dict[s
     """Runs on the scheduler: where the tasks meet, on an address that the workers know it by, if it can be had."""
     try:
         tracker = _started(workers, get_address_host(dask_scheduler.address))
-    except XGBoostError:
+    except (XGBoostError, OSError):
         tracker = _started(workers, None)
     threading.Thread(target=_serve, args=(tracker, limit_s), name="forebay-tracker", daemon=True).start()
     return dict(tracker.worker_args())
 
 
 @contextmanager
-def joined(place: Place) -> Iterator[None]:
+def joined(seat: Seat) -> Iterator[None]:
     """Runs on a worker: within the block XGBoost's sums are over all tasks. Begins when all of them are there."""
-    with collective.CommunicatorContext(**place):
+    with collective.CommunicatorContext(**seat):
         yield
 
 
-def is_wanted(key: Key) -> bool:
-    """Runs on a worker: whether anybody still waits for the task of this key; not where its client is gone."""
+def check_wanted(key: Key) -> None:
+    """Runs on a worker: an error once nobody waits for the task of this key, for which nobody waits either."""
     task = get_worker().state.tasks.get(key)
-    return task is not None and task.state == "executing"
+    if task is None or task.state != "executing":
+        raise RuntimeError("nobody waits for this task any longer")
 
 
-def all_of(futures: Sequence[Future[Result]]) -> list[Result]:
-    """All results; where tasks failed, the error of one that did not fail because of another one."""
-    try:
-        for future in as_completed(list(futures)):  # type: ignore[no-untyped-call]
-            if future.status != "finished":
-                raise _reason(futures)
-        return [future.result() for future in futures]
-    finally:
-        for future in futures:
-            future.release()  # type: ignore[no-untyped-call]
+def first_of(client: Client, futures: Sequence[Future[Result]]) -> Result:
+    """The result of the first one, when all have ended.
+
+    Where some failed, the error of one that did not fail because of another; UnavailableError `worker-lost` where they
+    were taken away, `fit-broken` where none of them knows why.
+    """
+    workers, limit = worker_addresses(client), memory_limit(client)
+    for future in as_completed(list(futures)):  # type: ignore[no-untyped-call]
+        if future.status == "finished":
+            continue
+        error = _reason(futures)
+        if isinstance(error, CancelledError):
+            raise worker_lost(client, workers, worker_addresses(client), limit) from error
+        if isinstance(error, XGBoostError):
+            raise UnavailableError(
+                "fit-broken",
+                f"XGBoost gave up on the workers: {str(error).splitlines()[0]}",
+                todo="Give the same command again; if it comes again, see that workers reach one another on any port.",
+            ) from error
+        raise error
+    return futures[0].result()
 
 
 def _reason(futures: Sequence[Future[Any]]) -> BaseException:
@@ -99,13 +134,12 @@ def _reason(futures: Sequence[Future[Any]]) -> BaseException:
     while time.monotonic() < deadline and any(future.status == "pending" for future in futures):
         time.sleep(LOOK_EVERY_S / 5)
     errors = [_error(future) for future in futures if future.status not in ("pending", "finished")]
-    own = [error for error in errors if not isinstance(error, XGBoostError)]
-    return (own or errors)[0]
+    return min(errors, key=lambda error: (isinstance(error, XGBoostError), isinstance(error, CancelledError)))
 
 
-def _error(future: Future[Any]) -> BaseException:
+def _error(failed: Future[Any]) -> BaseException:
     try:
-        future.result(timeout=_OTHERS_S)
+        failed.result(timeout=_ANSWER_S)
     except BaseException as error:  # noqa: BLE001 - chosen among, and raised by the caller
         return error
     raise ValueError("it has not failed")
@@ -120,10 +154,10 @@ def _started(workers: int, host: str | None) -> RabitTracker:
 def _serve(tracker: RabitTracker, limit_s: float) -> None:
     # Tasks that were killed never tell it that they are done, and then it is not easily freed.
     with suppress(ValueError, XGBoostError):
-        tracker.wait_for(timeout=max(1, math.ceil(limit_s)))
+        tracker.wait_for(timeout=_whole(limit_s))
     with suppress(XGBoostError):
         tracker.free()
 
 
-def _is_there(dask_scheduler: Any) -> bool:
-    return True
+def _whole(seconds: float) -> int:
+    return max(1, math.ceil(seconds))
