@@ -141,6 +141,26 @@ def test_a_stream_ends_with_its_session_and_with_no_other() -> None:
     asyncio.run(story())
 
 
+def test_who_was_ended_and_does_not_read_on_keeps_nobody_from_what_is_new() -> None:
+    site = _Site()
+    live = live_of(site)
+
+    async def story() -> None:
+        ended, other = watcher(live, "ada"), watcher(live, "ada")
+        ended.session = "signed out elsewhere"
+        site.gone.add("ada")
+        await live._look_again(1000.0)
+        site.gone.clear()
+        live.add(other)
+        other.news.get_nowait()
+        site.mark = other.mark = "after"
+        await live._renew(other.audience)
+        assert other.news.get_nowait() == {"grid": "<p>1</p> for ada"}
+        assert ended.news.get_nowait() is None
+
+    asyncio.run(story())
+
+
 def test_a_session_is_looked_at_once_for_all_its_pages() -> None:
     site = _Site()
     live = live_of(site)

@@ -104,6 +104,10 @@ class Person:
         """Whether a record that has this name means them; "" means nobody."""
         return bool(name) and name == self.user
 
+    def is_for(self, dataset: str) -> bool:
+        """Whether the token is for this dataset, too."""
+        return not self.only or dataset in self.only
+
     def may_be_one_of(self, names: Callable[[], Iterable[str]]) -> bool:
         """False: surely none of the names is theirs, and nothing of their own need be looked for. Finding the names
         costs something: here nobody does, since looking costs less.
@@ -225,7 +229,7 @@ def decide_on_run(principal: Principal, want: OnRun, job: Job) -> Verdict:
     hidden = [data for data in (*job.reads, *job.makes) if not decide(principal, Action.READ, data).visible]
     if hidden:
         # Of one's own run one has named them oneself; but a token for some datasets knows no others.
-        is_known = all(_is_for(principal, data) for data in hidden) and principal.is_called(job.submitter)
+        is_known = all(principal.is_for(data.name) for data in hidden) and principal.is_called(job.submitter)
         return ALLOWED if is_known else HIDDEN
     if want is OnRun.SEE or principal.role.covers(Role.ENGINEER):
         return ALLOWED
@@ -272,7 +276,7 @@ def sees_all(principal: Principal) -> bool:
 
 
 def _decide_for_person(person: Person, action: Action, data: Data) -> Verdict:
-    if not _is_for(person, data) or not _has(person, Right.READ, data):
+    if not person.is_for(data.name) or not _has(person, Right.READ, data):
         return HIDDEN
     by_hand = action is Action.KEEP and person.role.covers(Role.ENGINEER)
     right = Right.READ if by_hand else NEEDS.get(action, Right.READ)
@@ -297,10 +301,6 @@ def _decide_for_agent(agent: Agent, action: Action, subject: Subject) -> Verdict
     if action not in AGENT_MAY or (isinstance(subject, Whole) and action is not Action.WARM):
         return Verdict(allowed=False, reason=f"a site's agent may not {action}")
     return (resides(action, subject) if isinstance(subject, Data) else None) or ALLOWED
-
-
-def _is_for(person: Person, data: Data) -> bool:
-    return not person.only or data.name in person.only
 
 
 def _has(person: Person, right: Right, data: Data) -> bool:

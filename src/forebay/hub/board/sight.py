@@ -97,7 +97,7 @@ def sight_of(connection: Connection, principal: Person) -> Sight:
         name = row["name"]
         teams = (row["read_teams"], row["write_teams"], row["run_teams"])
         # All that the rules look at for this, but whose it is: that is asked only where it can matter.
-        key = (*teams, _is_for(principal, name))
+        key = (*teams, principal.is_for(name))
         visible = verdicts.get(key)
         if visible is None:
             visible = verdicts[key] = _reads(principal, row, owner="")
@@ -105,18 +105,13 @@ def sight_of(connection: Connection, principal: Person) -> Sight:
             hidden.append(name)
         elif not row["removed_at"]:
             there.append(name)
-    elsewhere = frozenset(name for name in hidden if not _is_for(principal, name))
+    elsewhere = frozenset(name for name in hidden if not principal.is_for(name))
     return Sight(principal=principal, datasets=frozenset(there), hidden=frozenset(hidden), not_for_token=elsewhere)
 
 
 def _reads(principal: Person, row: RowMapping, owner: str) -> bool:
     data = Data(name=row["name"], owner=owner, policy=policy_of(row, row["name"]), group=row["access_group"])
     return decide(principal, Action.READ, data).visible
-
-
-def _is_for(principal: Person, name: str) -> bool:
-    """Whether the token is for this dataset, too."""
-    return not principal.only or name in principal.only
 
 
 def _reads_none_of(names: Collection[str]) -> ColumnElement[bool]:

@@ -157,11 +157,19 @@ class Live:
 
     def add(self, watcher: Watcher) -> None:
         """One more. Of too many of one session the eldest ends, and is told why."""
-        own = [other for other in self._watchers if other.session == watcher.session and not other.farewell]
+        own = [other for other in self._watchers if other.session == watcher.session]
         for eldest in own[: max(0, len(own) + 1 - MOST_OF_ONE)]:
-            _end(eldest, TOO_MANY)
+            self._end(eldest, TOO_MANY)
         self._watchers[watcher] = None
         self._join(watcher, watcher.audience)
+
+    def _end(self, watcher: Watcher, farewell: str = "") -> None:
+        """It is sent nothing more, whether its browser reads on or not."""
+        self._watchers.pop(watcher, None)
+        watcher.farewell = farewell
+        if watcher.news.full():
+            watcher.news.get_nowait()
+        watcher.news.put_nowait(None)
 
     def _join(self, watcher: Watcher, audience: Audience) -> None:
         watcher.audience = audience
@@ -171,7 +179,7 @@ class Live:
         while self._watchers:
             if self._is_stopping():
                 for watcher in list(self._watchers):
-                    _end(watcher)
+                    self._end(watcher)
                 return
             await asyncio.sleep(await self._step())
 
@@ -215,7 +223,7 @@ class Live:
                 sight = await run_in_threadpool(self._looked_at, watchers[0], mark, known)
             except NotAllowedError:
                 for watcher in watchers:
-                    _end(watcher)
+                    self._end(watcher)
             except ForebayError:
                 continue
             else:
@@ -252,9 +260,8 @@ class Live:
         except ForebayError as error:
             turn.rendered(began, (), written)
             if isinstance(error, (NotAllowedError, NotFoundError)):
-                for watcher in self._watchers:
-                    if watcher.audience == audience:
-                        _end(watcher)
+                for watcher in [watcher for watcher in self._watchers if watcher.audience == audience]:
+                    self._end(watcher)
             return time.monotonic() - began
         except Exception as error:  # noqa: BLE001
             _log.warning("bug", page=audience.address, error=repr(error))
@@ -325,10 +332,3 @@ def _hand(watcher: Watcher, parts: Mapping[str, str], digests: Mapping[str, str]
         watcher.shown.update({name: digests[name] for name in changed})
         watcher.news.put_nowait(changed)
     return True
-
-
-def _end(watcher: Watcher, farewell: str = "") -> None:
-    watcher.farewell = watcher.farewell or farewell
-    if watcher.news.full():
-        watcher.news.get_nowait()
-    watcher.news.put_nowait(None)
