@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -161,3 +162,21 @@ def test_a_turn_that_does_not_come_ends_and_one_whose_client_died_comes(forgetfu
         one.close()
         with in_turn(other, limit_s=60):
             pass
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_fit_is_named(
+    features: Path, cluster: Cluster, forgetful: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    # Its worker is a thread of this process.
+    monkeypatch.setattr("forebay.ctr.models.fit_share.HeldOut", full)
+    with Client(forgetful) as mine:
+        on_threads = replace(cluster, client=mine)
+        with pytest.raises(OSError, match="no space"):
+            train(features, tmp_path / "m", options=BOOSTING, cluster=on_threads)
+        monkeypatch.setattr("forebay.ctr.models.fit_share._FULL_BYTES", 1 << 60)
+        with pytest.raises(CapacityError) as caught:
+            train(features, tmp_path / "m", options=BOOSTING, cluster=on_threads)
+    assert caught.value.kind == "disk-too-little"

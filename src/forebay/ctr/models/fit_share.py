@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +49,11 @@ def fit_share(plan: Plan, share: Share, seat: Seat, given: Sequence[Sequence[Any
     ):
         try:
             return _fitted(plan, share, given, Path(scratch))
-        except (xgboost.core.XGBoostError, OSError) as error:
-            if shutil.disk_usage(scratch).free < _FULL_BYTES:
+        except Exception as error:
+            # What XGBoost holds of its files must go before they do.
+            traceback.clear_frames(error.__traceback__)
+            full = shutil.disk_usage(scratch).free < _FULL_BYTES
+            if full and isinstance(error, (xgboost.core.XGBoostError, OSError)):
                 raise no_room(f"the disk of a worker's folder {folder} is full") from error
             raise
 
