@@ -72,7 +72,7 @@ def _fitted(plan: Plan, share: Share, given: Sequence[Sequence[Any]], scratch: P
     train = paged(pages, max_bin=options.max_bin, threads=plan.parameters["nthread"])
     held_out = None
     if share.validation:
-        held_out = HeldOut(share.validation, plan.reading, given, file=scratch / "validation.npy", told=told)
+        held_out = HeldOut(share.validation, plan.reading, given, file=scratch / "validation", told=told)
     is_first = xgboost.collective.get_rank() == 0
     if is_first:
         worker.log_event(plan.topic, {"loaded": True})

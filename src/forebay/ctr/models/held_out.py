@@ -21,21 +21,23 @@ _ROWS_AT_ONCE: Final = 131_072
 
 
 class HeldOut:
-    """A worker's share of the validation day, its values in a file."""
+    """A worker's share of the validation day, its values in a file: not mapped, which would count as memory held."""
 
     def __init__(
         self, pieces: Sequence[Piece], reading: Reading, given: Sequence[Sequence[Any]], *, file: Path, told: Told
     ) -> None:
-        rows = sum(piece.rows for piece in pieces)
-        self._matrix = np.lib.format.open_memmap(file, "w+", np.float32, (rows, len(reading.features)))
-        self._label = np.empty(rows, np.uint8)
+        self._file = file
+        self._label = np.empty(sum(piece.rows for piece in pieces), np.uint8)
+        self._features = len(reading.features)
         self._margin: NDArray[np.float32] | None = None
         end = 0
-        for piece in pieces:
-            place = slice(end, end + piece.rows)
-            self._matrix[place], self._label[place] = reading.rows(piece, reading.reckoned(piece, given))
-            end = place.stop
-            told(piece.rows)
+        with file.open("wb", buffering=0) as values:
+            for piece in pieces:
+                matrix, label = reading.rows(piece, reading.reckoned(piece, given))
+                self._label[end : end + piece.rows] = label
+                end += piece.rows
+                matrix.tofile(values)
+                told(piece.rows)
 
     def loss(self, booster: xgboost.Booster) -> tuple[float, int]:
         """The sum of the log loss after the booster's last round, and of how many rows.
@@ -43,16 +45,18 @@ class HeldOut:
         Each call after the first one is for one round more.
         """
         rounds = booster.num_boosted_rounds()
-        first = 0 if self._margin is None else rounds - 1
+        before = self._margin
         margin = np.empty(self._label.size, np.float32)
-        for start in range(0, margin.size, _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            margin[rows] = booster.inplace_predict(
-                np.asarray(self._matrix[rows]),
-                iteration_range=(first, rounds),
-                predict_type="margin",
-                base_margin=None if self._margin is None else self._margin[rows],
-            )
+        with self._file.open("rb", buffering=0) as values:
+            for start in range(0, margin.size, _ROWS_AT_ONCE):
+                rows = slice(start, min(start + _ROWS_AT_ONCE, margin.size))
+                matrix = np.fromfile(values, np.float32, (rows.stop - start) * self._features)
+                margin[rows] = booster.inplace_predict(
+                    matrix.reshape(-1, self._features),
+                    iteration_range=(0 if before is None else rounds - 1, rounds),
+                    predict_type="margin",
+                    base_margin=None if before is None else before[rows],
+                )
         self._margin = margin
         sign = np.where(self._label == 1, np.float32(-1.0), np.float32(1.0))
         return float(np.logaddexp(np.float32(0.0), sign * margin).sum(dtype=np.float64)), margin.size

@@ -97,7 +97,7 @@ def test_a_part_that_can_not_be_read_is_named(parts: list[Path], tmp_path: Path)
 def test_the_loss_of_rows_held_out_is_xgboosts_after_every_round(begun: int, parts: list[Path], tmp_path: Path) -> None:
     told: list[int] = []
     cut = [Piece(path=path, rows=ROWS // 2, day=0, first=1, step=2) for path in parts]
-    held_out = HeldOut(cut, PLAIN, [()], file=tmp_path / "held_out.npy", told=told.append)
+    held_out = HeldOut(cut, PLAIN, [()], file=tmp_path / "held_out", told=told.append)
     assert told == [ROWS // 2] * PARTS
     matrix, label = whole(parts)
     fitted = xgboost.QuantileDMatrix(matrix[::2], label[::2], max_bin=16)
