@@ -14,12 +14,14 @@ from pathlib import Path
 
 import dask
 import pytest
+import xgboost
 from distributed import Client, LocalCluster, Worker
 
 from forebay.ctr.engines.cluster import Cluster, open_cluster
 from forebay.ctr.engines.spec import EngineSpec, Local
 from forebay.ctr.law import LawOptions
 from forebay.ctr.models import margins
+from forebay.ctr.models.held_out import HeldOut
 from forebay.ctr.models.options import BoostingOptions
 from forebay.ctr.models.together import in_turn
 from forebay.ctr.workload import generate, prepare, train
@@ -162,6 +164,25 @@ def test_a_turn_that_does_not_come_ends_and_one_whose_client_died_comes(forgetfu
         one.close()
         with in_turn(other, limit_s=60):
             pass
+
+
+def test_xgboost_has_all_threads_of_its_worker(
+    features: Path, cluster: Cluster, forgetful: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A booster's own number is not enough where OMP_NUM_THREADS is 1."""
+    threads = list[int]()
+
+    class Looking(HeldOut):
+        def loss(self, booster: xgboost.Booster) -> tuple[float, int]:
+            threads.append(xgboost.get_config()["nthread"])
+            return super().loss(booster)
+
+    # Its worker is a thread of this process.
+    monkeypatch.setattr("forebay.ctr.models.fit_share.HeldOut", Looking)
+    with Client(forgetful) as mine:
+        fitted(features, tmp_path / "m", replace(cluster, client=mine, threads_per_worker=3))
+    assert set(threads) == {3}
+    assert xgboost.get_config()["nthread"] != 3
 
 
 def test_a_disk_that_is_full_in_the_middle_of_a_fit_is_named(

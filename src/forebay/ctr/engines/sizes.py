@@ -3,7 +3,7 @@
 **Workers and threads.** The parser, Arrow, numpy and XGBoost let go of the interpreter lock, so that threads of one
 process do nearly as well as processes and share what they read: one worker has up to `MOST_THREADS` threads; a machine
 with more cores gets several. A nanny sets OMP_NUM_THREADS=1 in its worker, which is right for numpy within many tasks
-and wrong for XGBoost, which runs as one task a worker: it is told `nthread` = the threads of the worker.
+and wrong for XGBoost, which runs as one task a worker: its configuration says `nthread` = the worker's threads.
 
 **Memory.** A share of the machine's is left to the process that commands and to the page cache.
 

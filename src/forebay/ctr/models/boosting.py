@@ -228,7 +228,7 @@ def own_disk(dask_worker: Worker) -> Disk:
 
 
 def xgboost_place(job: FitJob) -> dict[str, Any]:
-    """Where XGBoost computes. Nannies set OMP_NUM_THREADS=1; without `nthread` it would obey that."""
+    """Where XGBoost computes."""
     return {"nthread": job.cluster.threads_per_worker, "device": str(job.cluster.device), "verbosity": 0}
 
 
