@@ -41,7 +41,7 @@ class Plan:
 def fit_share(plan: Plan, share: Share, seat: Seat, given: Sequence[Sequence[Any]]) -> Checkpoint | None:
     """The outcome, from the first worker; None from the others. CapacityError `disk-too-little`."""
     folder = get_worker().local_directory
-    # A nanny sets OMP_NUM_THREADS=1 in its worker. XGBoost obeys that whatever a booster's own `nthread` is, unless this
+    # A nanny sets OMP_NUM_THREADS=1 in its worker. XGBoost obeys that whatever a booster's `nthread` is, unless this
     # configuration says otherwise. Joined before anything can fail: who never came would be waited for.
     with (
         xgboost.config_context(verbosity=0, nthread=plan.parameters["nthread"]),
