@@ -179,7 +179,7 @@ def test_xgboost_has_all_threads_of_its_worker(
 
     # Its worker is a thread of this process.
     monkeypatch.setattr("forebay.ctr.models.fit_share.HeldOut", Looking)
-    with Client(forgetful) as mine:
+    with Client(forgetful) as mine:  # type: ignore[no-untyped-call]
         fitted(features, tmp_path / "m", replace(cluster, client=mine, threads_per_worker=3))
     assert set(threads) == {3}
     assert xgboost.get_config()["nthread"] != 3
@@ -193,7 +193,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_fit_is_named(
 
     # Its worker is a thread of this process.
     monkeypatch.setattr("forebay.ctr.models.fit_share.HeldOut", full)
-    with Client(forgetful) as mine:
+    with Client(forgetful) as mine:  # type: ignore[no-untyped-call]
         on_threads = replace(cluster, client=mine)
         with pytest.raises(OSError, match="no space"):
             train(features, tmp_path / "m", options=BOOSTING, cluster=on_threads)
