@@ -63,7 +63,9 @@ def in_turn(client: Client, *, limit_s: float) -> Iterator[None]:
                 with suppress(UnavailableError):
                     _answered(turn.release)
     finally:
-        turn.loop.add_callback(turn.refresh_callback.stop)
+        # It has none where leases never run out by Dask's settings.
+        if hasattr(turn, "refresh_callback"):
+            turn.loop.add_callback(turn.refresh_callback.stop)
 
 
 def _answered(question: Callable[[], Result]) -> Result:
