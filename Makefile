@@ -27,7 +27,7 @@ soak: setup ## the long tests: many seeds, many kills, power cuts, NFS
 bench: setup ## measure forebay beside its peers, hours on a calm machine
 	@for claim in startup evict warm read share delta register fill hub placement conventional parse forest scale quality time_to_auc pages; do $(PY) -m bench.$$claim || exit 1; done
 
-screenshots: setup ## pictures of the dashboard's main pages, into docs/images
+screenshots: setup ## pictures of the dashboard's pages, into docs/images
 	@$(PY) scripts/screenshots.py
 
 lint: setup ## ruff: rules and format

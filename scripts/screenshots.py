@@ -1,7 +1,7 @@
 """Pictures of the dashboard, of the hub that `forebay.testing.web.showcase` fills: in two widths, light and dark.
 
-`make screenshots` brings the main pages in docs/images up to date; `--all DIR` writes every page elsewhere, to be
-looked at. Pictures are WebP, at most two screens high.
+`make screenshots` brings each page's in docs/images up to date; `--all DIR` writes every state and question of them
+elsewhere, to be looked at. Pictures are WebP, at most two screens high.
 """
 
 from __future__ import annotations
@@ -27,21 +27,51 @@ from forebay.testing.web.showcase import Showcase
 from forebay.wire.access import Role
 
 FOLDER: Final = Path(__file__).parent.parent / "docs" / "images"
-MAIN: Final[Mapping[str, str]] = {
+PAGES: Final[Mapping[str, str]] = {
     "overview": "/",
-    "cache": "/cache",
+    "datasets": "/datasets",
+    "register": "/datasets/-/register",
     "dataset": "/datasets/criteo",
+    "dataset-settings": "/datasets/criteo/settings",
     "version": "/datasets/criteo-features/v2",
-    "run": "/runs/{done0}",
-    "compare": "/runs/compare?run={done0}&run={done1}&run={failed}",
+    "files": "/datasets/chest-xray/v3/files?folder=images",
+    "preview": "/datasets/ad-clicks/v1/preview",
+    "pictures": "/datasets/ad-clicks/v1/preview?kind=images",
+    "changes": "/datasets/criteo/v7/diff",
+    "drift": "/datasets/ad-clicks/v2/diff/preview?with=1",
+    "lineage": "/datasets/criteo-features/v2/lineage",
+    "cache": "/cache",
+    "cache-at-a-site": "/cache/aks-gpu",
+    "cache-history": "/cache/-/history",
+    "evict": "/cache/aks-gpu/evict",
     "sites": "/sites",
+    "site": "/sites/dgx-basement",
+    "where": "/sites/where?data=criteo@v7&gpus=2",
+    "runs": "/runs",
+    "run": "/runs/{done0}",
+    "log": "/runs/{running}/log",
+    "report": "/runs/{done0}/report",
+    "compare": "/runs/compare?run={done0}&run={done1}&run={failed}",
+    "why-it-waits": "/runs/{queued}/where",
+    "admin": "/admin",
+    "users": "/admin/users",
+    "team": "/admin/teams/ads",
+    "tokens": "/admin/tokens?all=yes",
+    "policies": "/admin/policies",
+    "quotas": "/admin/quotas",
+    "retention": "/admin/retention",
+    "links": "/admin/links",
     "audit": "/admin/audit",
+    "agents": "/admin/agents",
+    "doctor": "/admin/doctor",
+    "settings": "/settings",
+    "find": "/find?q=criteo",
 }
 """The pages in docs/images, by the name of their pictures; `{done0}` and the like are the showcase's runs."""
 
 _SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 _HIGHEST: Final = {WIDE: 1300, PHONE: 1600}
-_QUALITY: Final = 72
+_QUALITY: Final = 60
 
 
 def shoot(eyes: Eyes, pages: Mapping[str, str], folder: Path) -> Iterable[Path]:
@@ -79,7 +109,7 @@ def _named(addresses: Iterable[str], ids: Mapping[str, str]) -> dict[str, str]:
 def main() -> None:
     """Fill a hub, serve it on a free port of this machine, and look at it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--all", metavar="DIR", type=Path, help="every page, into that folder")
+    parser.add_argument("--all", metavar="DIR", type=Path, help="every address, into that folder")
     asked = parser.parse_args()
     folder: Path = asked.all or FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +119,7 @@ def main() -> None:
         pages = (
             _named(paths_of(showcase.runs), showcase.runs)
             if asked.all
-            else {name: address.format(**showcase.runs) for name, address in MAIN.items()}
+            else {name: address.format(**showcase.runs) for name, address in PAGES.items()}
         )
         session = dashboard.token_of("admin", Role.ADMIN)
         with (

@@ -191,6 +191,7 @@ def prepare(
                 test_day=test_day,
                 parents=[logs.version.ref],
                 executor=None if cluster is None else cluster.executor,
+                on_gpu=device is Device.CUDA,
                 range_bytes=RANGE_BYTES if cluster is None else cluster.partition_bytes,
                 progress=progress,
             )

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from forebay.ctr.files import new_file, read_json, write_json
 from forebay.ctr.scan import REASONS, BadRow, Room, ScannedRows, scan
+from forebay.ctr.scan_on_gpu import scan_on_gpu
 from forebay.ctr.schema import CATEGORIES, COLUMN_COUNT, COLUMNS, INTEGERS, LABEL
 from forebay.ctr.source import RANGE_BYTES, ByteRange, Day, count_lines
 from forebay.ctr.stream import read_blocks
@@ -107,11 +108,12 @@ class ParsedPart:
         return self.rows + self.bad_rows.total
 
 
-def parse_range(source: ByteRange, out: Path, *, on_bad_rows: OnBadRows) -> ParsedPart:
+def parse_range(source: ByteRange, out: Path, *, on_bad_rows: OnBadRows, on_gpu: bool = False) -> ParsedPart:
     """Parse the lines of `source` into one Parquet file `out`: label uint8, I1..I13 int32, C1..C26 uint32, nullable.
 
     With "error" the first bad row raises InputError `bad-row` naming file, line (1-based, of the whole file), column
     and text; with "skip" bad rows are left out and counted. DamagedError where the file has become shorter.
+    `on_gpu`: by cuDF, to the same bytes.
     """
     known = read_parsed(out)
     if known is not None:
@@ -119,11 +121,11 @@ def parse_range(source: ByteRange, out: Path, *, on_bad_rows: OnBadRows) -> Pars
     data = _kept.read(source)
     if data.size != source.end - source.start:
         raise DamagedError("file-changed", f"{source.path} became shorter while it was read", todo="fetch it again")
-    return _parse(data, out, on_bad_rows, source.path, lambda: count_lines(source.path, source.start) + 1)
+    return _parse(data, out, on_bad_rows, source.path, lambda: count_lines(source.path, source.start) + 1, on_gpu)
 
 
 def parse_stream(
-    day: Day, folder: Path, *, on_bad_rows: OnBadRows, block_bytes: int = RANGE_BYTES
+    day: Day, folder: Path, *, on_bad_rows: OnBadRows, block_bytes: int = RANGE_BYTES, on_gpu: bool = False
 ) -> tuple[ParsedPart, ...]:
     """Parse a compressed day, read once from start to end, into parts in `folder`; see `parse_range`.
 
@@ -141,7 +143,7 @@ def parse_stream(
             if len(waiting) == _BLOCKS_AHEAD:
                 parts.append(waiting.popleft().result())
             out = folder / part_name(number)
-            waiting.append(pool.submit(_parse_block, block.data, out, on_bad_rows, day.path, block.first_line))
+            waiting.append(pool.submit(_parse_block, block.data, out, on_bad_rows, day.path, block.first_line, on_gpu))
         parts += [future.result() for future in waiting]
     write_json(all_parts, {"parts": len(parts)})
     return tuple(parts)
@@ -180,17 +182,26 @@ def _nullable(kind: pa.DataType, values: NDArray[np.generic], valid: NDArray[np.
     return pa.Array.from_buffers(kind, values.size, [bitmap, pa.py_buffer(values)])
 
 
-def _parse_block(data: bytes, out: Path, on_bad_rows: OnBadRows, source: Path, first_line: int) -> ParsedPart:
+def _parse_block(
+    data: bytes, out: Path, on_bad_rows: OnBadRows, source: Path, first_line: int, on_gpu: bool
+) -> ParsedPart:
     known = read_parsed(out)
     if known is not None:
         return known
-    return _parse(np.frombuffer(data, np.uint8), out, on_bad_rows, source, lambda: first_line)
+    return _parse(np.frombuffer(data, np.uint8), out, on_bad_rows, source, lambda: first_line, on_gpu)
 
 
 def _parse(
-    data: NDArray[np.uint8], out: Path, on_bad_rows: OnBadRows, source: Path, first_line: Callable[[], int]
+    data: NDArray[np.uint8],
+    out: Path,
+    on_bad_rows: OnBadRows,
+    source: Path,
+    first_line: Callable[[], int],
+    on_gpu: bool,
 ) -> ParsedPart:
-    scanned = scan(data, skip_bad_rows=on_bad_rows == "skip", room=_kept.room)
+    scanned: ScannedRows | BadRow | None = scan_on_gpu(data) if on_gpu else None
+    if scanned is None:
+        scanned = scan(data, skip_bad_rows=on_bad_rows == "skip", room=_kept.room)
     if isinstance(scanned, BadRow):
         raise bad_row_error(source, data, scanned, first_line=first_line())
     part = ParsedPart(

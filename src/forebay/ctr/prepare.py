@@ -90,6 +90,7 @@ def prepare(
     options: EncoderOptions | None = None,
     parents: Sequence[str] = (),
     executor: Executor | None = None,
+    on_gpu: bool = False,
     range_bytes: int = RANGE_BYTES,
     test_day: int | None = None,
     progress: Progress = no_progress,
@@ -100,6 +101,7 @@ def prepare(
 
     `out` must not exist or be empty; the work is done in a hidden folder beside it, which a killed preparation leaves
     and the next one with the same input and options takes up. `parents` (version names) go into `features.json`.
+    `on_gpu`: the executor's workers have GPUs, which parse; the outcome is the same.
     InputError `too-few-days`, `no-such-day`, `no-rows`, `one-class`, `bad-row`; see `parse_range`. `progress(stage,
     done, total)` counts rows; in parse, `total` is a guess until the end. Memory: a few ranges per thread, whatever the
     rows, the days and the cardinalities.
@@ -110,7 +112,7 @@ def prepare(
     stages = Stages()
     plan = _plan(days, split, on_bad_rows=on_bad_rows, options=options, parents=parents, range_bytes=range_bytes)
     with work_folder(out, plan) as work:
-        run = _Run(work, split, options, progress)
+        run = _Run(work, split, options, on_gpu, progress)
         with _pool(executor) as pool:
             with stages.stage("parse"):
                 parsed = run.parse(pool, days, on_bad_rows, range_bytes)
@@ -136,11 +138,12 @@ def prepare(
 class _Run:
     """One preparation in progress, in the folder `work`; what becomes `out` is in `building`."""
 
-    def __init__(self, work: Path, split: Split, options: EncoderOptions, progress: Progress) -> None:
+    def __init__(self, work: Path, split: Split, options: EncoderOptions, on_gpu: bool, progress: Progress) -> None:
         self.building = work / "features"
         self._work = work
         self._split = split
         self._options = options
+        self._on_gpu = on_gpu
         self._progress = progress
         self._past = split.past(split.test)
 
@@ -148,17 +151,17 @@ class _Run:
         futures: list[Future[Any]] = []
         sizes: list[int] = []
         per_day = []
+        how: dict[str, Any] = {"on_bad_rows": on_bad_rows, "on_gpu": self._on_gpu}
         for day in days:
             folder = _made(self._work / "parsed" / day.name)
             if day.compression is not None:
-                submit = pool.submit(parse_stream, day, folder, on_bad_rows=on_bad_rows, block_bytes=range_bytes)
-                futures.append(submit)
+                futures.append(pool.submit(parse_stream, day, folder, block_bytes=range_bytes, **how))
                 sizes.append(day.size_bytes)
                 per_day.append(1)
                 continue
             ranges = plan_ranges(day.path, range_bytes=range_bytes, start=day.start, end=day.end)
             for number, each in enumerate(ranges):
-                futures.append(pool.submit(parse_range, each, folder / part_name(number), on_bad_rows=on_bad_rows))
+                futures.append(pool.submit(parse_range, each, folder / part_name(number), **how))
             sizes += [each.end - each.start for each in ranges]
             per_day.append(len(ranges))
         results = iter(self._gather_parsed(futures, sizes))

@@ -17,6 +17,7 @@ from forebay.ctr.compare.contender import said
 from forebay.ctr.compare.cut import Cuts, count_days, count_rows
 from forebay.ctr.compare.given import given
 from forebay.ctr.compare.measured import Limits, Measured
+from forebay.ctr.compare.own import run_forebay
 from forebay.ctr.compare.sections import sections
 from forebay.ctr.compare.trial import Cost, Done, Failed, Outcome, Reason, Trial
 from forebay.ctr.generate import generate
@@ -120,6 +121,14 @@ def test_polars_and_lightgbm_learn_from_the_categories_too(rows: Path) -> None:
     assert (boosted.train_rows, boosted.metrics.rows) == (ROWS, 8_000)
     assert boosted.metrics.auc > frames.tuned_forest(rows, seed=1, progress=no_progress).metrics.auc
     assert list(boosted.seconds) == ["read", "features", "fit", "predict"]
+
+
+@pytest.mark.parametrize("model", ["boosting", "hybrid"])
+def test_forebays_trees_take_part_without_a_limit_of_their_own(model: str, rows: Path, tmp_path: Path) -> None:
+    answer = run_forebay(model, rows, tmp_path, rounds=20, seed=1, progress=no_progress)
+    assert answer.train_rows == ROWS
+    assert answer.metrics.auc > 0.55
+    assert answer.seconds["fit"] > 0
 
 
 def test_lightgbm_is_done_with_the_first_round_after_its_time(rows: Path) -> None:

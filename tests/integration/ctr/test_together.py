@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import dask
+import psutil
 import pytest
 import xgboost
 from distributed import Client, LocalCluster, Worker
 
 from forebay.ctr.engines.cluster import Cluster, open_cluster
 from forebay.ctr.engines.spec import EngineSpec, Local
+from forebay.ctr.engines.watch import worker_addresses
 from forebay.ctr.law import LawOptions
-from forebay.ctr.models import margins
+from forebay.ctr.models import fit_share, margins
 from forebay.ctr.models.held_out import HeldOut
 from forebay.ctr.models.options import BoostingOptions
-from forebay.ctr.models.together import in_turn
+from forebay.ctr.models.together import Seat, in_turn, joined
 from forebay.ctr.workload import generate, prepare, train
 from forebay.errors import CapacityError, DamagedError, UnavailableError
 from tests.contract.engines.parts import wait_for
@@ -62,6 +68,11 @@ def test_two_fits_on_one_scheduler_both_end(features: Path, cluster: Cluster, mo
         assert [each.result() for each in both] == [model, model]
 
 
+def test_a_fit_may_have_no_limit(features: Path, cluster: Cluster, model: bytes, tmp_path: Path) -> None:
+    report = train(features, tmp_path / "m", options=BOOSTING, cluster=cluster, time_limit_s=math.inf)
+    assert (report.model / "model.ubj").read_bytes() == model
+
+
 def test_a_part_that_one_worker_can_not_read_is_the_error_and_all_are_free_again(
     features: Path, cluster: Cluster, model: bytes, tmp_path: Path
 ) -> None:
@@ -89,6 +100,67 @@ def test_a_worker_that_goes_while_cuts_are_settled_changes_nothing(
         monkeypatch.setattr("forebay.ctr.models.boosting.settled", settled)
         assert fitted(features, tmp_path / "m", fragile) == model
     assert killed
+
+
+def test_a_worker_that_goes_while_the_others_wait_for_it_changes_nothing(
+    features: Path, model: bytes, tmp_path: Path
+) -> None:
+    with open_cluster(EngineSpec(place=Local(), workers=2, threads_per_worker=1)) as fragile:
+        fragile.client.run(die_instead_of_joining, workers=list(worker_addresses(fragile.client)[:1]))
+        before = set(fragile.client.run(os.getpid).values())
+        assert fitted(features, tmp_path / "m", fragile) == model
+        assert before.isdisjoint(fragile.client.run(os.getpid).values())
+
+
+def test_a_way_between_workers_that_breaks_is_said_and_all_are_free_again(
+    features: Path, cluster: Cluster, model: bytes, tmp_path: Path
+) -> None:
+    one = list(worker_addresses(cluster.client)[:1])
+    cluster.client.run(cut_after_joining, workers=one)
+    try:
+        with pytest.raises(UnavailableError) as caught:
+            train(features, tmp_path / "m", options=BOOSTING, cluster=cluster)
+    finally:
+        cluster.client.run(join_as_ever, workers=one)
+    assert caught.value.kind == "fit-broken"
+    assert "reach one another" in str(caught.value.todo)
+    assert fitted(features, tmp_path / "after", cluster) == model
+
+
+def die_instead_of_joining() -> None:
+    """Runs on a worker."""
+
+    def die(seat: Seat) -> NoReturn:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("it was not killed")
+
+    fit_share.joined = die  # type: ignore[assignment]
+
+
+def cut_after_joining() -> None:
+    """Runs on a worker: shuts what it has opened to the other workers."""
+
+    @contextmanager
+    def cut(seat: Seat) -> Iterator[None]:
+        before = connections()
+        with joined(seat):
+            for descriptor in connections() - before:
+                with socket.socket(fileno=os.dup(descriptor)) as opened, suppress(OSError):
+                    opened.shutdown(socket.SHUT_RDWR)
+            yield
+
+    fit_share.joined = cut
+
+
+def join_as_ever() -> None:
+    """Runs on a worker."""
+    fit_share.joined = joined
+
+
+def connections() -> set[int]:
+    """Descriptors of this process's TCP connections."""
+    found = psutil.Process().net_connections("tcp")
+    return {each.fd for each in found if each.status == psutil.CONN_ESTABLISHED}
 
 
 def test_rounds_of_a_fit_whose_client_is_gone_end(features: Path, tmp_path: Path) -> None:

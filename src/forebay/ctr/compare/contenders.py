@@ -38,7 +38,7 @@ FOREBAY_PREFIX: Final = "forebay-"
 FOREBAY_MODELS: Final = (
     Contender(
         name=f"{FOREBAY_PREFIX}forest",
-        what="forebay ctr prepare, train --preset tr4904 and evaluate: the report's forest, 16 bins, XGBoost on Dask",
+        what="forebay ctr prepare, train --preset tr4904 and evaluate: the report's forest, 16 bins, on Dask",
         family=Family.REPORT_FOREST,
     ),
     Contender(

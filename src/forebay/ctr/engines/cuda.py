@@ -6,8 +6,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,20 +16,11 @@ from forebay.ctr.engines.local import START_LIMIT_S, WORKER_ENVIRONMENT, local_a
 from forebay.ctr.engines.sizes import CLUSTER_SETTINGS, choose_sizes
 from forebay.ctr.engines.spec import EngineSpec, Local
 from forebay.ctr.engines.watch import closed_after
+from forebay.ctr.gpu import check_installed, required
 from forebay.errors import InputError
 
-PACKAGES: Final = ("dask_cuda", "cuml")
-
-
-def require_gpu_extra() -> None:
-    """InputError `missing-extra` where RAPIDS is not all there; imports none of it."""
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            "missing-extra",
-            f"--device cuda needs packages that are not installed: {', '.join(missing)}",
-            todo="In a new environment: pip install 'forebay[gpu12]' for CUDA 12, 'forebay[gpu13]' for CUDA 13.",
-        )
+_WHAT: Final = "--device cuda"
+_PACKAGES: Final = ["dask_cuda", "cudf", "cuml"]
 
 
 @contextmanager
@@ -39,8 +28,8 @@ def cuda_client(
     *, workers: int | None, threads_per_worker: int | None, memory_per_worker: int | None, scratch: Path | None = None
 ) -> Iterator[Client]:
     """A client of a new cluster with a worker on each GPU, or on so many."""
-    require_gpu_extra()
-    dask_cuda: Any = import_module("dask_cuda")
+    check_installed(_PACKAGES, what=_WHAT)
+    dask_cuda: Any = required("dask_cuda", what=_WHAT)
     count = workers or visible_gpus(dask_cuda)
     spec = EngineSpec(
         place=Local(),

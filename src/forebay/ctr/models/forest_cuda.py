@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,13 +17,14 @@ from numpy.typing import NDArray
 
 from forebay.ctr.engines.watch import worker_addresses
 from forebay.ctr.files import new_file
+from forebay.ctr.gpu import required
 from forebay.ctr.models.matrix import read_columns
 from forebay.ctr.models.options import ForestOptions
 from forebay.ctr.models.protocol import Categories, FitJob, Fitted
 from forebay.ctr.models.tasks import gathered
-from forebay.errors import InputError
 
 FOREST_GLOB: Final = "forest-*.treelite"
+_FOREST: Final = "a forest on GPUs"
 _STREAMS: Final = 8  # as in the report
 
 
@@ -42,7 +41,7 @@ class CudaForestPredictor:
         return False
 
     def predict(self, matrix: NDArray[np.float32], categories: Categories | None) -> NDArray[np.float64]:
-        treelite, gtil = required("treelite"), required("treelite.gtil")
+        treelite, gtil = required("treelite", what=_FOREST), required("treelite.gtil", what=_FOREST)
         filled = matrix if self.blank is None else np.nan_to_num(matrix, nan=self.blank)
         clicks = np.zeros(len(filled), np.float64)
         for data, trees in self.forests:
@@ -68,7 +67,7 @@ def load_cuda_forest(directory: Path, features: tuple[str, ...], options: Forest
 
 def fit_cuda(job: FitJob, options: ForestOptions) -> Fitted:
     """InputError `missing-extra` where cuML is not there."""
-    required("cuml")
+    required("cuml", what=_FOREST)
     client, addresses = job.cluster.client, worker_addresses(job.cluster.client)
     paths = [path for day in job.features.train_days for path in job.paths(day)]
     names = options.features or job.features.features
@@ -99,7 +98,7 @@ def fit_share(
 ) -> tuple[bytes, int]:
     """Runs on a worker that has a GPU."""
     matrices, labels = zip(*(read_columns(names, options.blank, path) for path in paths), strict=True)
-    forest: Any = required("cuml.ensemble").RandomForestClassifier(
+    forest: Any = required("cuml.ensemble", what=_FOREST).RandomForestClassifier(
         n_estimators=trees,
         max_depth=options.max_depth,
         n_bins=options.max_bin,
@@ -114,14 +113,3 @@ def fit_share(
 def shared(trees: int, workers: int) -> list[int]:
     """How many trees each worker grows: as equal as can be."""
     return [trees // workers + (number < trees % workers) for number in range(workers)]
-
-
-def required(module: str) -> Any:
-    """A module of RAPIDS; InputError `missing-extra` where it is not installed."""
-    if find_spec(module.partition(".")[0]) is None:
-        raise InputError(
-            "missing-extra",
-            f"a forest on GPUs needs {module.partition('.')[0]}, which is not installed",
-            todo="In a new environment: pip install 'forebay[gpu12]' for CUDA 12, 'forebay[gpu13]' for CUDA 13.",
-        )
-    return import_module(module)

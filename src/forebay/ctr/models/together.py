@@ -42,6 +42,8 @@ Seat = Mapping[str, Any]
 
 _TURN: Final = "forebay-together"
 _ANSWER_S: Final = 10.0
+_LONGEST_S: Final = 20 * 86_400
+"""XGBoost counts milliseconds in 32 bits: who has no limit waits for the others this long."""
 _OTHERS_S: Final = 10.0
 """How long after the first failure of a task the others may take to tell theirs."""
 
@@ -162,4 +164,4 @@ def _serve(tracker: RabitTracker, limit_s: float) -> None:
 
 
 def _whole(seconds: float) -> int:
-    return max(1, math.ceil(seconds))
+    return math.ceil(min(max(1, seconds), _LONGEST_S))

@@ -10,6 +10,7 @@ from unittest.mock import patch
 import dask
 import pytest
 
+from forebay.ctr import gpu
 from forebay.ctr.engines import cuda, kubernetes, report, ssh
 from forebay.ctr.engines.cluster import open_cluster
 from forebay.ctr.engines.kubernetes import dask_cluster
@@ -27,7 +28,7 @@ OURS = {"forebay": "0.1.0", "dask": "2026.7.1", "distributed": "2026.7.1", "pyth
     [
         (ssh, Ssh(logins=(Login(host="a"),)), Device.CPU, "forebay[ssh]"),
         (kubernetes, Kubernetes(), Device.CPU, "forebay[kubernetes]"),
-        (cuda, Local(), Device.CUDA, "forebay[gpu12]"),
+        (gpu, Local(), Device.CUDA, "forebay[gpu12]"),
     ],
 )
 def test_a_missing_extra_is_named_before_anything_is_opened(
