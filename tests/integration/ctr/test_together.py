@@ -36,6 +36,7 @@ from tests.contract.engines.parts import wait_for
 from tests.integration.ctr.models import BOOSTING
 
 pytestmark = pytest.mark.timeout(600)
+JOINED = "joined"
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def die_instead_of_joining() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("it was not killed")
 
-    fit_share.joined = die  # type: ignore[assignment]
+    setattr(fit_share, JOINED, die)
 
 
 def cut_after_joining() -> None:
@@ -149,12 +150,12 @@ def cut_after_joining() -> None:
                     opened.shutdown(socket.SHUT_RDWR)
             yield
 
-    fit_share.joined = cut
+    setattr(fit_share, JOINED, cut)
 
 
 def join_as_ever() -> None:
     """Runs on a worker."""
-    fit_share.joined = joined
+    setattr(fit_share, JOINED, joined)
 
 
 def connections() -> set[int]:

@@ -5,10 +5,10 @@ pandas stands in for cuDF, whose strings promise its interface; what is cuDF's a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,12 +37,12 @@ def read_text(source: BytesIO, delimiter: str, strip_delimiters: bool) -> pd.Ser
     return pd.Series(text.removesuffix(delimiter).split(delimiter), dtype=object)
 
 
-def htoi(accessor: object) -> pd.Series:
-    return accessor._parent.map(lambda text: int(text, 16)).astype("int64")  # type: ignore[attr-defined]
+def htoi(accessor: Any) -> Any:
+    return accessor._parent.map(lambda text: int(text, 16)).astype("int64")
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The rows of what was taken from cuDF's stand-in."""
     rows = list[int]()
 
@@ -52,9 +52,9 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return found
 
     monkeypatch.setattr("forebay.ctr.scan_on_gpu.required", lambda name, what: SimpleNamespace(read_text=read_text))
-    monkeypatch.setattr(pd.core.strings.accessor.StringMethods, "htoi", htoi, raising=False)
+    monkeypatch.setattr(type(pd.Series([""]).str), "htoi", htoi, raising=False)
     monkeypatch.setattr("forebay.ctr.parse.scan_on_gpu", look)
-    yield rows
+    return rows
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
