@@ -149,7 +149,7 @@ class Live:
             raise NotFoundError("nothing-live", "This page has no live parts.")
         if len(self._watchers) >= _MOST:
             return Response(status_code=503, headers={"Retry-After": "60"})
-        looked = await run_in_threadpool(self._first_look, request)
+        looked = await run_in_threadpool(self._first_look, request, self._sights())
         now = time.monotonic()
         watcher = Watcher(
             request=request,
@@ -311,12 +311,18 @@ class Live:
                 self._turns[watcher.audience].asked_for = True
         return rendered.cost_s
 
-    def _first_look(self, request: Request) -> _Looked:
+    def _sights(self) -> Mapping[tuple[str, Person], Sight]:
+        """What those who watch see, by the mark at which that was read."""
+        return {(watcher.mark, watcher.audience.sight.principal): watcher.audience.sight for watcher in self._watchers}
+
+    def _first_look(self, request: Request, known: Mapping[tuple[str, Person], Sight] | None = None) -> _Looked:
+        """`known` are sights of others, of whom some may be the same person."""
         with joining():
             mark = self._site.rights_mark()
             # Two sessions of somebody are one audience.
             person = _nobody_in_particular(self._site.principal_of(request))
-            return _Looked(sight=self._sight_of(person, request), mark=mark)
+            sight = (known or {}).get((mark, person)) or self._sight_of(person, request)
+            return _Looked(sight=sight, mark=mark)
 
     def _sight_of(self, person: Person, request: Request) -> Sight:
         return self._site.visit(person, request, address="/", path={}).sight
