@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from forebay.catalog import schema as t
-from forebay.catalog.engine import open_engine, reading, writing
+from forebay.catalog.engine import joining, open_engine, reading, writing
 from forebay.errors import ConflictError, ForebayError, InputError, NotAllowedError, NotFoundError
 from forebay.hub.access.rules import Agent, Person
 from forebay.hub.access.secret import hash_of
@@ -222,6 +222,24 @@ def test_who_still_uses_a_token_that_has_ended_is_in_the_audit(
     (line,) = access.audit(AuditQuery()).records
     assert (line.user, line.token_id, line.source) == ("ada", made.token.token_id, "10.0.0.7")
     assert (line.action, line.outcome, line.reason) == ("sign-in", Outcome.REFUSED, "it was revoked")
+
+
+def test_of_many_at_once_each_is_known_as_alone_and_noted(
+    access: Access, store: AccessStore, ada: str, clock: FakeClock
+) -> None:
+    access.join_team("ads", [ada])
+    access.join_team("maps", [ada])
+    holds, revoked, agent = (access.make_token(new) for new in (_new(ada), _new(ada), _new(ada, site="dgx")))
+    access.revoke_token(revoked.token.token_id)
+    clock.pass_by(LAST_USED_SECONDS)
+    secrets = (holds.secret, revoked.secret, agent.secret, "fbt_" + "x" * 43, "x")
+    with joining():
+        found = store.principals_of({secret: Request(source=f"10.0.0.{n}") for n, secret in enumerate(secrets)})
+    assert found == {secret: store.principal_of(secret) for secret in (holds.secret, agent.secret)}
+    assert _token(store, holds).last_used_at == _token(store, revoked).last_used_at == clock.now()
+    (line,) = access.audit(AuditQuery()).records
+    assert (line.token_id, line.source, line.reason) == (revoked.token.token_id, "10.0.0.1", "it was revoked")
+    assert store.principals_of({}) == {}
 
 
 def test_revoking_is_for_ever_and_idempotent(access: Access, store: AccessStore, ada: str, clock: FakeClock) -> None:

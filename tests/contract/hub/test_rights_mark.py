@@ -128,6 +128,6 @@ def _watching(live: Live, world: World, user: str) -> Watcher:
     request.state.request_id = user
     looked = live._first_look(request)
     audience = Audience("/", looked.sight)
-    made = Watcher(request=request, audience=audience, looked_at=0.0, session=user, mark=looked.mark)
+    made = Watcher(request=request, audience=audience, looked_at=0.0, session=secret, mark=looked.mark)
     live.add(made)
     return made

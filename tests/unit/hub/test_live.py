@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 
 from forebay.catalog.tables_seen import TablesWritten
-from forebay.errors import NotAllowedError
+from forebay.errors import UnavailableError
 from forebay.hub.access.rules import Person
 from forebay.hub.board.sight import Sight
 from forebay.hub.web.budget import SAVED_S
@@ -37,7 +37,7 @@ class _Site:
         self.rendered: list[str] = []
         self.gone: set[str] = set()
         self.asked: list[str] = []
-        self.visits = 0
+        self.visits, self.questions, self.is_away = 0, 0, False
         self.sees: frozenset[str] = frozenset()
         self.names = False
         self.takes_for = ""
@@ -52,12 +52,13 @@ class _Site:
         page = Page(template="", title="", nav="", context=None)
         return Route(method="GET", path=address, view=lambda _: page, live=("grid",)), {}
 
-    def principal_of(self, request: Request) -> Person:
-        user = cast(Any, request).user_name
-        self.asked.append(user)
-        if user in self.gone:
-            raise NotAllowedError("not-signed-in", "")
-        return sight_of(user).principal
+    def people_of(self, requests: Iterable[Request]) -> Mapping[str, Person]:
+        if self.is_away:
+            raise UnavailableError("database-away", "")
+        self.questions += 1
+        users = [cast(Any, request).user_name for request in requests]
+        self.asked += users
+        return {user: sight_of(user).principal for user in users if user not in self.gone}
 
     def visit(self, principal: Person, request: Request, **_: Any) -> Visit:
         self.visits += 1
@@ -173,6 +174,44 @@ def test_a_session_is_looked_at_once_for_all_its_pages() -> None:
         assert ada.news.get_nowait() is too.news.get_nowait() is None
         await live._look_again(1001.0)
         assert len(site.asked) == 2, "not before its time"
+
+    asyncio.run(story())
+
+
+def test_many_sessions_are_looked_at_together_also_those_that_are_due_soon() -> None:
+    site = _Site()
+    live = live_of(site)
+
+    async def story() -> None:
+        people = [watcher(live, f"user-{number}") for number in range(150)]
+        people[3].looked_at = 994.0
+        people[4].looked_at = 999.0
+        site.gone |= {"user-7", "user-149"}
+        await live._look_again(1000.0)
+        assert len(site.asked) == 149
+        assert site.questions == 2
+        ended = [one.session for one in people if one not in live._watchers]
+        assert ended == ["user-7", "user-149"]
+        await live._look_again(1004.0)
+        assert site.questions == 2, "nobody is due"
+
+    asyncio.run(story())
+
+
+def test_where_the_database_is_away_nobody_ends_and_the_next_look_tells() -> None:
+    site = _Site()
+    live = live_of(site)
+
+    async def story() -> None:
+        ada, olga = watcher(live, "ada"), watcher(live, "olga")
+        site.is_away = True
+        await live._look_again(1000.0)
+        assert ada.looked_at == olga.looked_at == 0.0, "the next look tells"
+        site.is_away = False
+        site.gone.add("ada")
+        await live._look_again(1000.5)
+        assert ada.news.get_nowait() is None
+        assert olga.looked_at == 1000.5
 
     asyncio.run(story())
 

@@ -85,5 +85,6 @@ def test_the_wait_is_as_long_as_it_takes_to_earn_it_and_leaves_something_for_cha
     budget.spend(0.0, SAVED_S + 0.08)
     assert math.isclose(budget.wait_s(0.0, for_change=True), 0.08 / SHARE)
     assert budget.wait_s(0.0, for_change=False) > budget.wait_s(0.0, for_change=True)
-    assert budget.wait_s(1.5, for_change=True) == 0.0
-    assert budget.wait_s(1.5, for_change=False) > 0.0
+    later = 0.09 / SHARE
+    assert budget.wait_s(later, for_change=True) == 0.0
+    assert budget.wait_s(later, for_change=False) > 0.0

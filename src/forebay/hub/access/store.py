@@ -5,10 +5,10 @@ Who may call it is decided before: by `Guarded.access`, or by having the databas
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from forebay.catalog import schema as t
 from forebay.catalog.engine import reading, ride, writing
@@ -133,6 +133,25 @@ class AccessStore:
         if found is None or found.ended:
             raise tokens.not_signed_in()
         return found.principal
+
+    def principals_of(self, asking: Mapping[str, trail.Request]) -> dict[str, Principal]:
+        """Whom secrets speak for, by these, in one question: those that hold. Within `joining` what is to be noted of
+        their use is written at the end.
+        """
+        now = self._clock.now()
+        with reading(self._engine) as connection:
+            found = tokens.look_up_all(connection, asking, now)
+        stale = {secret: one for secret, one in found.items() if one.stale}
+
+        def note(connection: Connection) -> None:
+            for secret, one in stale.items():
+                tokens.note_use(connection, one.principal.token_id, now)
+                if one.ended:
+                    trail.write(connection, _still_used(one, asking[secret]), now)
+
+        if stale:
+            ride(self._engine, note)
+        return {secret: one.principal for secret, one in found.items() if not one.ended}
 
     def person(self, user: str) -> Person | None:
         """What a user may do at most, by now; None for one that is no more."""

@@ -7,6 +7,7 @@ looks the same from outside.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,15 +26,17 @@ from forebay.wire.access import MadeToken, NewToken, Role, Token
 LAST_USED_SECONDS = 600.0
 """So coarse is the time of a token's last use: not every request writes."""
 
-_BY_HASH = (
+_WITH_USER = (
     sa.select(
         t.token, t.hub_user.c.name, t.hub_user.c.role.label("user_role"), t.hub_user.c.removed_at, t.membership.c.team
     )
     .join(t.hub_user, t.hub_user.c.user_id == t.token.c.user_id)
     .outerjoin(t.membership, t.membership.c.user_id == t.token.c.user_id)
-    .where(t.token.c.sha256 == sa.bindparam("sha256"))
 )
 """A row for each team of its user, or one without a team."""
+
+_BY_HASH = _WITH_USER.where(t.token.c.sha256 == sa.bindparam("sha256"))
+_BY_HASHES = _WITH_USER.where(t.token.c.sha256.in_(sa.bindparam("hashes", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,20 @@ def look_up(connection: Connection, secret: str | None, now: float) -> Found | N
     if secret is None or not is_secret(secret):
         return None
     asked = hash_of(secret)
-    rows = connection.execute(_BY_HASH, {"sha256": asked}).mappings().all()
+    return _found(connection.execute(_BY_HASH, {"sha256": asked}).mappings().all(), asked, now)
+
+
+def look_up_all(connection: Connection, secrets: Collection[str], now: float) -> dict[str, Found]:
+    """The same of many, by their secrets, in one question; without those that never were."""
+    hashes = {hash_of(secret): secret for secret in secrets if is_secret(secret)}
+    rows: dict[str, list[Any]] = {}
+    for row in connection.execute(_BY_HASHES, {"hashes": list(hashes)}).mappings():
+        rows.setdefault(row["sha256"], []).append(row)
+    found = {secret: _found(rows.get(asked, ()), asked, now) for asked, secret in hashes.items()}
+    return {secret: one for secret, one in found.items() if one is not None}
+
+
+def _found(rows: Sequence[Any], asked: str, now: float) -> Found | None:
     if not rows or not hmac.compare_digest(rows[0]["sha256"], asked):
         return None
     row = rows[0]

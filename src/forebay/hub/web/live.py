@@ -11,12 +11,13 @@ was made at (`access.rights_mark`): who lost a right is sent nothing that it gav
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -48,6 +49,10 @@ TICK_SECONDS = 0.5
 _PING_SECONDS = 15
 _LOOK_AGAIN_SECONDS = 10.0
 """So late at most does a stream end whose session did."""
+_SOON_SECONDS = 5.0
+"""Whoever was looked at so long ago is looked at along with who is due."""
+_AT_ONCE = 100
+"""Sessions are looked at in one transaction: nobody waits for long until they are told."""
 _NO_MARK = ""
 """Of whoever is to be looked at anew, whatever the mark is by now."""
 _MOST = 2000
@@ -60,7 +65,7 @@ TOO_MANY = f"This page is live no more: more than {MOST_OF_ONE} are open. Load i
 class Watcher:
     """One open page. `shown` has the digest of each part that it was sent; `session` is what it came with.
 
-    `mark` is that of all rights, read before its sight was.
+    `mark` is that of all rights when its sight was read.
     """
 
     request: Request
@@ -83,10 +88,20 @@ class Audience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Looked:
-    """A sight, and the mark of all rights that was read before it."""
+    """A sight, and the mark of all rights in the same snapshot."""
 
     sight: Sight
     mark: str
+
+
+@dataclass(slots=True, kw_only=True)
+class _LookedAgain:
+    """What was found of some sessions, in one snapshot: the sight of each, None where it is over; none of who is not
+    known of. `mark` is that of all rights.
+    """
+
+    mark: str = _NO_MARK
+    sights: dict[str, Sight | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +133,8 @@ class Live:
         self._tick_s = tick_s
         self._watchers: dict[Watcher, None] = {}
         self._turns: dict[Audience, Turn] = {}
+        # The same object for all who are of one: sights of thousands of datasets are long to compare.
+        self._audiences: dict[Audience, Audience] = {}
         self._budget = Budget(at=time.monotonic())
         self._rounds: asyncio.Task[None] | None = None
 
@@ -132,7 +149,7 @@ class Live:
             raise NotFoundError("nothing-live", "This page has no live parts.")
         if len(self._watchers) >= _MOST:
             return Response(status_code=503, headers={"Retry-After": "60"})
-        looked = await run_in_threadpool(self._first_look, request)
+        looked = await run_in_threadpool(self._first_look, request, self._sights())
         now = time.monotonic()
         watcher = Watcher(
             request=request,
@@ -172,7 +189,7 @@ class Live:
         watcher.news.put_nowait(None)
 
     def _join(self, watcher: Watcher, audience: Audience) -> None:
-        watcher.audience = audience
+        watcher.audience = self._audiences.setdefault(audience, audience)
         self._turns.setdefault(audience, Turn()).asked_for = True
 
     async def _go_round(self) -> None:
@@ -187,8 +204,7 @@ class Live:
         """Render whoever is next, if that may be by now; how many seconds to wait then."""
         now = time.monotonic()
         await self._look_again(now)
-        watched = {watcher.audience for watcher in self._watchers}
-        self._turns = {audience: turn for audience, turn in self._turns.items() if audience in watched}
+        self._forget_unwatched()
         due = next_turn(self._turns, now, self._site.tables.counts())
         if due is None:
             return self._tick_s
@@ -200,53 +216,68 @@ class Live:
         self._budget.spend(time.monotonic(), cost_s)
         return RESTS * cost_s
 
+    def _forget_unwatched(self) -> None:
+        watched = set({id(watcher.audience): watcher.audience for watcher in self._watchers}.values())
+        if len(watched) < max(len(self._turns), len(self._audiences)):
+            self._turns = {audience: turn for audience, turn in self._turns.items() if audience in watched}
+            self._audiences = {audience: audience for audience in self._audiences if audience in watched}
+
     async def _look_again(self, now: float) -> None:
         """Whose session ended is sent nothing more; who sees something else now is another audience's.
 
-        A session is looked at once, however many pages it has open.
+        A session is looked at once, however many pages it has open, and many of them in one transaction.
         """
         due: dict[str, list[Watcher]] = defaultdict(list)
         for watcher in self._watchers:
-            if now - watcher.looked_at >= _LOOK_AGAIN_SECONDS:
+            if now - watcher.looked_at >= _SOON_SECONDS:
                 due[watcher.session].append(watcher)
-        if not due:
+        if all(now - watcher.looked_at < _LOOK_AGAIN_SECONDS for watchers in due.values() for watcher in watchers):
             return
-        try:
-            mark = await run_in_threadpool(self._site.rights_mark)
-        except ForebayError:
-            return  # the database is away: the next look tells, and nothing can be rendered until then
-        known: list[Sight] = []
-        for watchers in due.values():
-            for watcher in watchers:
+        known: dict[str, list[Sight]] = defaultdict(list)
+        sessions = list(due)
+        for begin in range(0, len(sessions), _AT_ONCE):
+            some = {session: due[session] for session in sessions[begin : begin + _AT_ONCE]}
+            firsts = [watchers[0] for watchers in some.values()]
+            self._sort(some, await run_in_threadpool(self._looked_at, firsts, known), now)
+
+    def _sort(self, sessions: Mapping[str, Sequence[Watcher]], looked: _LookedAgain, now: float) -> None:
+        """To each what they see by now. Of whom nothing is known, since the database is away, the next look tells."""
+        for session, sight in looked.sights.items():
+            for watcher in sessions[session]:
                 watcher.looked_at = now
-            try:
-                sight = await run_in_threadpool(self._looked_at, watchers[0], mark, known)
-            except NotAllowedError:
-                for watcher in watchers:
+                if sight is None:
                     self._end(watcher)
-            except ForebayError:
-                continue
-            else:
-                for watcher in watchers:
-                    watcher.mark = mark
-                    if sight != watcher.audience.sight:
-                        self._join(watcher, Audience(address=watcher.audience.address, sight=sight))
+                    continue
+                watcher.mark = looked.mark
+                if sight != watcher.audience.sight:
+                    self._join(watcher, Audience(address=watcher.audience.address, sight=sight))
 
-    def _looked_at(self, watcher: Watcher, mark: str, known: list[Sight]) -> Sight:
-        """What somebody sees; `mark` was read before. NotAllowedError: the session is over.
+    def _looked_at(self, watchers: Sequence[Watcher], known: dict[str, list[Sight]]) -> _LookedAgain:
+        """What these see, each of another session.
 
-        `known` are sights that others were found to have at this mark, by people who notice whom they were taken for.
+        `known` are the sights that others were found to have, by marks, by people who notice whom they were taken for.
         """
-        with joining():
-            person = _nobody_in_particular(self._site.principal_of(watcher.request))
-            before = watcher.audience.sight
-            if mark == watcher.mark and person == before.principal:
-                return before
-            for sight in known:
-                if is_known_for(sight, person):
-                    return replace(sight, principal=person)
-            known.append(self._sight_of(Unnamed.of(person), watcher.request))
-            return replace(known[-1], principal=person)
+        looked = _LookedAgain()
+        # What was found holds, also where it could not be noted whose token was used.
+        with contextlib.suppress(ForebayError), joining():
+            looked.mark = self._site.rights_mark()
+            people = self._site.people_of(watcher.request for watcher in watchers)
+            for watcher in watchers:
+                person = people.get(watcher.session)
+                seen = None if person is None else self._seen_by(person, watcher, looked.mark, known[looked.mark])
+                looked.sights[watcher.session] = seen
+        return looked
+
+    def _seen_by(self, person: Person, watcher: Watcher, mark: str, known: list[Sight]) -> Sight:
+        person = _nobody_in_particular(person)
+        before = watcher.audience.sight
+        if mark == watcher.mark and person == before.principal:
+            return before
+        for sight in known:
+            if is_known_for(sight, person):
+                return replace(sight, principal=person)
+        known.append(self._sight_of(Unnamed.of(person), watcher.request))
+        return replace(known[-1], principal=person)
 
     async def _renew(self, audience: Audience) -> float:
         """Render a page's parts and hand them to who has others; the CPU seconds that it took."""
@@ -280,12 +311,18 @@ class Live:
                 self._turns[watcher.audience].asked_for = True
         return rendered.cost_s
 
-    def _first_look(self, request: Request) -> _Looked:
+    def _sights(self) -> Mapping[tuple[str, Person], Sight]:
+        """What those who watch see, by the mark at which that was read."""
+        return {(watcher.mark, watcher.audience.sight.principal): watcher.audience.sight for watcher in self._watchers}
+
+    def _first_look(self, request: Request, known: Mapping[tuple[str, Person], Sight] | None = None) -> _Looked:
+        """`known` are sights of others, of whom some may be the same person."""
         with joining():
             mark = self._site.rights_mark()
             # Two sessions of somebody are one audience.
             person = _nobody_in_particular(self._site.principal_of(request))
-            return _Looked(sight=self._sight_of(person, request), mark=mark)
+            sight = (known or {}).get((mark, person)) or self._sight_of(person, request)
+            return _Looked(sight=sight, mark=mark)
 
     def _sight_of(self, person: Person, request: Request) -> Sight:
         return self._site.visit(person, request, address="/", path={}).sight

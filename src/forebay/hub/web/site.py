@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -130,6 +130,12 @@ class Site:
         if not isinstance(found, Person):
             raise NotAllowedError("not-a-person", "Pages are for people, and this is a site's agent's token.")
         return found
+
+    def people_of(self, requests: Iterable[Request]) -> dict[str, Person]:
+        """Who sent these, by their tokens, in one question; without those whose token holds no more."""
+        asking = {token: came_from(request) for request in requests if (token := token_of(request))}
+        found = self._access.principals_of(asking)
+        return {token: one for token, one in found.items() if isinstance(one, Person)}
 
     def visit(self, principal: Person, request: Request, **more: Any) -> Visit:
         """What a page function gets; inside a transaction that is joined."""

@@ -75,12 +75,24 @@ function swap(id, text) {
   for (const item of after.querySelectorAll("details[id]")) if (opened.has(item.id)) item.open = true;
   for (const box of after.querySelectorAll(ticked)) if (chosen.has(tick(box))) box.checked = true;
   const path = focused && placeOf(before, focused);
+  keepWidths(before, after);
   before.replaceWith(after);
   tellTimes(after, false);
   after.querySelectorAll(".scroll").forEach((item, place) => {
     if (scrolled[place]) [item.scrollLeft, item.scrollTop] = scrolled[place];
   });
   if (path) refocus(after, path);
+}
+
+// Columns stay as wide as they were while what is new has room, so that nothing beside it moves.
+function keepWidths(before, after) {
+  for (const table of after.querySelectorAll("table[id]")) {
+    const old = before.querySelectorAll(`#${CSS.escape(table.id)} > thead th`);
+    const heads = table.querySelectorAll(":scope > thead th");
+    if (old.length !== heads.length) continue;
+    const widths = [...old].map((head) => head.getBoundingClientRect().width);
+    heads.forEach((head, place) => { if (widths[place]) head.style.width = `${widths[place]}px`; });
+  }
 }
 
 function placeOf(root, element) {
@@ -210,4 +222,6 @@ addEventListener("keydown", (event) => {
 
 tellTimes(document, false);
 setInterval(() => tellTimes(document, true), 20000);
-watch();
+// What is live is not asked for before the page is there: the hub would render it while the browser paints.
+if (document.readyState === "complete") watch();
+else addEventListener("load", watch);
