@@ -75,9 +75,15 @@ class Facts:
 def load(
     connection: Connection, number: int, now: float, terms: SiteTerms, cache_terms: Terms, new: NewRun | None = None
 ) -> Facts:
-    """All that a pass needs; also of the versions that `new` reads. Where nothing waits, nothing is asked of sites."""
+    """All that a pass needs. Where nothing waits, nothing is asked of sites.
+
+    With `new`, which nobody submits, what is needed to say where that would go, of the versions that it reads as well.
+    """
     kept = run_rows.load(connection, run_rows.active())
     waiting = {item.course.run.run_id: item for item in kept if item.course.is_waiting}
+    rows = site_rows.every(connection) if waiting or new else []
+    if new is not None:
+        waiting = _may_take_something(waiting, {_capacity(row) for row in rows})
     fills = {
         (errand.task.site, errand.task.ref): errand
         for errand in task_rows.opened(connection)
@@ -93,7 +99,6 @@ def load(
     refused = submitters.refused(connection, asked)
     never = {**gone, **refused}
     wanted = {ref: item.wanted for ref, item in versions.items()}
-    rows = site_rows.every(connection)
     placed = _placed_refs(item for item in waiting.values() if item.course.run.run_id not in never)
     rooms = run_rooms.load(connection, {item.key: item.wanted for item in versions.values()}, now)
     working = _working_by_site(kept, now)
@@ -219,7 +224,7 @@ def _site(
     stands = site_rows.stands(row, now, terms)
     return Site(
         name=row["name"],
-        capacity=Resources(gpus=row["gpus"], cpus=row["cpus"], memory_bytes=row["memory_bytes"]),
+        capacity=_capacity(row),
         labels={**parse_labels(row["labels"]), SITE: row["name"]},
         state=stands.state,
         state_reason=stands.reason,
@@ -231,6 +236,19 @@ def _site(
         cpu_hour_price=row["cpu_hour_price"],
         windows=row["windows"],
     )
+
+
+def _capacity(row: site_rows.Row) -> Resources:
+    return Resources(gpus=row["gpus"], cpus=row["cpus"], memory_bytes=row["memory_bytes"])
+
+
+def _may_take_something(waiting: Mapping[str, Kept], capacities: Collection[Resources]) -> dict[str, Kept]:
+    """Without runs that are placed nowhere and that no site is large enough for: nobody finds less because of them."""
+    return {
+        run_id: item
+        for run_id, item in waiting.items()
+        if item.course.run.site or any(map(resources_of(item.course.run.new).fits, capacities))
+    }
 
 
 def _working_by_site(kept: Iterable[Kept], now: float) -> dict[str, list[Working]]:

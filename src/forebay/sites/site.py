@@ -19,8 +19,14 @@ class Resources:
 
     def lacking(self, had: Resources) -> tuple[str, ...]:
         """The names of those of which `had` has too little."""
+        if self.fits(had):
+            return ()
         names = ("gpus", "cpus", "memory_bytes")
         return tuple(name for name in names if getattr(self, name) > getattr(had, name))
+
+    def fits(self, had: Resources) -> bool:
+        """Whether `had` has enough of everything."""
+        return self.gpus <= had.gpus and self.cpus <= had.cpus and self.memory_bytes <= had.memory_bytes
 
 
 OVERDUE = 0.2

@@ -16,6 +16,9 @@ _SEQUENCE: Final = re.compile(
     r"|\x1b"
 )
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_SPECIAL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What most lines of most logs have none of: those are shown as they are, where no colour is on."""
+
 _NAMES: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _ORDER: Final = ("bold", "dim", "italic", "underline")
 _SIXTEEN: Final = 16
@@ -35,6 +38,9 @@ class _Pen:
         return " ".join(parts)
 
 
+_PLAIN: Final = _Pen()
+
+
 def plain(text: str) -> str:
     """Without any of it, for search: what is shown, as text. A line that was written over shows what came last."""
     return "\n".join(_last(_SEQUENCE.sub("", line)) for line in text.split("\n"))
@@ -42,11 +48,16 @@ def plain(text: str) -> str:
 
 def coloured(text: str) -> Markup:
     """The text, escaped, with spans of classes `a-red`, `a-on-blue`, `a-bold`."""
+    if _SPECIAL.search(text) is None:
+        return escape(text)
     pen = _Pen()
     lines = []
     for line in text.split("\n"):
-        told, pen = _line(line, pen)
-        lines.append(told)
+        if pen == _PLAIN and _SPECIAL.search(line) is None:
+            lines.append(escape(line))
+        else:
+            told, pen = _line(line, pen)
+            lines.append(told)
     return Markup("\n").join(lines)
 
 

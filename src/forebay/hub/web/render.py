@@ -22,6 +22,7 @@ from forebay.hub.web.assets import Assets
 from forebay.hub.web.forms import Form
 from forebay.hub.web.page import Page
 from forebay.hub.web.table import Table
+from forebay.hub.web.table_drawn import drawn
 from forebay.hub.web.visit import Visit
 
 
@@ -125,6 +126,7 @@ class Renderer:
             **{name: getattr(show, name) for name in names},
             "when": lambda at: show.when(at, _rendering.get().now),
             "table": self._table,
+            "drawn": drawn,
             "form": self._form,
             "filters": self._filters,
             "button": self._button,
