@@ -557,6 +557,14 @@ def test_explain_sees_who_is_before_it(hub: LocalHub, dgx: Agent) -> None:
     assert row.queue_s == pytest.approx(300.0, rel=0.01)
 
 
+def test_explain_counts_nobody_before_it_whom_no_site_is_large_enough_for(hub: LocalHub, dgx: Agent) -> None:
+    asked = replace(RUN, gpus=2, estimate_s=100.0)
+    hub.runs.submit(asked)
+    hub.runs.submit(replace(asked, gpus=64, estimate_s=9000.0))
+    (row,) = hub.runs.explain(asked).rows
+    assert row.queue_s == pytest.approx(100.0, rel=0.01)
+
+
 def test_pages_are_newest_first_and_whole_whatever_comes_meanwhile(hub: LocalHub) -> None:
     made = [hub.runs.submit(replace(RUN, team="ads" if at % 2 else "", title=str(at))).run_id for at in range(7)]
     seen, query = [], RunQuery(limit=3)
