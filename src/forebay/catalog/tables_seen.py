@@ -68,13 +68,21 @@ class TablesWritten:
 
     @contextmanager
     def reading(self) -> Iterator[Collection[str]]:
-        """The tables that are read meanwhile in this thread, as they become known; and `ELSEWHERE`."""
+        """The tables that are read meanwhile in this thread, as they become known; and `ELSEWHERE`. Within another
+        one, that one's as well.
+        """
         found = {ELSEWHERE}
         before = _reads.set(found)
         try:
             yield found
         finally:
             _reads.reset(before)
+            self.note_read(found)
+
+    def note_read(self, tables: Collection[str]) -> None:
+        """Whatever this thread is reading now stands on these, too."""
+        if (reads := _reads.get()) is not None:
+            reads.update(tables)
 
     def _executes(
         self, connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool

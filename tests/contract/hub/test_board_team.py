@@ -17,8 +17,8 @@ from forebay.hub.board.governed import near_quota, open_datasets, policies, rete
 from forebay.hub.board.people import SignIns, TeamUse, sign_ins, team_uses
 from forebay.hub.board.sight import Sight, sight_of
 from forebay.hub.board.site_load import accounts_of, site_loads
-from forebay.hub.board.site_map import flows, links, site_map
-from forebay.hub.board.site_work import FOR_A_RUN, open_tasks, runs_under_way
+from forebay.hub.board.site_map import SiteMap, flows, joined, links
+from forebay.hub.board.site_work import FOR_A_RUN, open_tasks, runs_by_site, runs_under_way, tasks_by_site
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.web.team import GB, LAKE, PEOPLE, Team, add_team
@@ -79,6 +79,10 @@ def test_a_site_is_looked_at_in_as_many_questions_as_many(board: Board) -> None:
     assert questions(few) == questions(many) < 10
 
 
+def _map(connection: Connection, sight: Sight, now: float) -> SiteMap:
+    return joined(list(VOLUMES), links(connection, sight, now), flows(connection, sight, now))
+
+
 OUTSIDERS = {
     "a scientist": person("eve"),
     "a viewer": person("vera"),
@@ -93,10 +97,12 @@ def test_who_may_not_know_of_a_dataset_sees_nothing_of_it(board: Board, who: Per
     def everything(connection: Connection, sight: Sight) -> list[Any]:
         return [
             open_tasks(connection, sight),
+            tasks_by_site(connection, sight),
             runs_under_way(connection, sight),
+            runs_by_site(connection, sight),
             links(connection, sight, now),
             flows(connection, sight, now),
-            site_map(connection, sight, list(VOLUMES), now),
+            _map(connection, sight, now),
             policies(connection, sight),
             policies(connection, sight, words="frau"),
             retentions(connection, sight),
@@ -138,7 +144,10 @@ def test_a_task_for_a_hidden_run_is_nobodys(board: Board) -> None:
 
 def test_what_flows_is_on_its_lane(board: Board) -> None:
     now = board.clock.now()
-    found = board.as_(ADMIN, lambda connection, sight: site_map(connection, sight, list(VOLUMES), now))
+    found = board.as_(
+        ADMIN,
+        lambda connection, sight: _map(connection, sight, now),
+    )
     assert found.lakes == (LAKE, "s3://fraud-only")
     (busy,) = (lane for lane in found.lanes if lane.flows)
     assert (busy.source, busy.target, len(busy.flows)) == (LAKE, "gcp", 2)

@@ -5,7 +5,7 @@ Sizes are the versions' own: contents that several share count with each, so tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,10 +71,9 @@ def capacity(connection: Connection, sight: Sight, place: Place, now: float) -> 
     return Capacity(place=place, datasets=tuple(datasets), teams=(*teams.values(), *empty))
 
 
-def over_quota(connection: Connection, sight: Sight, shown: Sequence[Place]) -> list[tuple[Place, Quota, int]]:
-    """The quotas that what a team has somewhere is over, with the bytes that it has; two queries."""
-    at = {place.volume_id: place for place in shown}
-    query = sa.select(t.quota).where(t.quota.c.volume_id.in_(sorted(at)))
+def over_quota(connection: Connection, sight: Sight, volumes: Collection[str]) -> list[tuple[Quota, int]]:
+    """The quotas of these volumes that what a team has there is over, with the bytes that it has; two queries."""
+    query = sa.select(t.quota).where(t.quota.c.volume_id.in_(sorted(volumes)))
     if not sight.sees_all:
         query = query.where(t.quota.c.team.in_(sorted(sight.teams)))
     limits = [Quota(**row) for row in connection.execute(query).mappings()]
@@ -95,7 +94,7 @@ def over_quota(connection: Connection, sight: Sight, shown: Sequence[Place]) -> 
         for volume_id, team, size_bytes in connection.execute(sight.narrow(held, t.dataset.c.name))
     }
     return [
-        (at[item.volume_id], item, found[item.volume_id, item.team])
+        (item, found[item.volume_id, item.team])
         for item in limits
         if found.get((item.volume_id, item.team), 0) > item.limit_bytes
     ]

@@ -18,6 +18,7 @@ from forebay.hub.access.jobs import dataset_of, without
 from forebay.hub.board import capacity, drifting, going, running
 from forebay.hub.board.drifting import Drifting
 from forebay.hub.board.grid import is_stale
+from forebay.hub.board.keep import Keep, nearly, nothing_kept
 from forebay.hub.board.known import errand_of
 from forebay.hub.board.places import Place
 from forebay.hub.board.running import Running, Waits
@@ -136,8 +137,21 @@ class Care:
         return sum(map(len, lists)) + self.more
 
 
-def care(connection: Connection, sight: Sight, shown: Sequence[Place], now: float, *, of_hub: bool = True) -> Care:
+def care(
+    connection: Connection,
+    sight: Sight,
+    shown: Sequence[Place],
+    now: float,
+    *,
+    of_hub: bool = True,
+    keep: Keep | None = None,
+) -> Care:
     """At those places; with what is at no place (failed and waiting runs, drifting versions), or without."""
+    keep = keep or nothing_kept(sight)
+    at = {place.volume_id: place for place in shown}
+    terms = tuple((place.volume_id, place.policy) for place in shown)
+    over = keep("over-quota", tuple(at), lambda sight: capacity.over_quota(connection, sight, at))
+    leaving = keep("leaving", (terms, nearly(now)), lambda sight: _leaving(connection, sight, shown, now))
     damaged = list(_damaged(connection, sight, shown))
     tasks = list(_tasks(connection, sight, shown, now))
     rules = list(_rules(connection, sight, shown, now))
@@ -150,15 +164,17 @@ def care(connection: Connection, sight: Sight, shown: Sequence[Place], now: floa
             for number, place in enumerate(_fullest(shown))
         ),
         quotas=tuple(
-            OverQuota(place=place, quota=quota, held_bytes=held_bytes)
-            for place, quota, held_bytes in capacity.over_quota(connection, sight, shown)
+            OverQuota(place=at[quota.volume_id], quota=quota, held_bytes=held_bytes) for quota, held_bytes in over
         ),
         tasks=tuple(tasks[:MOST]),
         runs=tuple(failed[:MOST]),
         stuck=tuple(running.waiting(connection, sight, now - LONG_S, MOST)) if of_hub else (),
         rules=tuple(rules[:MOST]),
         drifting=tuple(drifting.drifting(connection, sight, MOST)) if of_hub else (),
-        leaving=tuple(_leaving(connection, sight, shown, now)),
+        leaving=tuple(
+            Leaving(place=at[volume_id], versions=versions, size_bytes=size_bytes)
+            for volume_id, versions, size_bytes in leaving
+        ),
         more=sum(max(0, count - MOST) for count in (len(damaged), len(tasks), len(rules), len(failed))),
     )
 
@@ -247,15 +263,15 @@ def _rules(connection: Connection, sight: Sight, shown: Sequence[Place], now: fl
         )
 
 
-def _leaving(connection: Connection, sight: Sight, shown: Sequence[Place], now: float) -> Iterator[Leaving]:
-    at = {place.volume_id: place for place in shown}
+def _leaving(connection: Connection, sight: Sight, shown: Sequence[Place], now: float) -> list[tuple[str, int, int]]:
+    """By volume, how many versions and bytes."""
     query = (
         sa.select(t.replica.c.volume_id, sa.func.count(), sa.func.sum(t.version.c.size_bytes))
         .select_from(t.replica)
         .join(t.version, t.version.c.version_id == t.replica.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-        .where(t.replica.c.volume_id.in_(sorted(at)), is_stale(shown, now))
+        .where(t.replica.c.volume_id.in_(sorted(place.volume_id for place in shown)), is_stale(shown, now))
         .group_by(t.replica.c.volume_id)
     )
-    for volume_id, versions, size_bytes in connection.execute(sight.narrow(query, t.dataset.c.name)):
-        yield Leaving(place=at[volume_id], versions=int(versions), size_bytes=int(size_bytes))
+    rows = connection.execute(sight.narrow(query, t.dataset.c.name))
+    return [(volume_id, int(versions), int(size_bytes)) for volume_id, versions, size_bytes in rows]

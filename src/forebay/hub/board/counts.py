@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
+from forebay.hub.access.jobs import made_by
 from forebay.hub.board.sight import Sight
+from forebay.hub.run_rows import new_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,4 @@ def _active_runs(connection: Connection, sight: Sight) -> int:
         return int(connection.execute(sa.select(sa.func.count()).select_from(t.run).where(is_active)).scalar_one())
     # What a run makes stands in its text alone; of those that have not ended there are few.
     query = sight.narrow_runs(connection, sa.select(t.run.c.submitted_by, t.run.c.new).where(is_active))
-    return sum(sight.sees_run(row.submitted_by, made_in(row.new)) for row in connection.execute(query))
-
-
-def made_in(new: str) -> list[str]:
-    """The datasets that a run makes, out of the text that `run.new` has."""
-    return [item["dataset"] for item in json.loads(new).get("outputs", ())]
+    return sum(sight.sees_run(row.submitted_by, made_by(new_run(row.new))) for row in connection.execute(query))

@@ -269,28 +269,21 @@ def _tags(connection: Connection, ids: Sequence[int]) -> dict[int, list[tuple[st
 
 
 def _cached(connection: Connection, ids: Sequence[int]) -> dict[int, list[CachedAt]]:
-    """Of each dataset and site the newest version there, and how many there are: a row each, whatever their number."""
-    here = (t.version.c.dataset_id, _AT)
-    newest_first = (t.version.c.number.desc(), t.version.c.subset)
-    ranked = (
-        sa.select(
-            t.version.c.dataset_id,
-            _AT.label("site"),
-            t.version.c.number,
-            t.replica.c.state,
-            sa.func.row_number().over(partition_by=here, order_by=newest_first).label("place"),
-            # The newest one's rank from below is the number of different ones.
-            sa.func.dense_rank().over(partition_by=here, order_by=t.version.c.number).label("versions"),
-        )
-        .select_from(t.replica)
-        .join(t.version, t.version.c.version_id == t.replica.c.version_id)
+    """Of each dataset and site the newest version there, and how many there are."""
+    query = (
+        sa.select(t.version.c.dataset_id, _AT.label("site"), t.version.c.number, t.replica.c.state)
+        .select_from(t.version)
+        .join(t.replica, t.replica.c.version_id == t.version.c.version_id)
         .outerjoin(t.volume_site, t.volume_site.c.volume_id == t.replica.c.volume_id)
         .where(t.version.c.dataset_id.in_(ids), _HERE)
-        .subquery()
+        .order_by(t.version.c.dataset_id, t.version.c.number.desc(), t.version.c.subset)
     )
-    query = sa.select(ranked).where(ranked.c.place == 1).order_by(ranked.c.dataset_id, ranked.c.site)
+    there: dict[tuple[int, str], dict[int, str]] = {}
+    for dataset_id, site, number, state in connection.execute(query):
+        there.setdefault((dataset_id, site), {}).setdefault(number, state)
     found: dict[int, list[CachedAt]] = defaultdict(list)
-    for row in connection.execute(query):
-        at = CachedAt(site=row.site, number=row.number, state=ReplicaState(row.state), versions=row.versions)
-        found[row.dataset_id].append(at)
+    for (dataset_id, site), states in sorted(there.items()):
+        newest, state = next(iter(states.items()))
+        at = CachedAt(site=site, number=newest, state=ReplicaState(state), versions=len(states))
+        found[dataset_id].append(at)
     return found

@@ -121,6 +121,14 @@ def retention_count(connection: Connection, sight: Sight) -> int:
     return _count(connection, sight, t.retention)
 
 
+def quota_count(connection: Connection, sight: Sight) -> int:
+    """How many quotas there are; for others than admins of their own teams."""
+    query = sa.select(sa.func.count()).select_from(t.quota)
+    if not sight.sees_all:
+        query = query.where(t.quota.c.team.in_(sorted(sight.teams)))
+    return int(connection.execute(query).scalar_one())
+
+
 def team_holds(connection: Connection, sight: Sight) -> list[TeamHold]:
     """What teams hold of volumes, and their quotas there, by site and team; for others than admins their own teams'."""
     return _holds(connection, sight, connection.execute(sa.select(t.quota)).all(), None)

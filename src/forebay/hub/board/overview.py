@@ -101,9 +101,14 @@ def saved(connection: Connection, sight: Sight, now: float) -> Saved:
     query = sa.select(
         sa.func.coalesce(sa.func.sum(c.size_bytes), 0) - sa.func.coalesce(sa.func.sum(c.moved_bytes), 0),
         sa.func.coalesce(sa.func.sum(c.seconds_saved), 0.0),
-    ).where(c.month == time.strftime("%Y-%m", time.gmtime(now)))
+    ).where(c.month == month_of(now))
     size_bytes, seconds = connection.execute(sight.narrow(query, c.dataset)).one()
     return Saved(size_bytes=max(0, int(size_bytes)), seconds=max(0.0, float(seconds)))
+
+
+def month_of(now: float) -> str:
+    """`2026-11`, of UTC."""
+    return time.strftime("%Y-%m", time.gmtime(now))
 
 
 def fills(connection: Connection, sight: Sight, shown: Sequence[Place], now: float, limit: int) -> list[Fill]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, RowMapping
 
 from forebay.catalog import schema as t
-from forebay.hub.access.jobs import OTHERS_FIRST, without
+from forebay.hub.access.jobs import OTHERS_FIRST, made_by, read_by, without
 from forebay.hub.board.sight import Sight
-from forebay.wire.runs import RunState
+from forebay.hub.run_rows import new_run
+from forebay.wire.runs import NewRun, RunState
 
 _LOOKED_AT = 400
 
@@ -92,21 +92,16 @@ def _seen(sight: Sight, rows: Iterable[RowMapping], limit: int) -> Iterator[Runn
     for row in rows:
         if told >= limit:
             return
-        new = json.loads(row["new"])
-        if sight.sees_run(row["submitted_by"], _touched(new)):
+        new = new_run(row["new"])
+        if sight.sees_run(row["submitted_by"], (*read_by(new), *made_by(new))):
             told += 1
             yield _running(row, new, sight)
 
 
-def _touched(new: dict[str, Any]) -> list[str]:
-    reads = [item["ref"].partition("@")[0] for item in new.get("data", ())]
-    return reads + [item["dataset"] for item in new.get("outputs", ())]
-
-
-def _running(row: Any, new: dict[str, Any], sight: Sight) -> Running:
+def _running(row: Any, new: NewRun, sight: Sight) -> Running:
     return Running(
         run_id=row["run_id"],
-        title=new.get("title") or " ".join(new["command"])[:200],
+        title=new.title or " ".join(new.command)[:200],
         state=RunState(row["state"]),
         reason=without(row["last_error"] or row["reason"], set(sight.hidden), OTHERS_FIRST),
         unblock=without(row["unblock"], set(sight.hidden)),
@@ -115,5 +110,5 @@ def _running(row: Any, new: dict[str, Any], sight: Sight) -> Running:
         submitted_by=row["submitted_by"],
         team=row["team"],
         site=row["site"],
-        refs=tuple(item["ref"] for item in new.get("data", ())),
+        refs=tuple(use.ref for use in new.data),
     )

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
-from forebay.hub.board.counts import made_in
+from forebay.hub.access.jobs import made_by
 from forebay.hub.board.sight import Sight
+from forebay.hub.run_rows import new_run
 
 EACH = 6
 """So many of a kind at most."""
@@ -126,7 +127,7 @@ def _runs(connection: Connection, sight: Sight, text: str, each: int) -> list[Fo
     rows = [
         row
         for row in connection.execute(query)
-        if not sight.hidden or sight.sees_run(row.submitted_by, made_in(row.new))
+        if not sight.hidden or sight.sees_run(row.submitted_by, made_by(new_run(row.new)))
     ]
     return [
         Found(kind="run", name=row.run_id, fact=f"{row.state}, {row.submitted_by}", href=f"/runs/{row.run_id}")

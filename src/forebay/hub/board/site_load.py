@@ -5,7 +5,6 @@ An account is the volume's own and told to everybody (`access.guarded_volumes`);
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +13,7 @@ from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
 from forebay.hub.board.sight import Sight
-from forebay.hub.board.site_work import open_tasks, runs_under_way
+from forebay.hub.board.site_work import runs_by_site, tasks_by_site
 from forebay.wire.cache import ReplicaState, VolumeState
 from forebay.wire.sites import TaskKind
 
@@ -63,13 +62,10 @@ def site_loads(connection: Connection, sight: Sight, volumes: Mapping[str, str])
     """Of each site whose volume is named, by site."""
     accounts = accounts_of(connection, set(volumes.values()))
     ready = _ready(connection, sight, set(volumes.values()))
-    runs = Counter(item.site for item in runs_under_way(connection, sight))
-    tasks: dict[str, Counter[TaskKind]] = defaultdict(Counter)
-    for item in open_tasks(connection, sight):
-        tasks[item.site][item.kind] += 1
+    runs, tasks = runs_by_site(connection, sight), tasks_by_site(connection, sight)
     return {
         site: SiteLoad(
-            account=accounts.get(volume_id), ready=ready.get(volume_id, 0), runs=runs[site], tasks=dict(tasks[site])
+            account=accounts.get(volume_id), ready=ready.get(volume_id, 0), runs=runs[site], tasks=tasks.get(site, {})
         )
         for site, volume_id in volumes.items()
     }

@@ -122,12 +122,6 @@ def flows(connection: Connection, sight: Sight, now: float, volumes: Collection[
     return sorted(found, key=lambda flow: (-flow.rest_bytes, flow.ref))
 
 
-def site_map(connection: Connection, sight: Sight, sites: Sequence[str], now: float) -> SiteMap:
-    """All links and flows. `sites` are those that the hub has; a volume of none is shown only where a link ends."""
-    known, moving = links(connection, sight, now), flows(connection, sight, now)
-    return joined(sites, known, moving)
-
-
 def lanes_to(connection: Connection, sight: Sight, site: str, now: float) -> tuple[Lane, ...]:
     """The ways to one site, as `SiteMap.to` has them."""
     moving = [flow for flow in flows(connection, sight, now) if flow.target == site]

@@ -5,6 +5,7 @@ A text that names a hidden dataset is told otherwise, and a hidden run is nobody
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
@@ -17,7 +18,7 @@ from forebay.hub.access.jobs import OTHERS_FIRST, dataset_of, made_by, read_by, 
 from forebay.hub.board.sight import Sight
 from forebay.sites.tasks import RUNS
 from forebay.wire.runs import Run, RunState
-from forebay.wire.sites import Task
+from forebay.wire.sites import Task, TaskKind
 
 MOST = 5000
 """So many tasks, and so many runs under way, are looked at."""
@@ -51,6 +52,29 @@ def open_tasks(connection: Connection, sight: Sight, site: str = "") -> list[Tas
     kept = [item for item in found if not item.ref or sight.sees(dataset_of(item.ref))]
     seen = _seen_runs(connection, sight, {item.asked_by.removeprefix(RUNS) for item in kept if _of_run(item)})
     return [_told(item, sight, seen) for item in kept]
+
+
+def tasks_by_site(connection: Connection, sight: Sight) -> dict[str, dict[TaskKind, int]]:
+    """How many tasks have not ended, by site and kind."""
+    c = t.task.c
+    rows = connection.execute(sa.select(c.site, c.kind, c.ref).where(c.open_key.is_not(None)))
+    counted = Counter((row.site, row.kind) for row in rows if not row.ref or sight.sees(dataset_of(row.ref)))
+    found: dict[str, dict[TaskKind, int]] = defaultdict(dict)
+    for (site, kind), number in counted.items():
+        found[site][TaskKind(kind)] = number
+    return found
+
+
+def runs_by_site(connection: Connection, sight: Sight) -> Counter[str]:
+    """How many runs have an attempt at a site that has not ended."""
+    a, r = t.attempt.c, t.run.c
+    attempts = sa.select(a.site, r.submitted_by, r.new).select_from(t.run).join(t.attempt, a.run_seq == r.run_seq)
+    query = sight.narrow_runs(connection, attempts.where(a.ending == ""), MOST, oldest_first=True)
+    found: Counter[str] = Counter()
+    for row in connection.execute(query):
+        new = run_rows.new_run(row.new)
+        found[row.site] += sight.sees_run(row.submitted_by, (*read_by(new), *made_by(new)))
+    return found
 
 
 def runs_under_way(connection: Connection, sight: Sight, site: str = "") -> list[Working]:

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Final
 
 from markupsafe import Markup, escape
 
-_SEQUENCE: Final = re.compile(
-    r"\x1b\[([0-9;:]*)m"  # colours
-    r"|\x1b\[[0-?]*[ -/]*[@-~]"  # other control sequences
-    r"|\x1b[PX^_\]][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links and the like, to their end
-    r"|\x1b[ -/]*[0-~]"
-    r"|\x1b"
+_COLOUR: Final = re.compile(r"\x1b\[([0-9;:]*)m")
+_OTHER: Final = re.compile(
+    r"\x1b(?!\[[0-9;:]*m)(?:"
+    r"\[[0-?]*[ -/]*[@-~]"  # control sequences
+    r"|[PX^_\]][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # titles, links and the like, to their end or the line's
+    r"|[ -/]*[0-~]"
+    r"|)"
 )
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_SPECIAL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What most lines of most logs have none of: those are shown as they are, where no colour is on."""
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 
 _NAMES: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _ORDER: Final = ("bold", "dim", "italic", "underline")
 _SIXTEEN: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Pen:
     colour: str = ""
     ground: str = ""
     marks: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def classes(self) -> str:
         parts = [f"a-{mark}" for mark in _ORDER if mark in self.marks]
         parts += [f"a-{self.colour}"] if self.colour else []
@@ -43,34 +43,33 @@ _PLAIN: Final = _Pen()
 
 def plain(text: str) -> str:
     """Without any of it, for search: what is shown, as text. A line that was written over shows what came last."""
-    return "\n".join(_last(_SEQUENCE.sub("", line)) for line in text.split("\n"))
+    return "\n".join(_last(line) for line in _COLOUR.sub("", _OTHER.sub("", text)).split("\n"))
 
 
 def coloured(text: str) -> Markup:
-    """The text, escaped, with spans of classes `a-red`, `a-on-blue`, `a-bold`."""
-    if _SPECIAL.search(text) is None:
-        return escape(text)
-    pen = _Pen()
+    """The text, escaped, with spans of classes `a-red`, `a-on-blue`, `a-bold`; a span ends with its line."""
+    if "\x1b" in text:
+        text = _OTHER.sub("", text)
+    # Colours are the same escaped, and hold nothing unprintable but how they begin.
+    text = str(escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)))
+    pen = _PLAIN
     lines = []
     for line in text.split("\n"):
-        if pen == _PLAIN and _SPECIAL.search(line) is None:
-            lines.append(escape(line))
-        else:
-            told, pen = _line(line, pen)
-            lines.append(told)
-    return Markup("\n").join(lines)
+        told, pen = _line(line, pen)
+        lines.append(told)
+    return Markup("\n".join(lines))  # noqa: S704 escaped above
 
 
-def _line(line: str, pen: _Pen) -> tuple[Markup, _Pen]:
-    parts: list[tuple[_Pen, str]] = []
-    at = 0
-    for found in _SEQUENCE.finditer(line):
-        parts.append((pen, line[at : found.start()]))
-        at = found.end()
-        if found[1] is not None:
-            pen = _drawn(pen, found[1])
-    parts.append((pen, line[at:]))
-    return Markup("").join(_span(each, text) for each, text in _kept(parts)), pen
+def _line(line: str, pen: _Pen) -> tuple[str, _Pen]:
+    """As markup, and the pen after it."""
+    texts = _COLOUR.split(line)
+    parts = [(pen, texts[0])]
+    for codes, text in zip(texts[1::2], texts[2::2], strict=True):
+        pen = _drawn(pen, codes)
+        parts.append((pen, text))
+    if "\r" in line:
+        parts = _kept(parts)
+    return "".join([_span(each, text) for each, text in parts if text]), pen
 
 
 def _kept(parts: list[tuple[_Pen, str]]) -> list[tuple[_Pen, str]]:
@@ -90,17 +89,18 @@ def _last(line: str) -> str:
     return line.rstrip("\r").rpartition("\r")[2]
 
 
-def _span(pen: _Pen, text: str) -> Markup:
-    told = escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
-    return Markup('<span class="%s">%s</span>') % (pen.classes, told) if text and pen.classes else told
+def _span(pen: _Pen, text: str) -> str:
+    return text if pen is _PLAIN else f'<span class="{pen.classes}">{text}</span>'
 
 
+@lru_cache(maxsize=256)
 def _drawn(pen: _Pen, codes: str) -> _Pen:
+    """The pen after a sequence of colours: `_PLAIN` itself where nothing is on."""
     numbers = [int(code) if code and len(code) < 4 else 0 for code in codes.replace(":", ";").split(";")]
     while numbers:
         code = numbers.pop(0)
         if code == 0:
-            pen = _Pen()
+            pen = _PLAIN
         elif code in (38, 48):
             colour, numbers = _extended(numbers)
             pen = replace(pen, colour=colour) if code == 38 else replace(pen, ground=colour)
@@ -116,7 +116,7 @@ def _drawn(pen: _Pen, codes: str) -> _Pen:
             pen = replace(pen, colour="")
         elif code == 49:
             pen = replace(pen, ground="")
-    return pen
+    return _PLAIN if pen == _PLAIN else pen
 
 
 _MARKS: Final = {1: "bold", 2: "dim", 3: "italic", 4: "underline"}

@@ -37,7 +37,7 @@ from forebay.hub.board.sight import Sight
 from forebay.hub.web.budget import RESTS, Budget
 from forebay.hub.web.page import Page
 from forebay.hub.web.turns import Due, Turn, next_turn
-from forebay.hub.web.unnamed import Unnamed, alike, is_known_for
+from forebay.hub.web.unnamed import Unnamed, alike
 from forebay.log import get_logger
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Live:
             raise NotFoundError("nothing-live", "This page has no live parts.")
         if len(self._watchers) >= _MOST:
             return Response(status_code=503, headers={"Retry-After": "60"})
-        looked = await run_in_threadpool(self._first_look, request, self._sights())
+        looked = await run_in_threadpool(self._first_look, request)
         now = time.monotonic()
         watcher = Watcher(
             request=request,
@@ -233,12 +233,11 @@ class Live:
                 due[watcher.session].append(watcher)
         if all(now - watcher.looked_at < _LOOK_AGAIN_SECONDS for watchers in due.values() for watcher in watchers):
             return
-        known: dict[str, list[Sight]] = defaultdict(list)
         sessions = list(due)
         for begin in range(0, len(sessions), _AT_ONCE):
             some = {session: due[session] for session in sessions[begin : begin + _AT_ONCE]}
             firsts = [watchers[0] for watchers in some.values()]
-            self._sort(some, await run_in_threadpool(self._looked_at, firsts, known), now)
+            self._sort(some, await run_in_threadpool(self._looked_at, firsts), now)
 
     def _sort(self, sessions: Mapping[str, Sequence[Watcher]], looked: _LookedAgain, now: float) -> None:
         """To each what they see by now. Of whom nothing is known, since the database is away, the next look tells."""
@@ -252,11 +251,8 @@ class Live:
                 if sight != watcher.audience.sight:
                     self._join(watcher, Audience(address=watcher.audience.address, sight=sight))
 
-    def _looked_at(self, watchers: Sequence[Watcher], known: dict[str, list[Sight]]) -> _LookedAgain:
-        """What these see, each of another session.
-
-        `known` are the sights that others were found to have, by marks, by people who notice whom they were taken for.
-        """
+    def _looked_at(self, watchers: Sequence[Watcher]) -> _LookedAgain:
+        """What these see, each of another session."""
         looked = _LookedAgain()
         # What was found holds, also where it could not be noted whose token was used.
         with contextlib.suppress(ForebayError), joining():
@@ -264,20 +260,13 @@ class Live:
             people = self._site.people_of(watcher.request for watcher in watchers)
             for watcher in watchers:
                 person = people.get(watcher.session)
-                seen = None if person is None else self._seen_by(person, watcher, looked.mark, known[looked.mark])
-                looked.sights[watcher.session] = seen
+                looked.sights[watcher.session] = None if person is None else self._seen_by(person, watcher, looked.mark)
         return looked
 
-    def _seen_by(self, person: Person, watcher: Watcher, mark: str, known: list[Sight]) -> Sight:
-        person = _nobody_in_particular(person)
-        before = watcher.audience.sight
-        if mark == watcher.mark and person == before.principal:
-            return before
-        for sight in known:
-            if is_known_for(sight, person):
-                return replace(sight, principal=person)
-        known.append(self._sight_of(Unnamed.of(person), watcher.request))
-        return replace(known[-1], principal=person)
+    def _seen_by(self, person: Person, watcher: Watcher, mark: str) -> Sight:
+        person, before = _nobody_in_particular(person), watcher.audience.sight
+        is_as_it_was = mark == watcher.mark and person == before.principal
+        return before if is_as_it_was else self._site.sight_of(person, mark)
 
     async def _renew(self, audience: Audience) -> float:
         """Render a page's parts and hand them to who has others; the CPU seconds that it took."""
@@ -287,7 +276,7 @@ class Live:
         if first is None:
             return 0.0
         try:
-            rendered = await run_in_threadpool(self._rendered, audience, first)
+            rendered = await run_in_threadpool(self._rendered, audience, first, written)
         except ForebayError as error:
             turn.rendered(began, (), written)
             if isinstance(error, (NotAllowedError, NotFoundError)):
@@ -311,23 +300,14 @@ class Live:
                 self._turns[watcher.audience].asked_for = True
         return rendered.cost_s
 
-    def _sights(self) -> Mapping[tuple[str, Person], Sight]:
-        """What those who watch see, by the mark at which that was read."""
-        return {(watcher.mark, watcher.audience.sight.principal): watcher.audience.sight for watcher in self._watchers}
-
-    def _first_look(self, request: Request, known: Mapping[tuple[str, Person], Sight] | None = None) -> _Looked:
-        """`known` are sights of others, of whom some may be the same person."""
+    def _first_look(self, request: Request) -> _Looked:
         with joining():
             mark = self._site.rights_mark()
             # Two sessions of somebody are one audience.
             person = _nobody_in_particular(self._site.principal_of(request))
-            sight = (known or {}).get((mark, person)) or self._sight_of(person, request)
-            return _Looked(sight=sight, mark=mark)
+            return _Looked(sight=self._site.sight_of(person, mark), mark=mark)
 
-    def _sight_of(self, person: Person, request: Request) -> Sight:
-        return self._site.visit(person, request, address="/", path={}).sight
-
-    def _rendered(self, audience: Audience, watcher: Watcher) -> _Rendered:
+    def _rendered(self, audience: Audience, watcher: Watcher, written: Mapping[str, int] | None = None) -> _Rendered:
         began = time.thread_time()
         route, path = self._site.find(audience.address)
         query = tuple(parse_qsl(urlsplit(audience.address).query, keep_blank_values=True, max_num_fields=200))
@@ -335,7 +315,15 @@ class Live:
         parts: Mapping[str, str] = {}
         with joining(), self._site.tables.reading() as tables:
             mark = self._site.rights_mark()
-            visit = self._site.visit(person, watcher.request, address=audience.address, path=path, query_pairs=query)
+            visit = self._site.visit(
+                person,
+                watcher.request,
+                mark=mark,
+                written=written,
+                address=audience.address,
+                path=path,
+                query_pairs=query,
+            )
             is_as_it_was = alike(visit.sight, audience.sight)
             # Where rights have changed since the last look, the next one sorts the watchers anew.
             if mark == watcher.mark and is_as_it_was:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -39,7 +39,7 @@ from forebay.hub.api.rates import SIGN_IN_FAILED, SIGNED_IN
 from forebay.hub.board.checkup import Checkups
 from forebay.hub.board.checkup import Look as DoctorsLook
 from forebay.hub.board.counts import counts_of
-from forebay.hub.board.sight import sight_of
+from forebay.hub.board.sight import Sight
 from forebay.hub.local import LocalHub
 from forebay.hub.web import pages as page_modules
 from forebay.hub.web.asked import address_of, for_people, form_of
@@ -51,6 +51,8 @@ from forebay.hub.web.page import Answer, Page, Raw, Redirect
 from forebay.hub.web.render import Look, Renderer
 from forebay.hub.web.route import Pages, Route, in_order
 from forebay.hub.web.sent import NOTICE, asset_response, html_response, notice_in, raw_response, set_cookie, theme_in
+from forebay.hub.web.sights import Sights
+from forebay.hub.web.sums import Sums
 from forebay.hub.web.table import as_csv, as_json
 from forebay.hub.web.visit import Visit
 from forebay.log import get_logger
@@ -93,6 +95,8 @@ class Site:
         self.renderer = Renderer(Assets())
         self.tables = TablesWritten(hub.engine)
         self._checkups = Checkups(look)
+        self._sights = Sights()
+        self._sums = Sums(self.tables)
         self._hub = hub
         self._access = access
         self.routes = in_order(route for each in found_pages() for route in each.routes)
@@ -137,14 +141,29 @@ class Site:
         found = self._access.principals_of(asking)
         return {token: one for token, one in found.items() if isinstance(one, Person)}
 
-    def visit(self, principal: Person, request: Request, **more: Any) -> Visit:
-        """What a page function gets; inside a transaction that is joined."""
-        hub = Guarded(self._hub, self._access, principal, came_from(request))
+    def sight_of(self, principal: Person, mark: str = "") -> Sight:
+        """What somebody sees by now; `mark` is what `rights_mark` gave in the same transaction, if anything."""
         with self.read() as connection:
-            sight = sight_of(connection, principal)
+            return self._sights.of(connection, principal, mark)
+
+    def visit(
+        self,
+        principal: Person,
+        request: Request,
+        *,
+        mark: str = "",
+        written: Mapping[str, int] | None = None,
+        **more: Any,
+    ) -> Visit:
+        """What a page function gets; inside a transaction that is joined. `mark` is as for `sight_of`, `written` as for
+        `Sums.keep`.
+        """
+        hub = Guarded(self._hub, self._access, principal, came_from(request))
+        sight = self.sight_of(principal, mark)
         return Visit(
             hub=hub,
             sight=sight,
+            keep=self._sums.keep(sight, written),
             read=self.read,
             data_of=lambda name: self._access.subjects.data(name, principal),
             now=self.clock.now(),
@@ -187,12 +206,14 @@ class Site:
         return answer
 
     def _answer(self, route: Route, request: Request, form: tuple[tuple[str, str], ...]) -> Response:
+        written = self.tables.counts()
         try:
             with joining():
                 principal = self.principal_of(request)
                 visit = self.visit(
                     principal,
                     request,
+                    written=written if route.method == "GET" else None,
                     address=address_of(request),
                     path=dict(request.path_params),
                     query_pairs=tuple(request.query_params.multi_items()),

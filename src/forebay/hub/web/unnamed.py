@@ -54,6 +54,11 @@ class Unnamed(Person):
         object.__setattr__(self, "was_named", False)
         object.__setattr__(self, "taken_for", set())
 
+    @property
+    def stands_for_all(self) -> bool:
+        """Whether nobody asked anything of who they are."""
+        return not self.was_named and not self.taken_for
+
     def stands_for(self, other: Person) -> bool:
         """Whether somebody else with the same rights would have been answered the same each time."""
         names = {str(_USER.__get__(self)), other.user}

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from forebay.hub.access.rules import Action, Data, Subject, Whole, decide
 from forebay.hub.api.acting import TeamHub
 from forebay.hub.board.checkup import Checkups
+from forebay.hub.board.keep import Keep
 from forebay.hub.board.sight import Sight
 from forebay.hub.web.lister import Lister
 
@@ -24,7 +25,7 @@ _EXPORTED = 100_000
 class Visit:
     """`read` opens a read transaction, the same for the whole of a GET. `path` has the route's parameters, decoded;
     `queries` and `fields` are the address's and the form's pairs in their order. `now` is in Unix seconds.
-    `lister` lists lakes for who registers, where this hub does that.
+    `lister` lists lakes for who registers, where this hub does that. `keep` is for what is added up over whole tables.
     """
 
     hub: TeamHub
@@ -38,6 +39,7 @@ class Visit:
     form_pairs: Pairs = ()
     lister: Lister | None = None
     checkups: Checkups = field(default_factory=Checkups)
+    keep: Keep
 
     @property
     def query(self) -> Mapping[str, str]:

@@ -12,7 +12,8 @@ from forebay import words
 from forebay.hub.access.rules import Action
 from forebay.hub.api.info import VERSION
 from forebay.hub.board.findings import Severity, findings
-from forebay.hub.board.governed import open_datasets, policy_count, retention_count, team_holds
+from forebay.hub.board.governed import open_datasets, policy_count, quota_count, retention_count
+from forebay.hub.board.keep import nearly
 from forebay.hub.board.site_map import links
 from forebay.hub.web import show, site_words
 from forebay.hub.web.page import Page
@@ -152,9 +153,8 @@ def _seen_by_all(visit: Visit) -> Sequence[tuple[str, str, str | Markup, str]]:
         governed = policy_count(connection, visit.sight)
         free = open_datasets(connection, visit.sight)
         kept = retention_count(connection, visit.sight)
-        holds = team_holds(connection, visit.sight)
-        ways = links(connection, visit.sight, visit.now)
-    quotas = sum(item.limit_bytes is not None for item in holds)
+        quotas = quota_count(connection, visit.sight)
+        ways = visit.keep("links", nearly(visit.now), lambda sight: links(connection, sight, visit.now))
     own = (
         ()
         if visit.may(Action.MANAGE)

@@ -14,7 +14,7 @@ from forebay.hub.access import rules
 from forebay.hub.access.rules import Action
 from forebay.hub.board import care, grid, overview
 from forebay.hub.board.grid import Filter, Grid, Line, Only
-from forebay.hub.board.overview import Near, Saved
+from forebay.hub.board.overview import Near, Saved, month_of
 from forebay.hub.board.places import Place, place_of, places
 from forebay.hub.web import cache_shown, care_shown, show
 from forebay.hub.web.care_shown import Item
@@ -67,10 +67,10 @@ def cache(visit: Visit) -> Page:
         everywhere = places(connection, sight, now)
         chosen = _chosen(visit, everywhere)
         found = grid.grid(connection, sight, chosen, wanted, now)
-        near = overview.near(connection, sight)
-        saved = overview.saved(connection, sight, now)
-        teams = grid.teams(connection, sight)
-        needs = care.care(connection, sight, chosen, now, of_hub=False)
+        near = visit.keep("near", (), lambda sight: overview.near(connection, sight))
+        saved = visit.keep("saved", month_of(now), lambda sight: overview.saved(connection, sight, now))
+        teams = visit.keep("teams", (), lambda sight: grid.teams(connection, sight))
+        needs = care.care(connection, sight, chosen, now, of_hub=False, keep=visit.keep)
     context = Cache(
         near=near,
         saved=saved,

@@ -47,8 +47,8 @@ def datasets(visit: Visit) -> Page:
     query = _query(visit)
     with visit.read() as connection:
         page = board.page(connection, visit.sight, query, limit=min(visit.limit(board.PAGE), _EXPORTED))
-        totals = board.totals(connection, visit.sight)
-        choices = board.choices(connection, visit.sight)
+        totals = visit.keep("datasets", (), lambda sight: board.totals(connection, sight))
+        choices = visit.keep("choices", (), lambda sight: board.choices(connection, sight))
     may_add = visit.may(Action.WRITE)
     context = Datasets(
         totals=totals,

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from forebay import words
 from forebay.errors import InputError
 from forebay.hub.access.rules import Action, Place
+from forebay.hub.board.keep import nearly
 from forebay.hub.board.site_map import links
 from forebay.hub.web import buttons, given, show, site_words
 from forebay.hub.web.forms import Confirm, Field, Form, failed, filled, number, required
@@ -37,7 +38,7 @@ def all_links(visit: Visit) -> Page:
 
 def _page(visit: Visit, *, declare: Form | None = None, price: Form | None = None) -> Page:
     with visit.read() as connection:
-        found = links(connection, visit.sight, visit.now)
+        found = visit.keep("links", nearly(visit.now), lambda sight: links(connection, sight, visit.now))
     sites, may = visit.hub.sites.all(), visit.may(Action.GOVERN)
     measured = sum(bool(item.transfers) for item in found)
     moved = sum(item.moved_bytes for item in found)

@@ -12,7 +12,7 @@ from forebay import words
 from forebay.hub.access.rules import Action
 from forebay.hub.board import care, governed, history, overview, running
 from forebay.hub.board.governed import TeamHold
-from forebay.hub.board.overview import Fill, Near, Saved
+from forebay.hub.board.overview import Fill, Near, Saved, month_of
 from forebay.hub.board.places import Place, places
 from forebay.hub.board.running import Running
 from forebay.hub.web import cache_shown, care_shown, history_shown, show
@@ -48,13 +48,13 @@ def home(visit: Visit) -> Page:
     with visit.read() as connection:
         sight, now = visit.sight, visit.now
         shown = places(connection, sight, now)
-        near = overview.near(connection, sight)
+        near = visit.keep("near", (), lambda sight: overview.near(connection, sight))
         fills = overview.fills(connection, sight, shown, now, 100)
         runs = running.active(connection, sight, 100)
-        needs = care.care(connection, sight, shown, now)
+        needs = care.care(connection, sight, shown, now, keep=visit.keep)
         happened = history.history(connection, sight, shown, limit=_EVENTS)
-        saved = overview.saved(connection, sight, now)
-        holds = governed.near_quota(connection, sight)
+        saved = visit.keep("saved", month_of(now), lambda sight: overview.saved(connection, sight, now))
+        holds = visit.keep("near-quota", (), lambda sight: governed.near_quota(connection, sight))
     context = Overview(
         near=near,
         saved=saved,

@@ -31,7 +31,7 @@ def quotas(visit: Visit) -> Page:
 
 def _page(visit: Visit, form: Form | None = None) -> Page:
     with visit.read() as connection:
-        found = team_holds(connection, visit.sight)
+        found = visit.keep("team-holds", (), lambda sight: team_holds(connection, sight))
     may = visit.may(Action.GOVERN)
     limited = [item for item in found if item.limit_bytes is not None]
     over = sum(item.held_bytes > (item.limit_bytes or 0) for item in limited)

@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from forebay import words
 from forebay.hub.access.rules import Action
+from forebay.hub.board.keep import nearly
 from forebay.hub.board.site_load import SiteLoad, site_loads
-from forebay.hub.board.site_map import Lane, SiteMap, site_map
+from forebay.hub.board.site_map import Lane, SiteMap, flows, joined, links
 from forebay.hub.web import show, site_words
 from forebay.hub.web.lanes import Drawing, drawing
 from forebay.hub.web.page import Page
@@ -84,7 +85,8 @@ def sites(visit: Visit) -> Page:
     planned = _next_by_site(visit.hub.downtimes.all())
     with visit.read() as connection:
         loads = site_loads(connection, visit.sight, {site.name: site.volume_id for site in records})
-        found = site_map(connection, visit.sight, [site.name for site in records], visit.now)
+        known = visit.keep("links", nearly(visit.now), lambda sight: links(connection, sight, visit.now))
+        found = joined([site.name for site in records], known, flows(connection, visit.sight, visit.now))
     context = SitesPage(
         says=_says(records, loads),
         lakes=tuple(_lake(lake, found.lanes) for lake in found.lakes),
