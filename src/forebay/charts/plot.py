@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 
 from forebay.charts.markup import Markup, element, join, number
@@ -61,7 +62,7 @@ class Columns:
 Mark = Line | Dots | Columns | Label
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Frame:
     x: Axis
     y: Axis
@@ -73,7 +74,7 @@ class _Frame:
     def up(self, value: float) -> float:
         return self.bottom - self.y.share(value) * (self.bottom - _TOP)
 
-    @property
+    @cached_property
     def left(self) -> float:
         """Room for the longest tick, at the size it has on a phone."""
         return max(_LEAST_LEFT, 8 + _LETTER * max(len(self.y.tell(value)) for value in self.y.ticks))

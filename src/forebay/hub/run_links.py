@@ -43,8 +43,10 @@ def load(
         return Ways()
     asked: Set[str] = set().union(*lakes.values())
     seen, open_to_all = link_rows.seen(connection), link_rows.open_to_all(connection, asked)
-    public = {key: item.by(open_to_all) for key, item in seen.items()}
-    named = _by_lake(seen)
+    named, serving = _by_lake(seen), _serving(connection, versions, now)
+    ends = {(name, target) for lake in lakes for target in sites for name in named.get((lake, target), ())}
+    ends |= {(source, target) for source in serving for target in sites}
+    public = {key: seen[key].by(open_to_all) for key in ends if key in seen}
     found, own = {}, {}
     for target in sites:
         for lake, datasets in lakes.items():
@@ -55,7 +57,7 @@ def load(
                     view = {(name, target): seen[name, target].by(open_to_all | {dataset}) for name in names}
                     own[dataset, lake, target] = _link(lake, target, names, view, now)
     wanted = asked - open_to_all
-    for source in _serving(connection, versions, now):
+    for source in serving:
         for target in sites:
             key = source, target
             if source != target:

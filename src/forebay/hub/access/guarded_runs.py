@@ -15,6 +15,7 @@ from forebay.hub.access.jobs import (
     NOT_NOW,
     dataset_of,
     hidden_names,
+    jobs_of,
     made_by,
     read_by,
     under_way_at,
@@ -22,7 +23,7 @@ from forebay.hub.access.jobs import (
     visible_runs,
     without,
 )
-from forebay.hub.access.rules import HIDDEN, UNKNOWN, Action, Agent, OnRun, Person, Verdict, Whole
+from forebay.hub.access.rules import HIDDEN, UNKNOWN, Action, Agent, OnRun, Person, Verdict, Whole, decide_on_run
 from forebay.hub.access.trail import Deed
 from forebay.hub.runs import ambiguous_run, no_run
 from forebay.wire.access import Role
@@ -158,15 +159,16 @@ class GuardedRuns:
 
         By its id, or by a beginning of it that no other run has which this one may know of.
         """
-        runs = self._beginning(run_id)
-        found = [run for run in runs if verdict_on(self._gate, OnRun.SEE, run).allowed]
+        runs, who = self._beginning(run_id), self._gate.principal
+        jobs = zip(runs, jobs_of(self._gate, runs), strict=True)
+        found = [(run, job) for run, job in jobs if decide_on_run(who, OnRun.SEE, job).allowed]
         if len(found) > 1:
             raise ambiguous_run(run_id)
         if not found:
             deed = _deed(call, runs[0]) if runs else Deed(action=Action.RUN.value, call=call, detail=f"run {run_id}")
             self._gate.refuse(deed, HIDDEN if runs else UNKNOWN, lambda: no_run(run_id))
-        (run,) = found
-        verdict = verdict_on(self._gate, want, run)
+        ((run, job),) = found
+        verdict = decide_on_run(who, want, job)
         if not verdict.allowed:
             self._gate.refuse(_deed(call, run), verdict)
         if want is OnRun.STEER:

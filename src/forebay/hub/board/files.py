@@ -122,10 +122,13 @@ def find(listed: Listing, text: str, *, limit: int = _FOUND) -> FilesFound:
             text,
         )
     )
-    lines = []
-    for row in hits.slice(0, limit).to_pylist():
-        path = str(listed.paths[row].as_py())
-        lines.append(FileLine(name=path, path=path, is_folder=False, files=1, size_bytes=listed.bytes_of(row, row + 1)))
+    first = hits.slice(0, limit)
+    paths, up_to = listed.paths.take(first).to_pylist(), listed.up_to.take(first).to_pylist()
+    before = listed.up_to.take(pc.subtract(pc.max_element_wise(pc.cast(first, pa.int64()), 1), 1)).to_pylist()
+    lines = [
+        FileLine(name=path, path=path, is_folder=False, files=1, size_bytes=end - (begin if row else 0))
+        for row, path, begin, end in zip(first.to_pylist(), paths, before, up_to, strict=True)
+    ]
     return FilesFound(lines=tuple(lines), files=len(hits))
 
 

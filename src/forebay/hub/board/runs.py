@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
 from forebay.hub import run_rows
-from forebay.hub.access.jobs import OTHERS_FIRST, without
+from forebay.hub.access.jobs import OTHERS_FIRST, made_by, read_by, without
 from forebay.hub.board.run_rights import RunRights, rights_on
 from forebay.hub.board.sight import Sight
 from forebay.wire.runs import Ending, NewRun, RunState
@@ -121,14 +120,21 @@ def underway(connection: Connection, sight: Sight, failed_since: float) -> Under
         newest = sa.select(_R.since).where(_R.state == RunState.FAILED.value).order_by(_R.run_seq.desc())
         failed = list(connection.execute(newest.limit(MOST_FAILED)).scalars())
     else:
-        active = _visible(connection, sight, RunFilter(state=ACTIVE), _MOST_ACTIVE)
-        states = dict(Counter(RunState(row.state) for row, _, _ in islice(active, _MOST_ACTIVE)))
-        some = _visible(connection, sight, RunFilter(state=RunState.FAILED.value), MOST_FAILED)
-        failed = [row.since for row, _, _ in islice(some, MOST_FAILED)]
+        active = _known(connection, sight, run_rows.active(), _MOST_ACTIVE)
+        states = dict(Counter(RunState(row.state) for row in active))
+        failed = [row.since for row in _known(connection, sight, _R.state == RunState.FAILED.value, MOST_FAILED)]
     return Underway(states=states, failed=sum(since >= failed_since for since in failed))
 
 
 _MOST_ACTIVE = 2000
+
+
+def _known(connection: Connection, sight: Sight, which: ColumnElement[bool], most: int) -> list[Any]:
+    """The newest of those runs that may be known of; where many make what is hidden, of the newest `most` looked at."""
+    columns = sa.select(_R.state, _R.since, _R.submitted_by, _R.new).where(which)
+    rows = connection.execute(sight.narrow_runs(connection, columns, most)).all()
+    runs = [(row, run_rows.new_run(row.new)) for row in rows]
+    return [row for row, new in runs if sight.sees_run(row.submitted_by, (*read_by(new), *made_by(new)))]
 
 
 def _visible(

@@ -13,6 +13,7 @@ from forebay.charts import scale
 from forebay.charts.plot import Label, Line, plot
 from forebay.charts.table import figure, numbers, table
 from forebay.hub.board.run_stages import Stage
+from forebay.hub.web.show import html
 from forebay.runs.figures import Curve
 from forebay.words import duration
 
@@ -60,15 +61,17 @@ def stages_bar(stages: Sequence[Stage]) -> Markup:
     for stage in stages:
         width = 1000 * stage.seconds / total
         parts.append(
-            Markup('<rect class="stage-{}" x="{:.1f}" width="{:.1f}" height="12"></rect>').format(
-                stage.kind, at, max(1.0, width)
+            html(
+                '<rect class="stage-{}" x="{:.1f}" width="{:.1f}" height="12"></rect>', stage.kind, at, max(1.0, width)
             )
         )
         at += width
     told = ", ".join(f"{stage.kind} {duration(stage.seconds)}" for stage in stages)
-    return Markup(
-        '<svg class="stages" viewBox="0 0 1000 12" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
-    ).format(told, Markup("").join(parts))
+    return html(
+        '<svg class="stages" viewBox="0 0 1000 12" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
+        told,
+        Markup("").join(parts),
+    )
 
 
 def by_name(runs: Mapping[str, Sequence[Curve]]) -> dict[str, list[tuple[str, Curve]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.errors import InputError
@@ -27,7 +27,7 @@ def run_state(state: RunState, fact: str = "") -> Markup:
     """Shape, word, and a fact that is cut where it is long; whole on hover."""
     told: str | Markup = fact
     if len(fact) > _LONGEST_FACT:
-        told = Markup('<span title="{}">{}…</span>').format(fact, fact[:_LONGEST_FACT].rstrip())
+        told = show.html('<span title="{}">{}…</span>', fact, fact[:_LONGEST_FACT].rstrip())
     return show.state(state.value, state.value, told)
 
 
@@ -40,7 +40,7 @@ def cut(text: str, length: int) -> str | Markup:
     """The beginning of a long text, whole on hover."""
     if len(text) <= length:
         return text
-    return Markup('<span title="{}">{}…</span>').format(text, text[:length].rstrip())
+    return show.html('<span title="{}">{}…</span>', text, text[:length].rstrip())
 
 
 def figure(value: float) -> str:
@@ -76,5 +76,5 @@ def ref_href(ref: str) -> str:
 
 def ref_links(refs: list[str]) -> Markup:
     """Versions, each a link."""
-    told = [show.link(href, ref) if (href := ref_href(ref)) else Markup("{}").format(ref) for ref in refs]
+    told = [show.link(href, ref) if (href := ref_href(ref)) else escape(ref) for ref in refs]
     return Markup(", ").join(told)

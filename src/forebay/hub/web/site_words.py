@@ -58,7 +58,7 @@ def account(found: Account | None) -> Cell:
         return Cell(value=None, shown=Markup('<span class="dim">–</span>'))
     kind = "damaged" if found.share > 0.95 else "ready"
     told = f"{show.percent(found.share)} of {words.size(found.limit_bytes)}"
-    return Cell(value=round(found.share, 4), shown=Markup("{}{}").format(told, show.bar(found.share, kind, told)))
+    return Cell(value=round(found.share, 4), shown=show.html("{}{}", told, show.bar(found.share, kind, told)))
 
 
 def seen(site: SiteRecord, now: float) -> Cell:

@@ -137,7 +137,7 @@ def _table(visit: Visit, query: DatasetQuery, page: board.DatasetsPage) -> Table
 
 def _row(line: DatasetLine, now: float) -> Row:
     marks = Markup("").join(
-        Markup('<a class="tag" href="{}" title="v{}">{}</a>').format(of_version(line.name, number), number, tag)
+        show.html('<a class="tag" href="{}" title="v{}">{}</a>', of_version(line.name, number), number, tag)
         for tag, number in line.tags[:4]
     )
     latest = show.link(of_version(line.name, line.latest), f"v{line.latest}") if line.latest else ""

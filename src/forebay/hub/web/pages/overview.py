@@ -208,7 +208,7 @@ def _hold(item: TeamHold) -> Row:
     share = show.state("absent", "no quota")
     if limit is not None:
         kind, told = "warning" if item.share > 1 else "partial", show.percent(item.share)
-        share = Markup('<span class="q">{}</span>').format(told) + show.bar(item.share, kind, f"{told} of its quota")
+        share = show.html('<span class="q">{}</span>', told) + show.bar(item.share, kind, f"{told} of its quota")
     left = None if limit is None else max(0, limit - item.held_bytes)
     return Row(
         key=f"{item.team} {item.volume_id}",
@@ -227,7 +227,7 @@ def _hold(item: TeamHold) -> Row:
 def fullness(place: Place) -> Markup:
     """A number and a bar, which turns to a warning above the high mark."""
     kind = "warning" if place.is_over else "partial"
-    told = Markup('<span class="q">{}</span>').format(show.percent(place.share))
+    told = show.html('<span class="q">{}</span>', show.percent(place.share))
     return told + show.bar(place.share, kind, f"{show.percent(place.share)} full")
 
 

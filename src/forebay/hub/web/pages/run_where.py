@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from forebay.hub.web import show
 from forebay.hub.web.page import Page
@@ -98,6 +98,6 @@ def _way(row: SiteRow, place: int) -> Markup:
     source = row.sources[place]
     way = next((each for each in row.ways if each.source == source), None)
     if way is None:
-        return Markup("{}").format(source)
+        return escape(source)
     how = "measured" if way.measured else "declared or assumed"
-    return Markup('<span title="{}">{} <small>{}</small></span>').format(how, source, show.rate(way.bandwidth_bytes_s))
+    return show.html('<span title="{}">{} <small>{}</small></span>', how, source, show.rate(way.bandwidth_bytes_s))

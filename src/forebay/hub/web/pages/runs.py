@@ -128,7 +128,7 @@ def _row(visit: Visit, line: RunLine) -> Row:
     took = _took(visit, line)
     metric = main_metric(line.metrics)
     refs = [item.ref for item in line.new.data]
-    shown = Markup("<small>{}</small> {}").format(metric[0], figure(metric[1])) if metric else ""
+    shown = show.html("<small>{}</small> {}", metric[0], figure(metric[1])) if metric else ""
     return Row(
         key=short(line.run_id),
         cells=(
@@ -147,10 +147,13 @@ def _row(visit: Visit, line: RunLine) -> Row:
 
 
 def _choice(line: RunLine) -> Markup:
-    return Markup(
+    return show.html(
         '<label class="choose"><input type="checkbox" form="compare" name="run" value="{}" id="choose-{}">'
-        '<span class="unseen">Compare {}</span></label>'
-    ).format(line.run_id, short(line.run_id), line.title)
+        '<span class="unseen">Compare {}</span></label>',
+        line.run_id,
+        short(line.run_id),
+        line.title,
+    )
 
 
 def _told(line: RunLine) -> str:

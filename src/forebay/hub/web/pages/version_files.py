@@ -165,8 +165,10 @@ def _row(line: FileLine, base: str, all_bytes: int) -> Row:
 def _share(share: float) -> Markup:
     """A number, and the same as a bar."""
     told = show.percent(share)
-    return Markup('<span class="share"><span class="n">{}</span>{}</span>').format(
-        told, show.bar(share, "partial", f"{told} of the folder")
+    return show.html(
+        '<span class="share"><span class="n">{}</span>{}</span>',
+        told,
+        show.bar(share, "partial", f"{told} of the folder"),
     )
 
 

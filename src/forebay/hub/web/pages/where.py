@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from forebay import words
 from forebay.errors import ForebayError
@@ -135,7 +135,8 @@ def _ways(item: SiteRow) -> Markup | str:
     if not item.ways:
         return ", ".join(item.sources)
     told = (
-        Markup('<span title="{}, {} to the first byte, {} a GB">{} at {}/s</span>').format(
+        show.html(
+            '<span title="{}, {} to the first byte, {} a GB">{} at {}/s</span>',
             "measured" if way.measured else "declared or assumed",
             site_words.latency(way.latency_s),
             site_words.price_gb(way.price_byte),
@@ -148,9 +149,9 @@ def _ways(item: SiteRow) -> Markup | str:
 
 
 def _why(why_not: Sequence[str], unblock: Sequence[str]) -> Markup:
-    lines = [Markup("{}").format(text) for text in why_not]
-    lines += [Markup("<small>{}</small>").format(text) for text in unblock]
-    return Markup('<div class="wrap">{}</div>').format(Markup("<br>").join(lines)) if lines else Markup("")
+    lines = [escape(text) for text in why_not]
+    lines += [show.html("<small>{}</small>", text) for text in unblock]
+    return show.html('<div class="wrap">{}</div>', Markup("<br>").join(lines)) if lines else Markup("")
 
 
 def _form() -> Form:
