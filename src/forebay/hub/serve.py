@@ -6,6 +6,7 @@ that something in front of it does.
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import ssl
@@ -37,6 +38,7 @@ from forebay.hub.local import LocalHub
 from forebay.hub.web.site import Site
 from forebay.loopback import is_loopback
 
+_GARBAGE_AFTER = 10_000
 _THREADS = 4
 """Requests that are worked on at once. One interpreter runs one of them at a time; more threads only wait for it, and
 each for longer: with 1,000 agents the slowest hundredth took twice as long with 40.
@@ -114,7 +116,14 @@ def serve(
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         server.on_started = lambda: on_started(f"{address.scheme}://{shown}:{port}")
+        _keep_what_is_loaded()
         server.run(sockets=[listener])
+
+
+def _keep_what_is_loaded() -> None:
+    """It is needed to the end: to look through all of it for garbage, again and again, would hold up pages."""
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_AFTER)
 
 
 def guarded_by(access: AccessStore, hub: LocalHub) -> HubFor:

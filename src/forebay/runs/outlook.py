@@ -48,6 +48,11 @@ class Outlook:
             if link.source == wanted.lake or self._serves(link.source, wanted.ref)
         ]
 
+    def has_link(self, site: str, wanted: Wanted) -> bool:
+        """Whether `links_for` has any."""
+        sources = self._links_to[site]
+        return wanted.lake in sources or any(self._serves(source, wanted.ref) for source in sources)
+
     def _as_known_to(self, dataset: str, link: Link) -> Link:
         own = self.world.own_links.get((dataset, link.source, link.target))
         return link if own is None else replace(own, under_way_bytes=link.under_way_bytes)

@@ -27,7 +27,7 @@ class Fetch:
     """A version that must come to a site, and from where; `under_way`: a fill is bringing it already; `retried`: it
     failed, and waits for its next try.
 
-    `way` is the link that a new fill would take.
+    `link` is the one that a new fill would take, as it is `at` a moment.
     """
 
     ref: str
@@ -37,7 +37,13 @@ class Fetch:
     money: float = 0.0
     under_way: bool = False
     retried: bool = False
-    way: Way | None = None
+    link: Link | None = None
+    at: float = 0.0
+
+    @property
+    def way(self) -> Way | None:
+        """As it is told: reckoned only for a table that somebody reads."""
+        return None if self.link is None else _way(self.link, self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +122,18 @@ def judge(
 
     `again`: also where a fill failed, if another try may help.
     """
-    fetches, sourceless = _fetches(request.data, site.name, outlook, weights)
-    missing_bytes = sum(fetch.missing_bytes for fetch in fetches)
-    new = [fetch for fetch in fetches if not fetch.under_way]
-    new_bytes = sum(fetch.missing_bytes for fetch in new)
+    lacking = _lacking(request.data, site.name, outlook)
+    missing_bytes = sum(presence.missing_bytes for _, presence in lacking)
+    wanted_anew = [(wanted, presence) for wanted, presence in lacking if not presence.filling]
+    new_bytes = sum(presence.missing_bytes for _, presence in wanted_anew)
+    sourceless = next((item.ref for item, _ in reversed(wanted_anew) if not outlook.has_link(site.name, item)), "")
     room_bytes = None if without_room else outlook.room_bytes(site)
     need = Need(new_bytes=new_bytes, room_bytes=room_bytes, sourceless=sourceless, again=again)
     refused = refusals(request, site, outlook.world, need)
     if refused:
         return Row(site=site.name, missing_bytes=missing_bytes, refusals=refused)
+    fetches = _fetches(lacking, site.name, outlook, weights)
+    new = [fetch for fetch in fetches if not fetch.under_way]
     data_s = max((fetch.seconds for fetch in fetches), default=0.0)
     queue_s = outlook.start_s(site, request, after=0.0)
     start_s = outlook.start_s(site, request, after=data_s) if data_s else queue_s
@@ -153,22 +162,23 @@ def _worth(row: Row) -> tuple[bool, float, int, str]:
     return bool(row.refusals), row.score, row.missing_bytes, row.site
 
 
-def _fetches(data: Iterable[Wanted], site: str, outlook: Outlook, weights: Weights) -> tuple[tuple[Fetch, ...], str]:
-    """What must come, and a version that can't. Versions on one link come one beside the other, each when all are."""
+def _lacking(data: Iterable[Wanted], site: str, outlook: Outlook) -> list[tuple[Wanted, Presence]]:
+    """The versions of which something is not there."""
+    found = ((wanted, outlook.presence_of(site, wanted)) for wanted in data)
+    return [(wanted, presence) for wanted, presence in found if presence.missing_bytes]
+
+
+def _fetches(
+    lacking: Iterable[tuple[Wanted, Presence]], site: str, outlook: Outlook, weights: Weights
+) -> tuple[Fetch, ...]:
+    """What must come. Versions on one link come one beside the other, each when all are."""
     found: list[Fetch] = []
     by_source: dict[str, tuple[Link, list[tuple[str, int]]]] = {}
-    sourceless = ""
-    for wanted in data:
-        presence = outlook.presence_of(site, wanted)
-        if not presence.missing_bytes:
-            continue
+    for wanted, presence in lacking:
         link = nearest(outlook.links_for(site, wanted), outlook.now, wait_s_per_money=weights.wait_s_per_money)
         if presence.filling:
             found.append(_rest(wanted.ref, presence, link, outlook.now))
-        elif link is None:
-            sourceless = wanted.ref
-            found.append(Fetch(ref=wanted.ref, source="", missing_bytes=presence.missing_bytes, seconds=0.0))
-        else:
+        elif link is not None:
             by_source.setdefault(link.source, (link, []))[1].append((wanted.ref, presence.missing_bytes))
     for source, (link, parts) in by_source.items():
         seconds = link.seconds_for(sum(missing for _, missing in parts), outlook.now)
@@ -179,11 +189,12 @@ def _fetches(data: Iterable[Wanted], site: str, outlook: Outlook, weights: Weigh
                 missing_bytes=missing,
                 seconds=seconds,
                 money=missing * link.price_byte,
-                way=_way(link, outlook.now),
+                link=link,
+                at=outlook.now,
             )
             for ref, missing in parts
         )
-    return tuple(found), sourceless
+    return tuple(found)
 
 
 def _way(link: Link, now: float) -> Way:

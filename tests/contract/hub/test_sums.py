@@ -20,6 +20,7 @@ from forebay.hub.board.sight import Sight
 from forebay.hub.local import LocalHub
 from forebay.hub.web.sights import Sights
 from forebay.hub.web.sums import Sums
+from forebay.hub.web.unnamed import Unnamed
 from forebay.testing.cached import FakeClock
 from forebay.wire.access import DatasetPolicy, Role
 from tests.contract.hub.conftest import new_version
@@ -114,6 +115,14 @@ def test_what_depends_on_who_asks_is_refused(hall: Hall) -> None:
         keep("mine", (), lambda sight: sight.user)
     with pytest.raises(ValueError, match="who asks"):
         keep("mine", (), lambda sight: sight.principal.is_called("olga"))
+
+
+def test_who_is_shown_a_sum_is_not_asked_who_they_are(hall: Hall) -> None:
+    one = Unnamed.of(ADA)
+    keep = hall.sums.keep(hall.sight(one), hall.tables.counts())
+    one.forget()
+    assert [keep("number", (), lambda _: 7) for _ in range(2)] == [7, 7]
+    assert one.stands_for_all
 
 
 def test_who_reads_a_sum_reads_its_tables(hall: Hall) -> None:

@@ -12,6 +12,7 @@ import pytest
 from forebay.hub.access.guarded import Guarded
 from forebay.hub.access.rules import Person
 from forebay.hub.access.trail import Request
+from forebay.hub.board.keep import nothing_kept
 from forebay.hub.board.sight import Sight
 from forebay.hub.web.page import Page
 from forebay.hub.web.visit import Visit
@@ -258,6 +259,7 @@ def test_a_live_part_is_drawn_alone(shown: Dashboard, path: str, part: str) -> N
         address=path,
         path={"name": name, "number": version.removeprefix("v")},
         query_pairs=pairs,
+        keep=nothing_kept(Sight(principal=ADA)),
     )
     page = route.view(visit)
     assert isinstance(page, Page)

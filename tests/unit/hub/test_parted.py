@@ -23,6 +23,7 @@ def visited(*pairs: tuple[str, str]) -> Visit:
         address="/sites?theme=dark",
         path={},
         query_pairs=pairs,
+        keep=nothing,
     )
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
+from forebay.hub.board.among import among
 from forebay.hub.board.known import errand_of, filling
 from forebay.hub.board.places import Place
 from forebay.hub.board.sight import Sight
@@ -91,7 +92,7 @@ def _passed_over(sight: Sight) -> sa.Select[Any]:
     """The ids of datasets that are hidden or gone: few, so that versions are counted without looking at theirs."""
     gone = t.dataset.c.removed_at != 0
     return sa.select(t.dataset.c.dataset_id).where(
-        sa.or_(gone, t.dataset.c.name.in_(sight.hidden)) if sight.hidden else gone
+        sa.or_(gone, among(t.dataset.c.name, sight.hidden)) if sight.hidden else gone
     )
 
 

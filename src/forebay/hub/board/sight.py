@@ -5,7 +5,7 @@ A sight belongs to the transaction in which it was read: whoever keeps one longe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping
 from forebay.catalog import schema as t
 from forebay.hub.access.policies import WITH_POLICY, policy_of
 from forebay.hub.access.rules import Action, Data, Person, decide, sees_all
+from forebay.hub.board.among import among
 from forebay.wire.access import Role
 
 _SEQ = t.run.c.run_seq
@@ -53,7 +54,7 @@ class Sight:
 
     def narrow(self, query: sa.Select[Any], *names: ColumnElement[str]) -> sa.Select[Any]:
         """The query, without rows whose columns name a hidden dataset. Removed datasets are not hidden by this."""
-        return query.where(*(column.not_in(self.hidden) for column in names)) if self.hidden else query
+        return query.where(*(~among(column, self.hidden) for column in names)) if self.hidden else query
 
     def narrow_runs(
         self, connection: Connection, query: sa.Select[Any], most: int | None = None, *, oldest_first: bool = False
@@ -114,8 +115,8 @@ def _reads(principal: Person, row: RowMapping, owner: str) -> bool:
     return decide(principal, Action.READ, data).visible
 
 
-def _reads_none_of(names: Collection[str]) -> ColumnElement[bool]:
+def _reads_none_of(names: frozenset[str]) -> ColumnElement[bool]:
     if not names:
         return sa.true()
     reads = sa.select(t.run_data.c.run_seq).where(t.run_data.c.run_seq == t.run.c.run_seq)
-    return ~reads.where(t.run_data.c.dataset.in_(names)).correlate(t.run).exists()
+    return ~reads.where(among(t.run_data.c.dataset, names)).correlate(t.run).exists()

@@ -53,13 +53,10 @@ _NONE = Markup('<span class="dim">–</span>')
 
 
 def state(kind: str, word: str = "", fact: object = "") -> Markup:
-    """A shape, a word and the one fact that matters next; `kind` is a key of SHAPES."""
+    """A shape, which the style sheet draws, a word and the one fact that matters next; `kind` is a key of SHAPES."""
     shape = SHAPES.get(kind, "absent")
     told = f" <small>{escape(fact)}</small>" if fact else ""
-    return _made(
-        f'<span class="state {shape}"><svg aria-hidden="true"><use href="#s-{shape}"></use></svg>'
-        f"<span>{escape(word or kind)}{told}</span></span>"
-    )
+    return _made(f'<span class="state {shape}"><span>{escape(word or kind)}{told}</span></span>')
 
 
 def size(size_bytes: float | None) -> Markup:

@@ -28,8 +28,9 @@ class Unnamed(Person):
 
     @classmethod
     def of(cls, person: Person) -> Unnamed:
-        """Somebody whom nobody asked yet."""
-        made = cls(**{each.name: getattr(person, each.name) for each in fields(Person)})
+        """Somebody whom nobody asked yet. Of an `Unnamed` this asks nothing either."""
+        rights = {each.name: getattr(person, each.name) for each in fields(Person) if each.name != "user"}
+        made = cls(user=_USER.__get__(person), **rights)
         made.forget()
         return made
 

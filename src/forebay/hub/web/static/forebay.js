@@ -5,9 +5,27 @@
 const html = document.documentElement;
 html.classList.add("scripted");
 
-// Times: the server says them relative to its own moment; here they go on, and hovering tells the exact one.
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const short = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
+// Times: the server says them relative to its own moment; here they go on, and hovering tells the exact one. Nothing of
+// `Intl` is asked before somebody hovers: to load it takes longer than to lay out the page.
+let exact = null;
+const two = (number) => String(number).padStart(2, "0");
+
+function day(at) {
+  const date = new Date(at);
+  const told = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  return `${told} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+function tellExactly(time) {
+  const at = time && Date.parse(time.dateTime);
+  if (!time || Number.isNaN(at)) return;
+  exact ||= new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  time.title = exact.format(at);
+}
+
+for (const kind of ["pointerover", "focusin"]) {
+  document.addEventListener(kind, (event) => tellExactly(event.target.closest?.("time[datetime]")));
+}
 
 function rough(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
@@ -26,8 +44,7 @@ function tellTimes(root, again) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = Date.parse(time.dateTime);
     if (Number.isNaN(at)) continue;
-    if (!again) time.title = exact.format(at);
-    if ("exact" in time.dataset) time.textContent = short.format(at);
+    if ("exact" in time.dataset) time.textContent = day(at);
     else if (again) time.textContent = relative(at);
   }
 }
