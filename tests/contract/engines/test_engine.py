@@ -141,7 +141,7 @@ def test_a_worker_that_holds_too_much_ends_a_job_with_what_it_may_hold(healed: C
     with pytest.raises(CapacityError) as caught:
         watched(healed.client, lambda: healed.client.submit(tasks.hold, limit, pure=False).result(), limit_s=120)
     assert caught.value.kind == "worker-out-of-memory"
-    assert f"{limit >> 20} MiB" in caught.value.message
+    assert f"{limit >> 20:,} MiB" in caught.value.message
 
 
 @pytest.mark.soak
@@ -150,7 +150,7 @@ def test_a_task_that_takes_worker_after_worker_says_what_they_may_hold(healed: C
         healed.executor.submit(tasks.hold, healed.memory_per_worker).result(timeout=250)
     assert caught.value.kind == "worker-out-of-memory"
     assert "4 workers" in caught.value.message
-    assert f"{healed.memory_per_worker >> 20} MiB" in caught.value.message
+    assert f"{healed.memory_per_worker >> 20:,} MiB" in caught.value.message
 
 
 @pytest.mark.soak
@@ -237,4 +237,4 @@ def test_gathering_says_what_its_workers_died_of(healed: Cluster) -> None:
         gathered(healed.client, [hold], limit_s=120)
     assert died.value.kind == "task-kills-workers"
     assert held.value.kind == "worker-out-of-memory"
-    assert f"{healed.memory_per_worker >> 20} MiB" in held.value.message
+    assert f"{healed.memory_per_worker >> 20:,} MiB" in held.value.message

@@ -51,7 +51,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         rows.append(0 if found is None else found.label.size)
         return found
 
-    monkeypatch.setattr("forebay.ctr.scan_on_gpu.required", lambda name, what: SimpleNamespace(read_text=read_text))
+    stand_in = SimpleNamespace(read_text=read_text, concat=pd.concat)
+    monkeypatch.setattr("forebay.ctr.scan_on_gpu.required", lambda name, what: stand_in)
     monkeypatch.setattr(type(pd.Series([""]).str), "htoi", htoi, raising=False)
     monkeypatch.setattr("forebay.ctr.parse.scan_on_gpu", look)
     return rows

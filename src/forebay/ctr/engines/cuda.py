@@ -12,7 +12,14 @@ from typing import Any, Final
 import dask
 from distributed import Client
 
-from forebay.ctr.engines.local import START_LIMIT_S, WORKER_ENVIRONMENT, local_arguments, this_machine, wait_for_workers
+from forebay.ctr.engines.local import (
+    START_LIMIT_S,
+    WORKER_ENVIRONMENT,
+    local_arguments,
+    mute,
+    this_machine,
+    wait_for_workers,
+)
 from forebay.ctr.engines.sizes import CLUSTER_SETTINGS, choose_sizes
 from forebay.ctr.engines.spec import EngineSpec, Local
 from forebay.ctr.engines.watch import closed_after
@@ -40,14 +47,19 @@ def cuda_client(
     sizes = choose_sizes(spec, this_machine())
     with (
         tempfile.TemporaryDirectory(prefix="forebay-dask-", dir=scratch) as spilled,
-        dask.config.set(CLUSTER_SETTINGS),
-        closed_after(
-            dask_cuda.LocalCUDACluster(**local_arguments(sizes), local_directory=spilled, env=WORKER_ENVIRONMENT)
-        ) as cluster,
+        # Settings, not the cluster's `env`: dask-cuda has its own there, of the GPU alone.
+        dask.config.set({**CLUSTER_SETTINGS, "distributed.nanny.environ": _environment()}),
+        closed_after(dask_cuda.LocalCUDACluster(**local_arguments(sizes), local_directory=spilled)) as cluster,
         Client(cluster, timeout=START_LIMIT_S) as client,  # type: ignore[no-untyped-call]
     ):
         wait_for_workers(client, count)
+        client.run(mute)
         yield client
+
+
+def _environment() -> dict[str, Any]:
+    """Of a worker: what the user's settings have, and ours."""
+    return {**dask.config.get("distributed.nanny.environ"), **WORKER_ENVIRONMENT}
 
 
 def visible_gpus(dask_cuda: Any) -> int:

@@ -64,7 +64,7 @@ def local_client(
         Client(cluster, timeout=START_LIMIT_S) as client,  # type: ignore[no-untyped-call]
     ):
         wait_for_workers(client, sizes.workers)
-        client.run(_mute)
+        client.run(mute)
         yield client
 
 
@@ -86,7 +86,7 @@ def wait_for_workers(client: Client, workers: int) -> None:
         raise UnavailableError("cluster-slow", f"{workers} Dask workers did not start in time") from error
 
 
-def _mute() -> None:
+def mute() -> None:
     """Runs on a worker: XGBoost's native chat would land in the command's own output. Errors come through Dask."""
     with open(os.devnull, "wb") as nothing:
         for descriptor in (1, 2):

@@ -17,6 +17,7 @@ from distributed import Client
 from distributed.scheduler import KilledWorker
 
 from forebay.errors import CapacityError, ForebayError, UnavailableError
+from forebay.words import count
 
 Result = TypeVar("Result")
 LOOK_EVERY_S: Final = 0.5
@@ -125,12 +126,12 @@ def worker_lost(client: Client, before: tuple[str, ...], left: tuple[str, ...], 
 
 def worker_killer(client: Client, error: KilledWorker, limit: int) -> ForebayError:
     """Of a task that each of its workers died of; `limit`: the bytes that a worker might hold."""
-    times = error.allowed_failures + 1
+    tried = count(error.allowed_failures + 1, "worker")
     if _ended_for_memory(client, {error.last_worker.address}):
-        return out_of_memory(f"a task held too much memory on {times} workers, one after the other", limit)
+        return out_of_memory(f"a task held too much memory on {tried}, one after the other", limit)
     return UnavailableError(
         "task-kills-workers",
-        f"a task was tried on {times} workers, and each of them died of it",
+        f"a task was tried on {tried}, and each of them died of it",
         todo="Look at the workers' logs and at their machines': the kernel may have ended them for their memory.",
     )
 

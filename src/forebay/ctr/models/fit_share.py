@@ -14,6 +14,7 @@ import numpy as np
 import xgboost
 from distributed import get_worker
 
+from forebay.ctr.gpu import required
 from forebay.ctr.models.held_out import HeldOut
 from forebay.ctr.models.matrix import Share
 from forebay.ctr.models.options import BoostingOptions
@@ -68,8 +69,15 @@ def _fitted(plan: Plan, share: Share, given: Sequence[Sequence[Any]], scratch: P
         if rows:
             worker.log_event(plan.topic, {"rows": rows})
 
-    cache = scratch / "train" if plan.parameters["device"] == "cpu" else None
-    pages = Pages(share.train, plan.reading, given, cache=cache, told=told)
+    is_here = plan.parameters["device"] == "cpu"
+    pages = Pages(
+        share.train,
+        plan.reading,
+        given,
+        cache=scratch / "train" if is_here else None,
+        told=told,
+        put=None if is_here else required("cupy", what="boosting with --device cuda").asarray,
+    )
     train = paged(pages, max_bin=options.max_bin, threads=plan.parameters["nthread"])
     held_out = None
     if share.validation:

@@ -1,6 +1,6 @@
 """The forest on GPUs: cuML's RandomForestClassifier, a share of the trees on each worker from the worker's own rows.
 
-Thin, and not run where this was written: no GPU was there. cuML's own Dask forest changed its meaning in 26.10, where
+Thin: CI has no GPU, docs/ctr.md says where it ran. cuML's own Dask forest changed its meaning in 26.10, where
 all workers build the same forest; so each worker fits a forest of its own here, and the mean of all is asked. Forests
 are kept in Treelite's format, so that they predict on any CPU.
 """
@@ -26,6 +26,8 @@ from forebay.ctr.models.tasks import gathered
 FOREST_GLOB: Final = "forest-*.treelite"
 _FOREST: Final = "a forest on GPUs"
 _STREAMS: Final = 8  # as in the report
+_BELOW_ALL: Final = -1e18
+"""cuML takes no NaN. As in the forest on CPUs a blank is below all values, which are no less than an int32 is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class CudaForestPredictor:
 
     def predict(self, matrix: NDArray[np.float32], categories: Categories | None) -> NDArray[np.float64]:
         treelite, gtil = required("treelite", what=_FOREST), required("treelite.gtil", what=_FOREST)
-        filled = matrix if self.blank is None else np.nan_to_num(matrix, nan=self.blank)
+        filled = np.nan_to_num(matrix, nan=_filling(self.blank))
         clicks = np.zeros(len(filled), np.float64)
         for data, trees in self.forests:
             said = gtil.predict(treelite.Model.deserialize_bytes(data), filled)
@@ -97,7 +99,7 @@ def fit_share(
     paths: Sequence[Path], names: tuple[str, ...], options: ForestOptions, trees: int, number: int
 ) -> tuple[bytes, int]:
     """Runs on a worker that has a GPU."""
-    matrices, labels = zip(*(read_columns(names, options.blank, path) for path in paths), strict=True)
+    matrices, labels = zip(*(read_columns(names, _filling(options.blank), path) for path in paths), strict=True)
     forest: Any = required("cuml.ensemble", what=_FOREST).RandomForestClassifier(
         n_estimators=trees,
         max_depth=options.max_depth,
@@ -108,6 +110,11 @@ def fit_share(
     )
     forest.fit(np.concatenate(matrices), np.concatenate(labels).astype(np.int32))
     return bytes(forest.as_treelite().serialize_bytes()), trees
+
+
+def _filling(blank: float | None) -> float:
+    """What stands for a blank."""
+    return _BELOW_ALL if blank is None else blank
 
 
 def shared(trees: int, workers: int) -> list[int]:

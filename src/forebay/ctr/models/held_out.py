@@ -44,16 +44,18 @@ class HeldOut:
 
         Each call after the first one is for one round more.
         """
-        rounds = booster.num_boosted_rounds()
         before = self._margin
+        # The new trees alone, and here where the values are: asked on a GPU, XGBoost first makes a matrix of these,
+        # which takes far longer than the trees do.
+        new = booster[0 if before is None else booster.num_boosted_rounds() - 1 :]
+        new.set_param({"device": "cpu"})
         margin = np.empty(self._label.size, np.float32)
         with self._file.open("rb", buffering=0) as values:
             for start in range(0, margin.size, _ROWS_AT_ONCE):
                 rows = slice(start, min(start + _ROWS_AT_ONCE, margin.size))
                 matrix = np.fromfile(values, np.float32, (rows.stop - start) * self._features)
-                margin[rows] = booster.inplace_predict(
+                margin[rows] = new.inplace_predict(
                     matrix.reshape(-1, self._features),
-                    iteration_range=(0 if before is None else rounds - 1, rounds),
                     predict_type="margin",
                     base_margin=None if before is None else before[rows],
                 )

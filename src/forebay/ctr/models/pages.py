@@ -26,6 +26,9 @@ _PLACE_BYTES: Final = 4
 Told = Callable[[int], None]
 """Is told of so many more rows; what it raises ends the reading."""
 
+Put = Callable[[NDArray[np.float32]], Any]
+"""Puts a piece's matrix where XGBoost is to make bins of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -58,11 +61,13 @@ class Pages(xgboost.DataIter):
         *,
         cache: Path | None,
         told: Told,
+        put: Put | None = None,
     ) -> None:
         self._pieces = pieces
         self._reading = reading
         self._given = given
         self._told = told
+        self._put = put
         self._next = 0
         self._reckoned: dict[Piece, NDArray[np.float32] | None] = {}
         super().__init__(cache_prefix=None if cache is None else str(cache))
@@ -81,7 +86,8 @@ class Pages(xgboost.DataIter):
         if is_new:
             self._reckoned[piece] = self._reading.reckoned(piece, self._given)
         matrix, label = self._reading.rows(piece, self._reckoned[piece])
-        input_data(data=matrix, label=label, feature_names=list(self._reading.features))
+        data = matrix if self._put is None else self._put(matrix)
+        input_data(data=data, label=label, feature_names=list(self._reading.features))
         self._told(piece.rows if is_new else 0)
         return True
 

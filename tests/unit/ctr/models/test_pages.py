@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -86,6 +88,19 @@ def test_a_piece_is_every_so_many_rows(parts: list[Path]) -> None:
     np.testing.assert_array_equal(data.get_label(), pq.read_table(parts[0])[LABEL].to_numpy()[1::3])
 
 
+def test_bins_are_made_where_the_values_were_put(parts: list[Path]) -> None:
+    put = list[NDArray[np.float32]]()
+
+    def elsewhere(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+        put.append(matrix)
+        return matrix + 100
+
+    pages = Pages(pieces_of(parts), PLAIN, [()], cache=None, told=lambda rows: None, put=elsewhere)
+    data = paged(pages, max_bin=16, threads=1)
+    np.testing.assert_array_equal(np.concatenate(put[:PARTS]), whole(parts)[0])
+    assert np.median(data.get_quantile_cut()[1]) > 50
+
+
 def test_a_part_that_can_not_be_read_is_named(parts: list[Path], tmp_path: Path) -> None:
     parts[1].write_bytes(b"no table")
     pages = Pages(pieces_of(parts), PLAIN, [()], cache=tmp_path / "bins", told=lambda rows: None)
@@ -94,7 +109,9 @@ def test_a_part_that_can_not_be_read_is_named(parts: list[Path], tmp_path: Path)
 
 
 @pytest.mark.parametrize("begun", [0, 3])
-def test_the_loss_of_rows_held_out_is_xgboosts_after_every_round(begun: int, parts: list[Path], tmp_path: Path) -> None:
+def test_the_loss_of_rows_held_out_is_xgboosts_after_every_round(
+    begun: int, parts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[int] = []
     cut = [Piece(path=path, rows=ROWS // 2, day=0, first=1, step=2) for path in parts]
     held_out = HeldOut(cut, PLAIN, [()], file=tmp_path / "held_out", told=told.append)
@@ -104,6 +121,15 @@ def test_the_loss_of_rows_held_out_is_xgboosts_after_every_round(begun: int, par
     held = xgboost.QuantileDMatrix(matrix[1::2], label[1::2], max_bin=16, ref=fitted)
     before = xgboost.train(PARAMETERS, fitted, begun) if begun else None
     losses = list[float]()
+    asked = set[str]()
+    predict = xgboost.Booster.inplace_predict
+
+    def look(booster: xgboost.Booster, *given: Any, **told: Any) -> Any:
+        asked.add(json.loads(booster.save_config())["learner"]["generic_param"]["device"])
+        asked.add(f"{booster.num_boosted_rounds()} rounds")
+        return predict(booster, *given, **told)
+
+    monkeypatch.setattr(xgboost.Booster, "inplace_predict", look)
 
     class Look(xgboost.callback.TrainingCallback):
         def after_iteration(self, model: xgboost.Booster, epoch: int, evals_log: object) -> bool:
@@ -124,6 +150,7 @@ def test_the_loss_of_rows_held_out_is_xgboosts_after_every_round(begun: int, par
     )
     np.testing.assert_allclose(losses, history["held"]["logloss"], rtol=1e-5)
     assert len(set(losses)) == 6
+    assert asked == {"cpu", f"{begun + 1} rounds", "1 rounds"}, "new trees alone, where the values are"
 
 
 def disks(*free: int, where: tuple[str, ...]) -> dict[str, Disk]:
