@@ -76,7 +76,7 @@ def _folder(visit: Visit, version: Version, listed: Listing) -> Page:
 
 def _found(visit: Visit, version: Version, listed: Listing, text: str) -> Page:
     base = of_version(version.dataset, version.number, "files")
-    found = files.find(listed, text, limit=visit.limit(2 * _PAGE))
+    found = files.find(listed, text, limit=visit.limit(_PAGE))
     told = show.count(found.files, "file") + f" with {text} in the path"
     if len(found.lines) < found.files:
         told += f"; the first {len(found.lines)} by path"
