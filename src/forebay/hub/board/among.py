@@ -12,6 +12,21 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 
+class _Names(sa.TypeDecorator[frozenset[str]]):
+    """An array on PostgreSQL, JSON on SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        on_server = dialect.name == "postgresql"
+        return dialect.type_descriptor(sa.ARRAY(sa.Text()) if on_server else sa.Text())
+
+    def process_bind_param(self, value: frozenset[str] | None, dialect: sa.Dialect) -> Any:
+        names = value or frozenset()
+        return sorted(names) if dialect.name == "postgresql" else _as_json(names)
+
+
 class _Among(FunctionElement[bool]):
     name = "among"
     type = sa.Boolean()
@@ -20,7 +35,7 @@ class _Among(FunctionElement[bool]):
 
 def among(column: ColumnElement[str], names: frozenset[str]) -> ColumnElement[bool]:
     """As `column.in_(names)`, on SQLite and PostgreSQL."""
-    return _Among(column, sa.bindparam("names", _as_json(names), sa.Text(), unique=True))
+    return _Among(column, sa.bindparam("names", names, _Names(), unique=True))
 
 
 @lru_cache(maxsize=64)
@@ -37,4 +52,4 @@ def _on_sqlite(element: _Among, compiler: Any, **given: Any) -> str:
 @compiles(_Among, "postgresql")
 def _on_postgresql(element: _Among, compiler: Any, **given: Any) -> str:
     column, names = (compiler.process(clause, **given) for clause in element.clauses)
-    return f"({column} IN (SELECT jsonb_array_elements_text(CAST({names} AS jsonb))))"
+    return f"({column} = ANY ({names}))"

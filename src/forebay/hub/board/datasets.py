@@ -109,7 +109,6 @@ class Choices:
 
 _EXISTS = t.dataset.c.removed_at == 0
 _HERE = t.replica.c.state != ReplicaState.ABSENT.value
-_AT = sa.func.coalesce(t.volume_site.c.site, "")
 _COUNTED = (
     sa.select(
         t.version.c.dataset_id,
@@ -169,7 +168,7 @@ def page(connection: Connection, sight: Sight, query: DatasetQuery, *, limit: in
             changed_at=row.changed_at or 0.0,
             last_used_at=row.used_at or 0.0,
             tags=tuple(tags[row.dataset_id]),
-            cached=tuple(cached[row.dataset_id]),
+            cached=tuple(cached.get(row.dataset_id, ())),
         )
         for row in rows
     )
@@ -268,22 +267,28 @@ def _tags(connection: Connection, ids: Sequence[int]) -> dict[int, list[tuple[st
     return found
 
 
+_STATES = tuple(ReplicaState)
+_WEIGHT = 16
+"""The newest version, whole before subsets, and its state as one number, whose largest the database finds."""
+
+
 def _cached(connection: Connection, ids: Sequence[int]) -> dict[int, list[CachedAt]]:
-    """Of each dataset and site the newest version there, and how many there are."""
+    """Of each dataset and site the newest version there, and how many there are: a row each, whatever their number."""
+    number, state = t.version.c.number, t.replica.c.state
+    is_whole = sa.case((t.version.c.subset == "", _WEIGHT // 2), else_=0)
+    place = sa.case({item.value: place for place, item in enumerate(_STATES)}, value=state)
+    newest = sa.func.max(sa.cast(number, sa.BigInteger) * _WEIGHT + is_whole + place)
     query = (
-        sa.select(t.version.c.dataset_id, _AT.label("site"), t.version.c.number, t.replica.c.state)
+        sa.select(t.version.c.dataset_id, t.volume_site.c.site, newest, sa.func.count(number.distinct()))
         .select_from(t.version)
         .join(t.replica, t.replica.c.version_id == t.version.c.version_id)
         .outerjoin(t.volume_site, t.volume_site.c.volume_id == t.replica.c.volume_id)
         .where(t.version.c.dataset_id.in_(ids), _HERE)
-        .order_by(t.version.c.dataset_id, t.version.c.number.desc(), t.version.c.subset)
+        .group_by(t.version.c.dataset_id, t.volume_site.c.site)
     )
-    there: dict[tuple[int, str], dict[int, str]] = {}
-    for dataset_id, site, number, state in connection.execute(query):
-        there.setdefault((dataset_id, site), {}).setdefault(number, state)
     found: dict[int, list[CachedAt]] = defaultdict(list)
-    for (dataset_id, site), states in sorted(there.items()):
-        newest, state = next(iter(states.items()))
-        at = CachedAt(site=site, number=newest, state=ReplicaState(state), versions=len(states))
-        found[dataset_id].append(at)
-    return found
+    for dataset_id, site, largest, versions in connection.execute(query):
+        latest, rest = divmod(int(largest), _WEIGHT)
+        state_there = _STATES[rest % (_WEIGHT // 2)]
+        found[dataset_id].append(CachedAt(site=site or "", number=latest, state=state_there, versions=versions))
+    return {dataset_id: sorted(places, key=lambda at: at.site) for dataset_id, places in found.items()}
