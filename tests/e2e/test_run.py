@@ -14,6 +14,7 @@ from forebay.testing.cached import World
 from tests.e2e.agent import ScriptedAgent, site_at
 from tests.e2e.program import Program
 from tests.e2e.serving import running, told
+from tests.e2e.sites import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -50,6 +51,16 @@ def dgx(server: tuple[Program, dict[str, str]], member: Program, tmp_path: Path)
     environment = Program(folder, FOREBAY_HUB=server[1]["FOREBAY_HUB"], FOREBAY_TOKEN=made["secret"]).env
     with site_at(environment, site="dgx", gpus=2, cpus=8, memory_bytes=2**34, labels="gpu-type=a100") as agent:
         yield agent
+
+
+def judged(member: Program, run_id: str) -> dict[str, str]:
+    """What `why` tells of a run once the scheduler has looked at it."""
+
+    def look() -> dict[str, str] | None:
+        (found,) = member("why", run_id, "--json").json
+        return found if found["reason"] != "it was just submitted" else None
+
+    return wait_for(look)
 
 
 def run(member: Program, *arguments: str, code: int = 0) -> str:
@@ -162,9 +173,9 @@ def test_sites_are_shown_drained_and_priced(member: Program) -> None:
     assert member("sites", "drain", "dgx", "-m", "new disks", "--json").json["state"] == "draining"
     assert "new disks" in member("sites", "ls").out
     (run_id,) = member("run", "--no-code", "-d", "-q", "--", "true").ids
-    waits = member("why", run_id, "--json").json[0]
+    waits = judged(member, run_id)
     assert waits["state"] == "queued"
-    assert waits["reason"]
+    assert "new disks" in waits["reason"]
     assert "what unblocks it" in member("why", run_id).out
     assert "--yes" in member("sites", "down", "dgx", code=2).err
     assert member("sites", "up", "dgx").out.startswith("dgx is up")
@@ -186,7 +197,7 @@ def test_a_downtime_is_planned_shown_everywhere_and_cancelled(member: Program) -
         assert "new disks" in member(*listed).out
     assert member("sites", "show", "dgx", "--json").json["downtimes"] == [planned]
     (run_id,) = member("run", "--no-code", "-d", "-q", "--", "true").ids
-    assert "it will be down for new disks from" in member("why", run_id, "--json").json[0]["reason"]
+    assert "it will be down for new disks from" in judged(member, run_id)["reason"]
     assert "--time-limit" in member("why", run_id).out
     table = member("run", "--no-code", "--explain", "--json", "--", "true", code=6).json
     assert "it will be down for new disks from" in table["rows"][0]["why_not"][0]

@@ -20,7 +20,7 @@ import dask
 import psutil
 import pytest
 import xgboost
-from distributed import Client, LocalCluster, Worker
+from distributed import Client, Future, LocalCluster, Worker
 
 from forebay.ctr.engines.cluster import Cluster, open_cluster
 from forebay.ctr.engines.spec import EngineSpec, Local
@@ -164,9 +164,17 @@ def connections() -> set[int]:
     return {each.fd for each in found if each.status == psutil.CONN_ESTABLISHED}
 
 
-def test_rounds_of_a_fit_whose_client_is_gone_end(features: Path, tmp_path: Path) -> None:
+def test_rounds_of_a_fit_whose_client_is_gone_end_and_it_is_asked_nothing(
+    features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     endless = BoostingOptions(rounds=100_000, early_stopping=0, max_depth=1, checkpoint_every=0)
-    begun = threading.Event()
+    begun, asked, real = threading.Event(), list[str](), Future.result
+
+    def result(future: Future[object], timeout: float | None = None) -> object:
+        asked.append(str(future.status))
+        return real(future, timeout)
+
+    monkeypatch.setattr(Future, "result", result)
 
     def look(stage: str, done: int, total: int) -> None:
         if stage == "fit":
@@ -185,6 +193,7 @@ def test_rounds_of_a_fit_whose_client_is_gone_end(features: Path, tmp_path: Path
             assert begun.wait(120)
             assert max(shared.client.run(executing).values()) == 1
         fitting.result()
+        assert set(asked) <= {"finished", "error"}
         wait_for(lambda: max(shared.client.run(executing).values()) == 0)
 
 

@@ -142,6 +142,9 @@ def _reason(futures: Sequence[Future[Any]]) -> BaseException:
 
 
 def _error(failed: Future[Any]) -> BaseException:
+    if failed.status != "error":
+        # Not asked: a client that is being closed would never answer.
+        return CancelledError(failed.key)
     try:
         failed.result(timeout=_ANSWER_S)
     except BaseException as error:  # noqa: BLE001 - chosen among, and raised by the caller
