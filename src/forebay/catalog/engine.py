@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError, NoSuchModuleError
 
 from forebay.catalog.database_errors import shown, translated
+from forebay.catalog.tables_seen import note_read, noting_reads
 from forebay.errors import InputError, NotAllowedError
 
 HEAD = "0018"
@@ -32,6 +33,8 @@ REVISION_TABLE = "forebay_revision"
 
 _WRITES = "forebay_writes"
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+Read = TypeVar("Read")
 
 _TRUSTED_SECONDS = 30.0
 """So long is an idle connection to a server trusted that has nothing to say; one that was closed has."""
@@ -118,6 +121,24 @@ def joining(*, to_write: bool = False) -> Iterator[None]:
             _joined.reset(before)
 
 
+def once(connection: Connection, key: Hashable, read: Callable[[], Read]) -> Read:
+    """What `read` reads; within `joining`, what it gave before under that key in the same snapshot.
+
+    The key holds all that it depends on beside the database. What it gives is shared: nobody changes it.
+    """
+    joined = _joined_on(connection.engine)
+    known = None if joined is None else joined.known_on(connection)
+    if known is None:
+        return read()
+    if key not in known:
+        with noting_reads() as tables:
+            found = read()
+        known[key] = found, tables
+    value, tables = known[key]
+    note_read(tables)
+    return value  # type: ignore[no-any-return]
+
+
 def ride(engine: Engine, write: Callable[[Connection], None]) -> None:
     """Have something written: now, or within `joining` in the transaction of what is written next.
 
@@ -140,12 +161,18 @@ class _Joined:
         self._to_write = to_write
         self._open = ExitStack()
         self._connection: Connection | None = None
+        self._known: dict[Hashable, tuple[Any, Collection[str]]] | None = None
+
+    def known_on(self, connection: Connection) -> dict[Hashable, tuple[Any, Collection[str]]] | None:
+        """What its snapshot was asked already; None where that is no snapshot of this task."""
+        return self._known if connection is self._connection else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         if self._connection is None:
             opened = _write(self._engine) if self._to_write else _snapshot(self._engine)
             self._connection = self._open.enter_context(opened)
+            self._known = None if self._to_write else {}
         with self._ending_with_errors():
             yield self._connection
 
@@ -180,7 +207,7 @@ class _Joined:
             raise
 
     def _end(self, error: BaseException | None = None) -> None:
-        self._connection = None
+        self._connection = self._known = None
         self._open.__exit__(None if error is None else type(error), error, None)
 
 

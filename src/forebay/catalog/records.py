@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
+from forebay.catalog.engine import once
 from forebay.catalog.names import DigestRef, LatestRef, NumberRef, Ref, TagRef, check_dataset_name, did_you_mean
 from forebay.errors import InputError, InternalError, NotFoundError
 from forebay.wire.catalog import Dataset, MadeBy, ParentVersion, Version, VersionOrigin, ref_of
@@ -138,7 +139,10 @@ def list_datasets(connection: Connection, *where: ColumnElement[bool]) -> list[D
 def dataset_id(connection: Connection, name: str, *, lock: bool = False) -> int:
     """The row of an existing dataset, locked until the transaction ends where asked; NotFoundError, InputError."""
     check_dataset_name(name)
-    found = connection.execute(_DATASET_ID.with_for_update() if lock else _DATASET_ID, {"name": name}).scalar()
+    if lock:
+        found = connection.execute(_DATASET_ID.with_for_update(), {"name": name}).scalar()
+    else:
+        found = once(connection, ("dataset id", name), lambda: connection.execute(_DATASET_ID, {"name": name}).scalar())
     if found is None:
         raise no_dataset(name, connection.execute(sa.select(t.dataset.c.name).where(_EXISTS)).scalars())
     return int(found)
@@ -169,6 +173,10 @@ def version_id(connection: Connection, dataset: str, number: int, subset: str = 
 
 def find_version(connection: Connection, ref: Ref) -> Version:
     """The version that a reference names; NotFoundError, InputError `ambiguous-ref`."""
+    return once(connection, ("version", ref), lambda: _found(connection, ref))
+
+
+def _found(connection: Connection, ref: Ref) -> Version:
     row = _at_once(connection, ref)
     if row is None:
         # Step by step, which can say what is missing.

@@ -36,6 +36,24 @@ _COLUMN = re.compile(r'(?:^|,)\s*"?(\w+)"?\s*=')
 _reads: ContextVar[set[str] | None] = ContextVar("forebay.catalog.reads", default=None)
 
 
+@contextmanager
+def noting_reads() -> Iterator[Collection[str]]:
+    """The tables that are read meanwhile in this thread, as they become known; within another one, that one's, too."""
+    found = set[str]()
+    before = _reads.set(found)
+    try:
+        yield found
+    finally:
+        _reads.reset(before)
+        note_read(found)
+
+
+def note_read(tables: Collection[str]) -> None:
+    """Whatever this thread is reading now stands on these, too."""
+    if (reads := _reads.get()) is not None:
+        reads.update(tables)
+
+
 class TablesWritten:
     """Of one engine. Any number of threads may ask."""
 
@@ -71,18 +89,9 @@ class TablesWritten:
         """The tables that are read meanwhile in this thread, as they become known; and `ELSEWHERE`. Within another
         one, that one's as well.
         """
-        found = {ELSEWHERE}
-        before = _reads.set(found)
-        try:
+        with noting_reads() as found:
+            note_read((ELSEWHERE,))
             yield found
-        finally:
-            _reads.reset(before)
-            self.note_read(found)
-
-    def note_read(self, tables: Collection[str]) -> None:
-        """Whatever this thread is reading now stands on these, too."""
-        if (reads := _reads.get()) is not None:
-            reads.update(tables)
 
     def _executes(
         self, connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from forebay.catalog import schema as t
 from forebay.catalog.archive import Archive
-from forebay.catalog.engine import reading, writing
+from forebay.catalog.engine import once, reading, writing
 from forebay.catalog.names import parse_ref
 from forebay.catalog.records import dataset_id, find_version
 from forebay.catalog.versions import insert_if_absent
@@ -130,7 +130,7 @@ class PreviewStore:
                 todo="Its owner can switch them on.",
             )
         policy = sa.select(t.dataset_policy.c.sites).where(t.dataset_policy.c.dataset_id == owner)
-        sites = connection.execute(policy).scalar() or ""
+        sites = once(connection, ("residency", owner), lambda: connection.execute(policy).scalar()) or ""
         if sites:
             raise NotAllowedError(
                 "residency",
@@ -214,7 +214,7 @@ def _after(before: Errand, version: Version, sites: list[str], now: float, *, ag
 
 def _is_off(connection: Connection, owner: int) -> bool:
     found = sa.select(t.preview_off.c.dataset_id).where(t.preview_off.c.dataset_id == owner)
-    return connection.execute(found).scalar() is not None
+    return once(connection, ("preview off", owner), lambda: connection.execute(found).scalar()) is not None
 
 
 def _too_many() -> UnavailableError:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
+from forebay.catalog.engine import once
 from forebay.catalog.names import parse_ref
 from forebay.catalog.records import storable
 from forebay.hub.task_rows import TEXT_LENGTH
@@ -30,6 +31,7 @@ _EXTEND = (
     .values(held_until=sa.bindparam("until"))
 )
 _KEPT_IN_MEMORY = 20_000
+_MANY = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,14 @@ def read(connection: Connection, query: sa.Select[Any]) -> list[Kept]:
     rows = connection.execute(query).mappings().all()
     attempts = _attempts(connection, [row["run_seq"] for row in rows])
     return [_kept(row, attempts.get(row["run_seq"], [])) for row in rows]
+
+
+def ids_beginning(connection: Connection, text: str) -> tuple[str, ...]:
+    """The ids that begin so, which is ASCII letters and digits; of very many only some, since then it says nothing."""
+    # No letter of an id comes after f.
+    begins = sa.and_(t.run.c.run_id >= text, t.run.c.run_id < f"{text}z")
+    query = sa.select(t.run.c.run_id).where(begins).limit(_MANY)
+    return once(connection, ("run ids", text), lambda: tuple(connection.execute(query).scalars()))
 
 
 def insert(connection: Connection, course: Course) -> int:

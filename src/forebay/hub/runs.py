@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from forebay.cache.machine import Terms
 from forebay.catalog import schema as t
 from forebay.catalog.archive import Archive
-from forebay.catalog.engine import reading, writing
+from forebay.catalog.engine import once, reading, writing
 from forebay.catalog.names import parse_ref
 from forebay.catalog.records import find_version, storable
 from forebay.catalog.retired import hold_refs, retired
@@ -205,15 +205,15 @@ def _find(connection: Connection, run_id: str, *, lock: bool = False) -> Kept:
     """The run of an id, or of a unique beginning of one; NotFoundError `run-not-found`."""
     if not run_id or not run_id.isascii() or not run_id.isalnum():
         raise no_run(run_id)
-    # No letter of an id comes after f.
-    begins = sa.and_(t.run.c.run_id >= run_id, t.run.c.run_id < f"{run_id}z")
-    matches = connection.execute(sa.select(t.run.c.run_id).where(begins).limit(2)).scalars().all()
+    matches = run_rows.ids_beginning(connection, run_id)
     if len(matches) > 1 and run_id not in matches:
         raise ambiguous_run(run_id)
     if not matches:
         raise no_run(run_id)
     exact = run_id if run_id in matches else matches[0]
-    return run_rows.load(connection, t.run.c.run_id == exact, lock=lock)[0]
+    if lock:
+        return run_rows.load(connection, t.run.c.run_id == exact, lock=True)[0]
+    return once(connection, ("run", exact), lambda: run_rows.load(connection, t.run.c.run_id == exact)[0])
 
 
 def ambiguous_run(run_id: str) -> InputError:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
+from forebay.catalog.engine import once
 from forebay.catalog.names import did_you_mean
 from forebay.errors import ConflictError, NotFoundError
 from forebay.sites.downtime import Window, settled
@@ -74,7 +75,7 @@ _LOCK = sa.select(t.site.c.name).where(t.site.c.name == sa.bindparam("site")).wi
 
 def every(connection: Connection) -> list[Row]:
     """All sites, by name."""
-    lines = connection.execute(_ALL).mappings()
+    lines = once(connection, "sites", lambda: connection.execute(_ALL).mappings().all())
     return [_folded(list(own)) for _, own in groupby(lines, key=lambda line: line["name"])]
 
 

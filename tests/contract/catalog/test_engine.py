@@ -16,8 +16,20 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from forebay.catalog import schema as t
-from forebay.catalog.engine import HEAD, REVISION_TABLE, joining, migrate, open_engine, reading, revision, ride, writing
+from forebay.catalog.engine import (
+    HEAD,
+    REVISION_TABLE,
+    joining,
+    migrate,
+    once,
+    open_engine,
+    reading,
+    revision,
+    ride,
+    writing,
+)
 from forebay.catalog.migrations.upgrade import config
+from forebay.catalog.tables_seen import TablesWritten
 from forebay.errors import (
     CapacityError,
     ConflictError,
@@ -244,6 +256,63 @@ def test_joined_reads_are_one_snapshot_until_something_is_written(engine: Engine
         assert _names(engine) == ["a", "b"]
     _write(engine, "c")
     assert _names(engine) == ["a", "b", "c"]
+
+
+def _once_names(engine: Engine, asked: list[str], key: str = "names") -> list[str]:
+    """Their names; `asked` grows where the database was asked."""
+
+    def read() -> list[str]:
+        asked.append(key)
+        return list(connection.execute(sa.select(t.dataset.c.name).order_by(t.dataset.c.name)).scalars())
+
+    with reading(engine) as connection:
+        return once(connection, key, read)
+
+
+def test_a_snapshot_is_asked_the_same_only_once(engine: Engine) -> None:
+    asked = list[str]()
+    with joining():
+        assert _once_names(engine, asked) == _once_names(engine, asked) == []
+        assert _once_names(engine, asked, "others") == []
+        assert asked == ["names", "others"]
+        _write(engine, "a")
+        assert _once_names(engine, asked) == _once_names(engine, asked) == ["a"]
+        assert asked == ["names", "others", "names"]
+        with pytest.raises(ZeroDivisionError), reading(engine) as connection:
+            once(connection, "wrong", lambda: 1 // 0)
+        assert _once_names(engine, asked) == ["a"], "a new snapshot after one that failed"
+        assert len(asked) == 4
+
+
+def test_what_may_change_meanwhile_is_asked_each_time(engine: Engine) -> None:
+    asked = list[str]()
+    for _ in range(2):
+        _once_names(engine, asked)
+    assert len(asked) == 2, "two snapshots"
+    with joining(to_write=True):
+        assert _once_names(engine, asked) == []
+        _write(engine, "a")
+        assert _once_names(engine, asked) == ["a"]
+    with joining(), writing(engine) as connection:
+        assert once(connection, "names", lambda: _count(connection)) == 1
+        _add_dataset(connection, "b")
+        assert once(connection, "names", lambda: _count(connection)) == 2
+
+
+def _count(connection: sa.Connection) -> int:
+    return int(connection.execute(sa.select(sa.func.count()).select_from(t.dataset)).scalar_one())
+
+
+def test_whoever_is_given_what_was_read_before_stands_on_its_tables_too(engine: Engine) -> None:
+    tables = TablesWritten(engine)
+    with joining():
+        _once_names(engine, [])
+        with tables.reading() as read:
+            assert _once_names(engine, []) == []
+        assert "dataset" in read
+        with tables.reading() as read:
+            pass
+        assert "dataset" not in read
 
 
 def test_a_task_that_is_to_write_reads_and_writes_in_one_transaction(engine: Engine) -> None:

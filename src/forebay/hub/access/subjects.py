@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Engine
 
 from forebay.catalog import schema as t
-from forebay.catalog.engine import reading, writing
+from forebay.catalog.engine import once, reading, writing
 from forebay.catalog.versions import insert_if_absent
-from forebay.hub import ledger, link_rows
+from forebay.hub import ledger, link_rows, run_rows
 from forebay.hub.access.policies import WITH_POLICY, policy_of
 from forebay.hub.access.rules import Agent, Data, Place, Principal
 from forebay.wire.cache import LedgerKey, Savings
@@ -62,9 +62,6 @@ _FILL, _LEASE = _held(t.fill, t.fill.c.fill_id), _held(t.lease, t.lease.c.lease_
 _SITE = sa.select(t.volume_site.c.site).where(t.volume_site.c.volume_id == sa.bindparam("volume_id"))
 
 
-_MANY = 200
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """A fill or a lease: of what, where, and who claimed it."""
@@ -84,15 +81,22 @@ class Subjects:
     def data(self, name: str, asker: Principal, volume_id: str = "") -> Data | None:
         """A dataset that is there, or was; at a volume where one is named."""
         query, given = (_ONE_OF_AGENT, {"site": asker.site}) if isinstance(asker, Agent) else (_ONE, {})
+        given = {"name": name, "volume_id": volume_id, **given}
         with reading(self._engine) as connection:
-            row = connection.execute(query, {"name": name, "volume_id": volume_id, **given}).mappings().first()
+            key = "dataset", *given.values()
+            row = once(connection, key, lambda: connection.execute(query, given).mappings().first())
         if row is None:
             return None
         return _data_of(row, Place(site=row["at_site"] or "") if volume_id else None)
 
     def named(self, names: Collection[str], asker: Principal) -> list[Data]:
         """Those of some names that are there; asked also for none, else time would tell of hidden ones."""
-        return self._data(asker, t.dataset.c.name.in_(names or [""]))
+        site, wanted = asker.site if isinstance(asker, Agent) else "", sorted(names) or [""]
+        with reading(self._engine) as connection:
+            read = once(
+                connection, ("datasets", site, *wanted), lambda: self._data(asker, t.dataset.c.name.in_(wanted))
+            )
+        return list(read)
 
     def everything(self, asker: Principal) -> list[Data]:
         """All datasets that are there, and those that were."""
@@ -126,9 +130,8 @@ class Subjects:
         """The ids that begin so; of very many only some, since then it says nothing."""
         if not run_id.isascii() or not run_id.isalnum():
             return []
-        # No letter of an id comes after f.
-        here = sa.and_(t.run.c.run_id >= run_id, t.run.c.run_id < f"{run_id}z")
-        return self._run_ids(sa.select(t.run.c.run_id).where(here).limit(_MANY))
+        with reading(self._engine) as connection:
+            return list(run_rows.ids_beginning(connection, run_id))
 
     def runs_with_code(self, bundle: str, *, active: bool) -> list[str]:
         """The runs that have this code bundle, newest first: all of them, or those that have not ended."""
@@ -168,8 +171,13 @@ class Subjects:
 
 def data_named(connection: Connection, names: Collection[str]) -> dict[str, Data]:
     """Datasets of some names that are there, or were; inside the caller's transaction."""
-    rows = connection.execute(WITH_POLICY.where(t.dataset.c.name.in_(sorted(names)))).mappings()
-    return {row["name"]: _data_of(row) for row in rows}
+    wanted = sorted(names)
+
+    def read() -> list[Data]:
+        rows = connection.execute(WITH_POLICY.where(t.dataset.c.name.in_(wanted)).order_by(t.dataset.c.name))
+        return [_data_of(row) for row in rows.mappings()]
+
+    return {item.name: item for item in once(connection, ("datasets", "", *wanted), read)}
 
 
 def _site(connection: Connection, volume_id: str) -> str:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from forebay.catalog.folders import Child, File, Folders
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.catalog.seal import Seal
+from forebay.catalog.text_search import TextColumn
 from forebay.hub.board.kept import Kept
 
 KEPT_BYTES = 256 << 20
@@ -62,7 +63,7 @@ class Listing:
     """All paths of a manifest and how many bytes there are up to each."""
 
     file: Path
-    paths: pa.ChunkedArray
+    paths: TextColumn
     folders: Folders
     up_to: pa.Array
 
@@ -116,20 +117,13 @@ def page(listed: Listing, folder: str, *, start: int = 0, limit: int = 100) -> F
 
 def find(listed: Listing, text: str, *, limit: int = _FOUND) -> FilesFound:
     """The files whose path has that text in it, as it is written."""
-    hits = pc.indices_nonzero(
-        pc.match_substring(
-            listed.paths,
-            text,
-        )
-    )
-    first = hits.slice(0, limit)
-    paths, up_to = listed.paths.take(first).to_pylist(), listed.up_to.take(first).to_pylist()
-    before = listed.up_to.take(pc.subtract(pc.max_element_wise(pc.cast(first, pa.int64()), 1), 1)).to_pylist()
+    rows = listed.paths.rows_with(text)
+    first = rows[:limit].tolist()
     lines = [
-        FileLine(name=path, path=path, is_folder=False, files=1, size_bytes=end - (begin if row else 0))
-        for row, path, begin, end in zip(first.to_pylist(), paths, before, up_to, strict=True)
+        FileLine(name=path, path=path, is_folder=False, files=1, size_bytes=listed.bytes_of(row, row + 1))
+        for row, path in zip(first, listed.paths.values.take(pa.array(first, pa.int64())).to_pylist(), strict=True)
     ]
-    return FilesFound(lines=tuple(lines), files=len(hits))
+    return FilesFound(lines=tuple(lines), files=len(rows))
 
 
 def entry(listed: Listing, path: str, seal: Path | None) -> Entry | None:
@@ -148,9 +142,9 @@ def entry(listed: Listing, path: str, seal: Path | None) -> Entry | None:
 def _read(file: Path) -> Listing:
     with Manifest.opened(file) as opened:
         paths, sizes = opened.column("path"), opened.column("size_bytes")
-    folders = Folders(paths)
+    held = TextColumn(paths)
     summed = pc.cumulative_sum(sizes.combine_chunks())
-    return Listing(file=file, paths=paths, folders=folders, up_to=summed)
+    return Listing(file=file, paths=held, folders=Folders(pa.chunked_array([held.values])), up_to=summed)
 
 
 def _line(listed: Listing, child: Child) -> FileLine:

@@ -184,7 +184,7 @@ class Site:
     def look_of(self, visit: Visit, request: Request) -> Look:
         """What the page around a page's own parts shows."""
         with self.read() as connection:
-            counts = counts_of(connection, visit.sight)
+            counts = counts_of(connection, visit.sight, visit.keep)
         return Look(theme=theme_in(request), notice=notice_in(request), counts=counts)
 
     def find(self, address: str) -> tuple[Route, dict[str, str]]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from forebay.catalog.tables_seen import TablesWritten
+from forebay.catalog.tables_seen import TablesWritten, note_read
 from forebay.hub.board.keep import NEARLY_S, Keep, Kept, nothing_kept
 from forebay.hub.board.sight import Sight
 from forebay.hub.web.unnamed import Unnamed
@@ -52,7 +52,7 @@ class Sums:
             with self._lock:
                 found = self._known.get(whole)
             if found is not None and now - found.at < NEARLY_S and _is_as_written(found.written, written):
-                self._tables.note_read(found.written)
+                note_read(found.written)
                 return found.value  # type: ignore[no-any-return]
             unnamed = Unnamed.of(person)
             with self._tables.reading() as read:
