@@ -22,6 +22,7 @@ from forebay.sites.links import TIME_CONSTANT_S, Link, TransferMeasured, declare
 from forebay.wire.links import LinkRecord, TransferReport
 
 Key = tuple[str, str]
+_SOURCES = sa.union(sa.select(t.link.c.source), sa.select(t.link_measured.c.source))
 _ASSUMED = declared("", "")
 _PARTS = ("weight", "log_sum", "square_sum", "at")
 _SUMS = sa.select(
@@ -140,6 +141,11 @@ def _record(key: Key, said: Any, added: _Added | None, now: float) -> LinkRecord
         transfers=known.transfers,
         measured_at=known.measured_at,
     )
+
+
+def sources(connection: Connection) -> set[str]:
+    """Where all links begin of which anything is known."""
+    return set(connection.execute(_SOURCES).scalars())
 
 
 def seen(

@@ -27,7 +27,7 @@ def is_in_force(now: sa.ColumnElement[float] | float) -> sa.ColumnElement[bool]:
     return sa.or_(t.rule.c.until == 0, t.rule.c.until > now)
 
 
-def is_hold_in_force(now: float) -> sa.ColumnElement[bool]:
+def is_hold_in_force(now: sa.ColumnElement[float] | float) -> sa.ColumnElement[bool]:
     """Of a row of `rule_hold`: its rule is in force."""
     return t.rule_hold.c.rule_id.in_(sa.select(t.rule.c.rule_id).where(is_in_force(now)))
 

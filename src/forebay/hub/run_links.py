@@ -42,8 +42,10 @@ def load(
     if not lakes or not sites:
         return Ways()
     asked: Set[str] = set().union(*lakes.values())
-    seen, open_to_all = link_rows.seen(connection), link_rows.open_to_all(connection, asked)
-    named, serving = _by_lake(seen), _serving(connection, versions, now)
+    serving = _serving(connection, versions, now)
+    sources = {source for source in link_rows.sources(connection) if _lake_of(source) in lakes}.union(serving)
+    seen, open_to_all = link_rows.seen(connection, sources=sources), link_rows.open_to_all(connection, asked)
+    named = _by_lake(seen)
     ends = {(name, target) for lake in lakes for target in sites for name in named.get((lake, target), ())}
     ends |= {(source, target) for source in serving for target in sites}
     public = {key: seen[key].by(open_to_all) for key in ends if key in seen}
@@ -82,10 +84,15 @@ def _by_lake(seen: Collection[Key]) -> dict[Key, list[str]]:
     """The sources that are the same lake as a version's URL names it, which says nothing of an endpoint."""
     found: dict[Key, list[str]] = {}
     for source, target in seen:
-        scheme, mark, place = source.partition("://")
-        if mark:
-            found.setdefault((f"{scheme}://{place.rpartition('/')[2]}", target), []).append(source)
+        if lake := _lake_of(source):
+            found.setdefault((lake, target), []).append(source)
     return found
+
+
+def _lake_of(source: str) -> str:
+    """What a version's URL names of it; "" of a site."""
+    scheme, mark, place = source.partition("://")
+    return f"{scheme}://{place.rpartition('/')[2]}" if mark else ""
 
 
 def _serving(connection: Connection, versions: Collection[int], now: float) -> list[str]:

@@ -189,10 +189,11 @@ def _resolved(connection: Connection, new: NewRun) -> NewRun:
     """With its refs as versions' own names; NotFoundError, InputError `bad-labels`."""
     if new.site:
         site_rows.find(connection, new.site)
-    known = {request.SITE} if new.site else set()
-    for row in site_rows.every(connection):
-        known |= parse_labels(row["labels"]).keys() | {request.SITE}
-    request.expression_of(new, known)
+    if new.where:
+        known = {request.SITE} if new.site else set()
+        for row in site_rows.every(connection):
+            known |= parse_labels(row["labels"]).keys() | {request.SITE}
+        request.expression_of(new, known)
     versions = [find_version(connection, parse_ref(use.ref)) for use in new.data]
     for version in versions:
         if version.is_retired:
