@@ -7,7 +7,7 @@ tell.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from forebay.hub.access.gate import Gate
@@ -70,7 +70,7 @@ def hidden_names(gate: Gate, texts: Iterable[str]) -> set[str]:
     return gate.hidden_of(name for text in texts for name in _REF.findall(text))
 
 
-def without(text: str, hidden: set[str], otherwise: str = "") -> str:
+def without(text: str, hidden: Set[str], otherwise: str = "") -> str:
     """The text, or another one where it names something hidden."""
     return text if hidden.isdisjoint(_REF.findall(text)) else otherwise
 

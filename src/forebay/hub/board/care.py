@@ -214,7 +214,7 @@ def _damaged(connection: Connection, sight: Sight, shown: Sequence[Place]) -> It
             dataset=row["name"],
             number=row["number"],
             ref=ref,
-            reason=without(row["reason"], set(sight.hidden)),
+            reason=without(row["reason"], sight.hidden),
             since=row["since"],
             refills=(place.site, ref) in wanted,
         )
@@ -252,7 +252,7 @@ def _rules(connection: Connection, sight: Sight, shown: Sequence[Place], now: fl
         .limit(10 * MOST)
     )
     for row in connection.execute(sight.narrow(query, c.dataset)).mappings():
-        hidden = set(sight.hidden)
+        hidden = sight.hidden
         yield Waiting(
             rule_id=row["rule_id"],
             site=row["site"],

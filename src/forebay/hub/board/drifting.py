@@ -50,7 +50,7 @@ def drifting(connection: Connection, sight: Sight, limit: int) -> list[Drifting]
 
 
 def _found(connection: Connection, sight: Sight) -> Iterator[Drifting]:
-    for row in connection.execute(sight.narrow(_query(), t.dataset.c.name)).mappings():
+    for row in connection.execute(sight.narrow(_QUERY, t.dataset.c.name)).mappings():
         data = Data(name=row["name"], owner=row["owner"], policy=policy_of(row, row["name"]), group=row["access_group"])
         if decide(sight.principal, Action.OPEN, data).allowed:
             yield Drifting(
@@ -63,6 +63,9 @@ def _found(connection: Connection, sight: Sight) -> Iterator[Drifting]:
                 columns=row["drift_columns"],
                 since=row["since"],
             )
+
+
+_SHOWN = ("number", "paths", "since", "drift_psi", "drift_column", "drift_columns", "drift_from")
 
 
 def _query() -> sa.Select[Any]:
@@ -92,4 +95,4 @@ def _query() -> sa.Select[Any]:
     )
 
 
-_SHOWN = ("number", "paths", "since", "drift_psi", "drift_column", "drift_columns", "drift_from")
+_QUERY = _query()

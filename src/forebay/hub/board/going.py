@@ -89,7 +89,7 @@ def _of_team(quota: Quota, seen: list[Replica]) -> TeamQuota:
 
 
 def _told(decisions: Iterable[Decision], sight: Sight) -> tuple[Decision, ...]:
-    hidden = set(sight.hidden)
+    hidden = sight.hidden
     return tuple(
         replace(item, reason=without(item.reason, hidden, "what happened to it can't be told")) for item in decisions
     )

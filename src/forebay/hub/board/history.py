@@ -91,7 +91,7 @@ def _event(row: Any, place: Place, sight: Sight) -> Event:
         volume_id=row["volume_id"],
         ref=row["ref"],
         event=row["event"],
-        reason=without(row["reason"], set(sight.hidden), "others were before it"),
+        reason=without(row["reason"], sight.hidden, "others were before it"),
         size_bytes=row["size_bytes"],
     )
     return Event(number=row["event_id"], place=place, line=line)

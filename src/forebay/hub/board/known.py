@@ -248,7 +248,7 @@ def _errands(
 
 def errand_of(row: Any, sight: Sight) -> Errand:
     """A row of `task`, without what its texts tell of hidden datasets. Which run wants it, the run's page says."""
-    hidden = set(sight.hidden)
+    hidden = sight.hidden
     return Errand(
         task_id=row["task_id"],
         kind=TaskKind(row["kind"]),
@@ -285,7 +285,7 @@ def _one(
     if replica is not None:
         about = {
             "state": ReplicaState(replica["state"]),
-            "reason": without(replica["reason"], set(sight.hidden), "others are before it"),
+            "reason": without(replica["reason"], sight.hidden, "others are before it"),
             **{name: replica[name] for name in _OF_REPLICA},
         }
         if rows.is_pinned(replica, now):

@@ -133,7 +133,7 @@ def _place(row: Any, site: Any, reserved: dict[str, int], sight: Sight, now: flo
         policy=_policy(site),
         is_told=bool(site is not None and site["high_mark"]),
         site_state=None if stands is None else stands.state,
-        site_reason="" if stands is None else without(stands.reason, set(sight.hidden), OTHERS_FIRST),
+        site_reason="" if stands is None else without(stands.reason, sight.hidden, OTHERS_FIRST),
         site_since=0.0 if stands is None else stands.since,
     )
 

@@ -16,6 +16,10 @@ from forebay.hub.run_rows import new_run
 from forebay.wire.runs import NewRun, RunState
 
 _LOOKED_AT = 400
+_ORDER = {
+    state.value: place
+    for place, state in enumerate((RunState.RUNNING, RunState.STARTING, RunState.FILLING, RunState.QUEUED))
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +50,21 @@ class Waits:
 
 def active(connection: Connection, sight: Sight, limit: int) -> list[Running]:
     """Those that have not ended, what runs before what waits, the newest first."""
-    found = list(_seen(sight, _rows(connection, sight, t.run.c.is_active.is_(True)), _LOOKED_AT))
-    order = (RunState.RUNNING, RunState.STARTING, RunState.FILLING, RunState.QUEUED)
-    return sorted(found, key=lambda item: order.index(item.state) if item.state in order else len(order))[:limit]
+    rows = _rows(connection, sight, t.run.c.is_active.is_(True))
+    return list(_seen(sight, sorted(rows, key=lambda row: _ORDER.get(row["state"], len(_ORDER))), limit))
 
 
 def failed(connection: Connection, sight: Sight, since: float, limit: int) -> list[Running]:
     """Those that failed since a moment, the newest first, among the last ones that did."""
-    rows = _rows(connection, sight, t.run.c.state == RunState.FAILED.value, _LOOKED_AT if sight.hidden else 4 * limit)
-    return list(_seen(sight, [row for row in rows if row["since"] > since], limit))
+    is_failed = t.run.c.state == RunState.FAILED.value
+    found = list[Running]()
+    # What a run makes may be hidden, too: then more of them are looked at.
+    for most in (4 * limit, _LOOKED_AT) if sight.hidden else (4 * limit,):
+        rows = _rows(connection, sight, is_failed, most)
+        found = list(_seen(sight, [row for row in rows if row["since"] > since], limit))
+        if len(found) == limit or len(rows) < most:
+            break
+    return found
 
 
 def waiting(connection: Connection, sight: Sight, before: float, limit: int) -> list[Waits]:
@@ -103,8 +113,8 @@ def _running(row: Any, new: NewRun, sight: Sight) -> Running:
         run_id=row["run_id"],
         title=new.title or " ".join(new.command)[:200],
         state=RunState(row["state"]),
-        reason=without(row["last_error"] or row["reason"], set(sight.hidden), OTHERS_FIRST),
-        unblock=without(row["unblock"], set(sight.hidden)),
+        reason=without(row["last_error"] or row["reason"], sight.hidden, OTHERS_FIRST),
+        unblock=without(row["unblock"], sight.hidden),
         since=row["since"],
         submitted_at=row["submitted_at"],
         submitted_by=row["submitted_by"],

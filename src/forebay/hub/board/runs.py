@@ -178,7 +178,7 @@ def _lines(
     seqs = [row.run_seq for row, _, _ in shown]
     attempts = _attempts(connection, seqs)
     metrics = _metrics(connection, seqs)
-    hidden = set(sight.hidden)
+    hidden = sight.hidden
     lines = []
     for row, new, rights in shown:
         told = metrics.get(row.run_seq, {})

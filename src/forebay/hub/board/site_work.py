@@ -124,7 +124,7 @@ def _of_run(task: Task) -> bool:
 def _told(task: Task, sight: Sight, seen: Collection[str]) -> Task:
     if _of_run(task) and task.asked_by.removeprefix(RUNS) not in seen:
         task = replace(task, asked_by="", reason=FOR_A_RUN)
-    hidden = set(sight.hidden)
+    hidden = sight.hidden
     return replace(
         task,
         reason=without(task.reason, hidden, OTHERS_FIRST),
