@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,6 +137,20 @@ async def beating(served: Serving, ended: asyncio.Event) -> None:
             await asyncio.wait_for(ended.wait(), max(0.0, due - time.monotonic()))
     for asker in askers:
         asker.close()
+
+
+@contextlib.contextmanager
+def beating_beside(served: Serving) -> Iterator[None]:
+    """The same in a thread of its own, for who wants no loop of another's in theirs; its error at the end."""
+    loop, ended = asyncio.new_event_loop(), asyncio.Event()
+    with ThreadPoolExecutor(1) as pool:
+        beats = pool.submit(loop.run_until_complete, beating(served, ended))
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+            beats.result()
+    loop.close()
 
 
 def _attached(hub: LocalHub, number: int) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import forebay
 from bench.machine import machine_facts, options_parser
-from bench.paged import Serving, beating, make, running, sees_less, serving
+from bench.paged import Serving, beating, beating_beside, make, running, sees_less, serving
 from bench.paged_catalog import Size
 from bench.paged_visits import Browser, Taken, Visits, addresses, first_load, p95, visit
 from bench.paged_watched import SIGHTS, WATCHERS, Painted, Watched, paint, watch
@@ -72,8 +72,8 @@ def main() -> None:
             made = make(home, url, size)
             with serving(home, url, made, postgres.process.popen.pid if on_server else 0) as served:
                 seen[name] = asyncio.run(_see(served, options))
-                # Playwright wants no loop of another's; no agent beats for a while, and none is missed so soon.
-                seen[name].painted = paint(served, _painted(size), max(1, options.rounds // 4))
+                with beating_beside(served):
+                    seen[name].painted = paint(served, _painted(size), max(1, options.rounds // 4))
             shutil.rmtree(home)
             print(pages_table(name, seen[name]), flush=True)
             print(watched_line(name, seen[name]), flush=True)
