@@ -22,7 +22,7 @@ from forebay.hub.run_rooms import Room
 from forebay.hub.run_rows import Kept
 from forebay.hub.shared_bytes import Content, SharedBytes
 from forebay.lake.location import lake_place
-from forebay.runs.backlog import Queued
+from forebay.runs.backlog import Queued, turn_of
 from forebay.runs.machine import is_due
 from forebay.runs.plan import Waiting
 from forebay.runs.request import SITE, estimate_of, request_of, resources_of, weights_of
@@ -34,7 +34,7 @@ from forebay.sites.state import SiteTerms
 from forebay.sites.tasks import Errand
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import ref_of
-from forebay.wire.runs import NewRun
+from forebay.wire.runs import NewRun, Run
 from forebay.wire.sites import TaskKind
 
 
@@ -83,7 +83,7 @@ def load(
     waiting = {item.course.run.run_id: item for item in kept if item.course.is_waiting}
     rows = site_rows.every(connection) if waiting or new else []
     if new is not None:
-        waiting = _may_take_something(waiting, {_capacity(row) for row in rows})
+        waiting = _may_take_something(waiting, {_capacity(row) for row in rows}, turn_of(now, estimate_of(new)))
     fills = {
         (errand.task.site, errand.task.ref): errand
         for errand in task_rows.opened(connection)
@@ -242,13 +242,17 @@ def _capacity(row: site_rows.Row) -> Resources:
     return Resources(gpus=row["gpus"], cpus=row["cpus"], memory_bytes=row["memory_bytes"])
 
 
-def _may_take_something(waiting: Mapping[str, Kept], capacities: Collection[Resources]) -> dict[str, Kept]:
-    """Without runs that are placed nowhere and that no site is large enough for: nobody finds less because of them."""
-    return {
-        run_id: item
-        for run_id, item in waiting.items()
-        if item.course.run.site or any(map(resources_of(item.course.run.new).fits, capacities))
-    }
+def _may_take_something(waiting: Mapping[str, Kept], capacities: Collection[Resources], turn: float) -> dict[str, Kept]:
+    """Without runs that are placed nowhere and whose turn is later than that one, or that no site is large enough for:
+    whose turn it is then finds no less because of them.
+    """
+
+    def may(run: Run) -> bool:
+        return turn_of(run.submitted_at, estimate_of(run.new)) <= turn and any(
+            map(resources_of(run.new).fits, capacities)
+        )
+
+    return {run_id: item for run_id, item in waiting.items() if item.course.run.site or may(item.course.run)}
 
 
 def _working_by_site(kept: Iterable[Kept], now: float) -> dict[str, list[Working]]:

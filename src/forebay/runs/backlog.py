@@ -106,7 +106,12 @@ class Step:
 
 def turn(request: Request) -> float:
     """Whose is earlier goes first (Unix seconds). It never changes while the run waits."""
-    return request.submitted_at + EAGERNESS * min(request.estimate_s, LONGEST_S)
+    return turn_of(request.submitted_at, request.estimate_s)
+
+
+def turn_of(submitted_at: float, estimate_s: float) -> float:
+    """The same of a run that takes so many seconds as far as is known."""
+    return submitted_at + EAGERNESS * min(estimate_s, LONGEST_S)
 
 
 def step(queue: Iterable[Queued], world: World, weights: Weights, now: float, *, rethink: bool = False) -> Step:

@@ -557,6 +557,16 @@ def test_explain_sees_who_is_before_it(hub: LocalHub, dgx: Agent) -> None:
     assert row.queue_s == pytest.approx(300.0, rel=0.01)
 
 
+def test_explain_counts_nobody_whose_turn_comes_after_it(hub: LocalHub, dgx: Agent) -> None:
+    asked = replace(RUN, gpus=2, estimate_s=100.0)
+    for estimate_s in (100.0, 5000.0):
+        hub.runs.submit(replace(asked, estimate_s=estimate_s))
+    (row,) = hub.runs.explain(asked).rows
+    assert row.queue_s == pytest.approx(100.0, rel=0.01)
+    (row,) = hub.runs.explain(replace(asked, estimate_s=9000.0)).rows
+    assert row.queue_s == pytest.approx(5100.0, rel=0.01)
+
+
 def test_explain_counts_nobody_before_it_whom_no_site_is_large_enough_for(hub: LocalHub, dgx: Agent) -> None:
     asked = replace(RUN, gpus=2, estimate_s=100.0)
     hub.runs.submit(asked)

@@ -19,7 +19,7 @@ from forebay.catalog.records import LIVE, WHOLE
 from forebay.hub.board.sight import Sight
 from forebay.wire.cache import ReplicaState
 
-PAGE = 50
+PAGE = 30
 _CHOICES = 200
 
 

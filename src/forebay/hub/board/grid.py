@@ -53,7 +53,7 @@ class Filter:
     team: str = ""
     owner: str = ""
     after: str = ""
-    limit: int = 40
+    limit: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -14,6 +14,7 @@ from forebay.hub.board.known import Version
 from forebay.hub.board.places import Place
 from forebay.hub.board.standing import Filling, Known, Look
 from forebay.hub.web import show
+from forebay.hub.web.addresses import segment
 from forebay.wire.sites import TaskKind
 
 FAILED_FILL = "the last fill failed"
@@ -24,7 +25,7 @@ _SHORT = 32
 
 def place_href(place: Place, *more: str) -> str:
     """The page of a place, or one below it."""
-    return "/".join(("/cache", quote(place.key, safe=""), *(quote(part, safe="") for part in more)))
+    return "/".join(("/cache", *map(segment, (place.key, *more))))
 
 
 def spot_href(place: Place, dataset: str, number: int, *more: str) -> str:
@@ -34,13 +35,13 @@ def spot_href(place: Place, dataset: str, number: int, *more: str) -> str:
 
 def version_href(dataset: str, number: int) -> str:
     """The page of a version."""
-    return f"/datasets/{quote(dataset, safe='')}/v{number}"
+    return f"/datasets/{segment(dataset)}/v{number}"
 
 
 def ref_href(ref: str) -> str:
     """The same of a ref, with its subset or without."""
     dataset, _, number = ref.partition("[")[0].partition("@v")
-    return version_href(dataset, int(number)) if number.isdigit() else f"/datasets/{quote(dataset, safe='')}"
+    return version_href(dataset, int(number)) if number.isdigit() else f"/datasets/{segment(dataset)}"
 
 
 def warm_href(ref: str = "", site: str = "") -> str:

@@ -29,7 +29,7 @@ pages = Pages()
 MOST_PLACES = 12
 """So many columns has the grid, unless places are chosen."""
 
-_LINES, _EXPORTED = 40, 5000
+_LINES, _EXPORTED = 30, 5000
 
 _ONLY: Final = (
     (Only.THERE, "near compute"),
