@@ -8,20 +8,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.cache.machine import Terms, is_held
 from forebay.catalog import schema as t
-from forebay.catalog.names import NumberRef, parse_ref
-from forebay.hub import run_links, run_rooms, run_rows, site_rows, task_rows
+from forebay.hub import run_links, run_rooms, run_rows, run_versions, site_rows, task_rows
 from forebay.hub.access import submitters
 from forebay.hub.run_rooms import Room
 from forebay.hub.run_rows import Kept
+from forebay.hub.run_versions import WantedVersion
 from forebay.hub.shared_bytes import Content, SharedBytes
-from forebay.lake.location import lake_place
 from forebay.runs.backlog import Queued, turn_of
 from forebay.runs.machine import is_due
 from forebay.runs.plan import Waiting
@@ -33,7 +32,6 @@ from forebay.sites.site import Resources, Site, Working
 from forebay.sites.state import SiteTerms
 from forebay.sites.tasks import Errand
 from forebay.wire.cache import ReplicaState
-from forebay.wire.catalog import ref_of
 from forebay.wire.runs import NewRun, Run
 from forebay.wire.sites import TaskKind
 
@@ -93,7 +91,7 @@ def load(
         return Facts(now=now, number=number, world=World(sites=()), fills=fills)
     refs = {use.ref for item in waiting.values() for use in item.course.run.new.data}
     refs |= {use.ref for use in new.data} if new else set()
-    versions = _versions(connection, refs)
+    versions = run_versions.load(connection, refs)
     gone = _gone(waiting.values(), versions)
     asked = [item.course.run for run_id, item in waiting.items() if run_id not in gone]
     refused = submitters.refused(connection, asked)
@@ -126,7 +124,7 @@ def load(
         agents={row["name"]: row["agent_token"] for row in rows if row["attached"]},
         fills=fills,
         versions=wanted,
-        beside=_beside(connection, at, versions, known),
+        beside=run_versions.beside(connection, at, versions, known),
     )
 
 
@@ -140,49 +138,12 @@ def with_shared(facts: Facts, shared: SharedBytes) -> Facts:
     return replace(facts, world=replace(facts.world, presence=presence))
 
 
-def lake_of(lake_url: str) -> str:
-    """The lake that a version lies in: versions in other folders of one bucket come over the same link."""
-    return lake_place(lake_url)
-
-
 def _lakes(wanted: Iterable[Wanted]) -> dict[str, set[str]]:
     """By lake, the datasets that are wanted from there."""
     found: dict[str, set[str]] = defaultdict(set)
     for item in wanted:
         found[item.lake].add(item.dataset)
     return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Version:
-    key: int
-    number: int
-    wanted: Wanted
-    content: Content
-
-
-def _versions(connection: Connection, refs: Collection[str]) -> dict[str, _Version]:
-    """Those that are there."""
-    named = {ref: parse_ref(ref) for ref in refs}
-    datasets = sorted({ref.dataset for ref in named.values()})
-    query = (
-        sa.select(t.dataset.c.name, t.version, t.seal.c.seal_digest)
-        .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
-        .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
-        .where(t.dataset.c.removed_at == 0, t.dataset.c.name.in_(datasets))
-        .where(t.version.c.number.in_(sorted({ref.number for ref in named.values() if isinstance(ref, NumberRef)})))
-    )
-    found = {}
-    for row in connection.execute(query).all():
-        ref = ref_of(row.name, row.number, row.subset)
-        if ref in named:
-            wanted = Wanted(ref=ref, dataset=row.name, size_bytes=row.size_bytes, lake=lake_of(row.lake_url))
-            found[ref] = _Version(key=row.version_id, number=row.number, wanted=wanted, content=_content(row))
-    return found
-
-
-def _content(row: Any) -> Content:
-    return Content(manifest_digest=row.manifest_digest, seal_digest=row.seal_digest or "", files=row.files)
 
 
 def _gone(waiting: Iterable[Kept], versions: Collection[str]) -> dict[str, str]:
@@ -272,7 +233,7 @@ def _working(item: Kept, now: float) -> Working:
 
 
 def _known_there(
-    connection: Connection, at: Mapping[str, str], versions: Mapping[str, _Version], now: float, terms: Terms
+    connection: Connection, at: Mapping[str, str], versions: Mapping[str, WantedVersion], now: float, terms: Terms
 ) -> dict[tuple[str, str], Presence]:
     """Of versions that are ready, or that a fill has begun to bring, by site and ref; `at` are the sites by volume."""
     by_key = {item.key: item.wanted for item in versions.values()}
@@ -333,60 +294,6 @@ def _failed(
                 final=failure is tasks.Failure.FINAL,
             )
     return found
-
-
-_READY_SOMEWHERE = sa.select(t.replica.c.version_id).where(t.replica.c.state == ReplicaState.READY.value)
-_BESIDE = 3
-"""With so many of a dataset's versions that are there a wanted one is compared: with those nearest in number."""
-
-
-def _beside(
-    connection: Connection,
-    at: Mapping[str, str],
-    versions: Mapping[str, _Version],
-    known: Mapping[tuple[str, str], Presence],
-) -> dict[tuple[str, str], tuple[Content, tuple[Content, ...]]]:
-    """Two queries, whatever the queue: which versions the datasets have, and where they are."""
-    datasets = sorted({item.wanted.dataset for item in versions.values()})
-    query = (
-        sa.select(
-            t.dataset.c.name,
-            t.version.c.version_id,
-            t.version.c.number,
-            t.version.c.manifest_digest,
-            t.version.c.files,
-            t.seal.c.seal_digest,
-        )
-        .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
-        .outerjoin(t.seal, t.seal.c.manifest_digest == t.version.c.manifest_digest)
-        .where(t.dataset.c.name.in_(datasets), t.version.c.version_id.in_(_READY_SOMEWHERE))
-    )
-    others = {row.version_id: _Other(row.name, row.number, _content(row)) for row in connection.execute(query).all()}
-    replicas = (
-        sa.select(t.replica.c.volume_id, t.replica.c.version_id)
-        .join(t.version, t.version.c.version_id == t.replica.c.version_id)
-        .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-        .where(t.replica.c.state == ReplicaState.READY.value, t.replica.c.volume_id.in_(sorted(at)))
-        .where(t.dataset.c.name.in_(datasets))
-    )
-    there: dict[tuple[str, str], list[_Other]] = defaultdict(list)
-    for volume_id, key in connection.execute(replicas).all():
-        other = others[key]
-        there[at[volume_id], other.dataset].append(other)
-    found = {}
-    for site in at.values():
-        for ref, item in versions.items():
-            near = there.get((site, item.wanted.dataset))
-            if near and (site, ref) not in known:
-                nearest = sorted(near, key=lambda other: abs(other.number - item.number))[:_BESIDE]
-                found[site, ref] = item.content, tuple(other.content for other in nearest)
-    return found
-
-
-class _Other(NamedTuple):
-    dataset: str
-    number: int
-    content: Content
 
 
 def _of_fill(fill: Any, wanted: Wanted, now: float, *, live: bool) -> Presence:
