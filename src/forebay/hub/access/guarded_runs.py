@@ -17,7 +17,7 @@ from forebay.hub.access.jobs import (
     hidden_names,
     jobs_of,
     made_by,
-    read_by,
+    touched_by,
     under_way_at,
     verdict_on,
     visible_runs,
@@ -212,7 +212,7 @@ def _told(new: NewRun) -> str:
 
 
 def _deed(call: str, run: Run, detail: str = "") -> Deed:
-    names = [*read_by(run.new), *made_by(run.new)]
+    names = touched_by(run.new)
     told = f"run {run.run_id} of {run.submitted_by}"
     return Deed(
         action=Action.RUN.value,

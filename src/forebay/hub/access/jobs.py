@@ -38,9 +38,14 @@ def made_by(new: NewRun) -> list[str]:
     return [item.dataset for item in new.outputs]
 
 
+def touched_by(new: NewRun) -> list[str]:
+    """The datasets that it reads, and those that it makes versions of: who sees a run may know of all of them."""
+    return [*read_by(new), *made_by(new)]
+
+
 def jobs_of(gate: Gate, runs: Sequence[Run]) -> list[Job]:
     """The runs with what is known of their datasets."""
-    names = {name for run in runs for name in (*read_by(run.new), *made_by(run.new))}
+    names = {name for run in runs for name in touched_by(run.new)}
     known = {item.name: item for item in gate.access.subjects.named(sorted(names), gate.principal)}
     return [_job(run, known) for run in runs]
 

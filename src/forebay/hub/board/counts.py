@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
-from forebay.hub.access.jobs import made_by, read_by
+from forebay.hub.access.jobs import touched_by
 from forebay.hub.board.keep import Keep
 from forebay.hub.board.sight import Sight
 from forebay.hub.run_rows import new_run
@@ -50,7 +50,7 @@ def _active_runs(connection: Connection, sight: Sight, keep: Keep) -> int:
         # What a run makes stands in its text alone; of those that have not ended there are few.
         query = sa.select(t.run.c.submitted_by, t.run.c.new).where(t.run.c.is_active.is_(True))
         runs = ((row.submitted_by, new_run(row.new)) for row in connection.execute(query))
-        return tuple((by, frozenset((*read_by(new), *made_by(new)))) for by, new in runs)
+        return tuple((by, frozenset(touched_by(new))) for by, new in runs)
 
     if not sight.hidden:
         return keep("runs-active", (), count)

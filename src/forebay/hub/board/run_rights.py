@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from forebay.hub.access.jobs import made_by, read_by
+from forebay.hub.access.jobs import made_by, read_by, touched_by
 from forebay.hub.access.rules import Data, Job, OnRun, Person, decide_on_run
 from forebay.hub.access.subjects import data_named
 from forebay.hub.board.sight import Sight
@@ -47,7 +47,7 @@ class RunRights:
 
 def rights_on(connection: Connection, sight: Sight, runs: Sequence[tuple[str, NewRun]]) -> list[RunRights]:
     """Of runs by who submitted them and what they are; datasets are looked up once for all."""
-    names = {name for _, new in runs for name in (*read_by(new), *made_by(new))}
+    names = {name for _, new in runs for name in touched_by(new)}
     known = data_named(connection, names) if names else {}
     return [_rights(sight, submitted_by, new, known) for submitted_by, new in runs]
 

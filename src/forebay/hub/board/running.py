@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, RowMapping
 
 from forebay.catalog import schema as t
-from forebay.hub.access.jobs import OTHERS_FIRST, made_by, read_by, without
+from forebay.hub.access.jobs import OTHERS_FIRST, touched_by, without
 from forebay.hub.board.sight import Sight
 from forebay.hub.run_rows import new_run
 from forebay.wire.runs import NewRun, RunState
@@ -103,7 +103,7 @@ def _seen(sight: Sight, rows: Iterable[RowMapping], limit: int) -> Iterator[Runn
         if told >= limit:
             return
         new = new_run(row["new"])
-        if sight.sees_run(row["submitted_by"], (*read_by(new), *made_by(new))):
+        if sight.sees_run(row["submitted_by"], touched_by(new)):
             told += 1
             yield _running(row, new, sight)
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
 from forebay.hub import run_rows
-from forebay.hub.access.jobs import OTHERS_FIRST, made_by, read_by, without
+from forebay.hub.access.jobs import OTHERS_FIRST, touched_by, without
 from forebay.hub.board.run_rights import RunRights, rights_on
 from forebay.hub.board.sight import Sight
 from forebay.wire.runs import Ending, NewRun, RunState
@@ -134,7 +134,7 @@ def _known(connection: Connection, sight: Sight, which: ColumnElement[bool], mos
     columns = sa.select(_R.state, _R.since, _R.submitted_by, _R.new).where(which)
     rows = connection.execute(sight.narrow_runs(connection, columns, most)).all()
     runs = [(row, run_rows.new_run(row.new)) for row in rows]
-    return [row for row, new in runs if sight.sees_run(row.submitted_by, (*read_by(new), *made_by(new)))]
+    return [row for row, new in runs if sight.sees_run(row.submitted_by, touched_by(new))]
 
 
 def _visible(

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
 from forebay.hub import run_rows, task_rows
-from forebay.hub.access.jobs import OTHERS_FIRST, dataset_of, made_by, read_by, without
+from forebay.hub.access.jobs import OTHERS_FIRST, dataset_of, touched_by, without
 from forebay.hub.board.sight import Sight
 from forebay.sites.tasks import RUNS
 from forebay.wire.runs import Run, RunState
@@ -73,7 +73,7 @@ def runs_by_site(connection: Connection, sight: Sight) -> Counter[str]:
     found: Counter[str] = Counter()
     for row in connection.execute(query):
         new = run_rows.new_run(row.new)
-        found[row.site] += sight.sees_run(row.submitted_by, (*read_by(new), *made_by(new)))
+        found[row.site] += sight.sees_run(row.submitted_by, touched_by(new))
     return found
 
 
@@ -89,7 +89,7 @@ def runs_under_way(connection: Connection, sight: Sight, site: str = "") -> list
 
 
 def _seen(sight: Sight, runs: Iterable[Run]) -> list[Run]:
-    return [run for run in runs if sight.sees_run(run.submitted_by, (*read_by(run.new), *made_by(run.new)))]
+    return [run for run in runs if sight.sees_run(run.submitted_by, touched_by(run.new))]
 
 
 def _seen_runs(connection: Connection, sight: Sight, ids: Collection[str]) -> set[str]:
