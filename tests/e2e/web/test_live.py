@@ -76,3 +76,63 @@ def test_a_stream_that_the_hub_ends_says_why_and_the_page_goes_on(stage: Stage, 
         eyes.page.evaluate("watch()")
         assert eyes.page.evaluate("stream === null"), "it does not come back by itself"
         assert eyes.page.get_by_role("heading", name="Overview").is_visible()
+
+
+def test_what_comes_as_it_is_there_already_changes_nothing(stage: Stage, chromium: Chromium) -> None:
+    """A frame that took the place of its like would load anew, and be white for a moment."""
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.go(f"/runs/{stage.showcase.runs['done0']}")
+        eyes.page.evaluate("window.frame = document.querySelector('iframe.report')")
+        eyes.until("came.has('report')")
+        assert eyes.page.evaluate("document.querySelector('iframe.report') === frame")
+        eyes.page.evaluate("stopWatching(); came.delete('figures'); watch()")
+        eyes.until("came.has('figures')")
+        assert eyes.page.evaluate("document.querySelector('iframe.report') === frame"), "not with a new stream either"
+
+
+def test_numbers_that_were_opened_stay_open_when_their_chart_is_drawn_anew(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.go(f"/runs/{stage.showcase.runs['running']}")
+        eyes.until("came.has('figures')")
+        eyes.page.locator("#figures figure summary").first.click()
+        eyes.page.evaluate("swap('figures', document.getElementById('figures').outerHTML.replace(' open', '') + ' ')")
+        opened = "[...document.querySelectorAll('#figures details')].map((item) => item.open)"
+        assert eyes.page.evaluate(opened)[0]
+        eyes.page.evaluate("swap('figures', document.getElementById('figures').outerHTML.replace('>Numbers<', '> <'))")
+        assert not eyes.page.evaluate(opened)[0], "of another one nothing is known"
+
+
+def test_what_came_while_somebody_read_there_comes_once_they_have_done(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.go(f"/runs/{stage.showcase.runs['running']}")
+        eyes.until("came.has('now')")
+        eyes.page.evaluate("getSelection().selectAllChildren(document.querySelector('#now p'))")
+        eyes.page.evaluate("swap('now', '<section id=now data-live>It has ended.</section>')")
+        assert "It has ended." not in eyes.page.inner_text("#now")
+        eyes.page.evaluate("getSelection().removeAllRanges()")
+        eyes.until("document.getElementById('now').textContent === 'It has ended.'")
+
+
+def test_a_log_is_followed_from_its_end_and_stays_where_somebody_reads(stage: Stage, chromium: Chromium) -> None:
+    run_id = stage.showcase.runs["running"]
+    runs = stage.showcase.hub.runs
+
+    def write(text: str) -> None:
+        attempt = runs.get(run_id).attempts[-1]
+        runs.add_log(run_id, attempt.number, attempt.token, runs.log(run_id, 0, 0, 1).size_bytes, text)
+        eyes.page.get_by_text(text.strip().splitlines()[-1]).wait_for()
+
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.go(f"/runs/{run_id}/log")
+        eyes.until("came.has('log')")
+        eyes.page.evaluate("window.log = () => document.querySelector('div.log')")
+        write("".join(f"further {number}\n" for number in range(50)))
+        assert eyes.page.evaluate("log().scrollTop") == 0, "its end"
+        eyes.page.evaluate("log().scrollTop = -300")
+        before = eyes.page.evaluate("placeIn(log())")
+        write("".join(f"beyond {number}\n" for number in range(50)))
+        after = eyes.page.evaluate("placeIn(log())")
+        assert not before["atEnd"]
+        assert abs(after["top"] - before["top"]) < 2
+        assert eyes.page.evaluate("log().scrollTop") < -300
+        assert eyes.complaints == []

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forebay.hub.web import log_pages
+from forebay.hub.web.ansi import plain
 from forebay.hub.web.log_pages import LogPage, Read, find, page_before, page_from
 from forebay.wire.runs import LogPiece
 
@@ -104,6 +105,25 @@ def test_a_hit_is_told_by_the_offset_where_its_line_begins(lines: list[str], wan
             expected.append((at, line))
         at += len(line.encode()) + 1
     assert [(hit.offset, hit.before + hit.found + hit.after) for hit in hits.lines] == expected
+
+
+COLOURED = st.lists(st.text("ab\x1b[32m;\r ", max_size=14), max_size=30)
+
+
+@given(COLOURED, st.sampled_from(["a", "ab", "2m", "a b"]))
+def test_it_is_found_as_it_is_shown(lines: list[str], wanted: str) -> None:
+    data = "".join(f"{line}\n" for line in lines).encode()
+    offsets = [sum(len(line.encode()) + 1 for line in lines[:number]) for number in range(len(lines))]
+    expected = [(at, plain(line)) for at, line in zip(offsets, lines, strict=True) if wanted in plain(line)]
+    found = find(kept(data), wanted, len(data)).lines
+    assert [(hit.offset, hit.before + hit.found + hit.after) for hit in found] == expected
+
+
+def test_a_phrase_is_found_through_its_colours() -> None:
+    data = b"\x1b[32mround 1\x1b[0m auc\nround 2 auc\n"
+    (hit,) = find(kept(data), "round 1 auc", len(data)).lines
+    assert (hit.offset, hit.found) == (0, "round 1 auc")
+    assert find(kept(data), "32m", len(data)).lines == ()
 
 
 def test_of_very_many_hits_some_are_told() -> None:

@@ -136,22 +136,38 @@ def _from_a_line(text: str) -> str:
 
 
 def find(read: Read, wanted: str, end: int) -> Hits:
-    """The lines with a text in them, in any case, the first `MOST_HITS` of them."""
+    """The lines with a text in them as they are shown, in any case, the first `MOST_HITS` of them."""
     pattern = re.compile(re.escape(wanted), re.IGNORECASE)
     hits: list[Hit] = []
-    for begin, text in _lines_in_parts(read, end):
-        at, told, over = begin, 0, 0
+    for begin, written in _lines_in_parts(read, end):
+        text = _as_shown(written)
+        at, told, raw, over = begin, 0, 0, 0
         for match in pattern.finditer(text):
             if match.start() < over:
                 continue
             line_begin = text.rfind("\n", 0, match.start()) + 1
             over = line_end if (line_end := text.find("\n", match.end())) >= 0 else len(text)
-            at += len(text[told:line_begin].encode())
+            # The same line of what was written: what is shown of it may be shorter.
+            before, raw = raw, _after_lines(written, raw, text.count("\n", told, line_begin))
+            at += len(written[before:raw].encode())
             told = line_begin
             hits.append(_hit(at, text, line_begin, match, over))
             if len(hits) > MOST_HITS:
                 return Hits(lines=tuple(hits[:MOST_HITS]), is_all=False)
     return Hits(lines=tuple(hits), is_all=True)
+
+
+def _as_shown(text: str) -> str:
+    """Without colours and what was written over; as many lines as before."""
+    if "\x1b" not in text and "\r" not in text:
+        return text
+    return "\n".join(map(plain, text.split("\n")))
+
+
+def _after_lines(text: str, start: int, lines: int) -> int:
+    for _ in range(lines):
+        start = text.index("\n", start) + 1
+    return start
 
 
 def _lines_in_parts(read: Read, end: int) -> Iterator[tuple[int, str]]:
@@ -173,7 +189,7 @@ def _hit(offset: int, text: str, begin: int, match: re.Match[str], end: int) -> 
     before, after = text[begin : match.start()], text[match.end() : end]
     return Hit(
         offset=offset,
-        before=plain(before)[-_LONGEST_LINE // 2 :],
-        found=plain(match.group()),
-        after=plain(after)[:_LONGEST_LINE],
+        before=before[-_LONGEST_LINE // 2 :],
+        found=match.group(),
+        after=after[:_LONGEST_LINE],
     )

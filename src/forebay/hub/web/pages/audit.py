@@ -99,7 +99,7 @@ def _query(visit: Visit) -> AuditQuery:
         since=given.day(asked.get("since", "")),
         until=until + _DAY_S if until else 0.0,
         before=int(before or 0),
-        limit=_SHOWN,
+        limit=visit.limit(_SHOWN),
     )
 
 
@@ -169,7 +169,7 @@ def _form() -> Form:
             Field(name="dataset", label="Dataset"),
             Field(name="action", label="Action", kind="select", options=actions),
             Field(name="outcome", label="Outcome", kind="select", options=outcomes),
-            Field(name="since", label="From", kind="date"),
-            Field(name="until", label="To", kind="date"),
+            Field(name="since", label="From (UTC)", kind="date"),
+            Field(name="until", label="To (UTC)", kind="date"),
         ),
     )

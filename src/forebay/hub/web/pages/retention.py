@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 from forebay import words
@@ -62,8 +63,7 @@ def _page(visit: Visit, form: Form | None = None) -> Page:
         fields=(Field(name="q", label="Dataset", kind="search", value=sought),),
     )
     context = Listing(
-        says=f"{words.count(len(shown), 'dataset')} with a rule · "
-        f"{words.count(sum(item.retired for item in shown), 'version')} retired",
+        says=_says(shown, is_all=not more and "after" not in visit.query),
         search=search,
         forms=(("What would a rule do?", form or _form()),) if visit.may(Action.REMOVE) else (),
     )
@@ -76,6 +76,13 @@ def _page(visit: Visit, form: Form | None = None) -> Page:
         parent=ADMIN,
         status=400 if form else 200,
     )
+
+
+def _says(shown: Sequence[Kept], *, is_all: bool) -> str:
+    retired = words.count(sum(item.retired for item in shown), "version")
+    if is_all:
+        return f"{words.count(len(shown), 'dataset')} with a rule · {retired} retired"
+    return f"{words.count(len(shown), 'dataset')} with a rule on this page, {retired} of them retired"
 
 
 @pages.get("/admin/retention/plan")
@@ -102,7 +109,7 @@ def plan(visit: Visit) -> Page:
         "keep_days": visit.query.get("keep_days", ""),
     }
     says = told if going else f"None of {words.count(len(found.fates), 'version')} would go now."
-    heading, table = f"{_rule(proposed)} of {proposed.dataset}?", _fates(found)
+    heading, table = f"{_rule(proposed)} of {proposed.dataset}?", _fates(found, visit.limit(_FATES))
     if not visit.may_on(Action.REMOVE, proposed.dataset):
         return Page(
             template="admin/list.html",
@@ -120,7 +127,14 @@ def plan(visit: Visit) -> Page:
         fields=tuple(Field(name=name, label="", kind="hidden", value=value) for name, value in fields.items()),
     )
     context = Confirm(heading=heading, says=says, facts=tuple(facts) if going else (), table=table, form=form)
-    return Page(template="confirm.html", title="Retention", nav="admin", context=context, parent=_RETENTION)
+    return Page(
+        template="confirm.html",
+        title="Retention",
+        nav="admin",
+        context=context,
+        tables=(table,),
+        parent=_RETENTION,
+    )
 
 
 @pages.post("/admin/retention")
@@ -154,11 +168,13 @@ def _rule(policy: RetentionPolicy) -> str:
     return f"Keep {' and '.join(kept)}"
 
 
-def _fates(found: RetentionPlan) -> Table:
-    fates = sorted(found.fates, key=lambda fate: not fate.retires)[:_FATES]
+def _fates(found: RetentionPlan, limit: int) -> Table:
+    """What goes comes first."""
+    fates = sorted(found.fates, key=lambda fate: not fate.retires)[:limit]
+    beyond = f", {len(fates)} of {len(found.fates)}: CSV has all" if len(fates) < len(found.fates) else ""
     return Table(
         name="fates",
-        caption="Every version that is not retired",
+        caption=f"Every version that is not retired{beyond}",
         columns=(
             Column(key="ref", title="Version"),
             Column(key="fate", title="What becomes of it"),

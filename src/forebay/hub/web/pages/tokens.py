@@ -164,9 +164,10 @@ def _state(item: Token, now: float) -> Cell:
 
 def _made_page(visit: Visit, made: MadeToken) -> Page:
     token = made.token
-    until = f", until {words.ago(token.expires_at, visit.now)}" if 0 < token.expires_at <= visit.now else ""
+    holds = f"for {words.duration(token.expires_at - visit.now)}" if token.expires_at else "until it is revoked"
     context = MadePage(
-        says=f"{_for(token)}, {token.role}{until}. This is the only time it is shown: the hub keeps none of it.",
+        says=f"{_for(token)}, {token.role}, and holds {holds}. "
+        "This is the only time it is shown: the hub keeps none of it.",
         secret=made.secret,
         token=token,
         environment=f"export FOREBAY_TOKEN={made.secret}",

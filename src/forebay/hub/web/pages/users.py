@@ -7,6 +7,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from forebay import words
+from forebay.catalog.names import check_team_name
 from forebay.errors import ForebayError, InputError, NotFoundError
 from forebay.hub.board.people import SignIns, sign_ins
 from forebay.hub.web import buttons, show
@@ -71,6 +72,8 @@ def add(visit: Visit) -> Page | Redirect:
         names(visit.form.get("teams", "")),
     )
     try:
+        for team in teams:
+            check_team_name(team)  # before there is a user who is in none of them
         user = visit.hub.access.add_user(name, _role(role))
         for team in teams:
             visit.hub.access.join_team(team, [user.name])

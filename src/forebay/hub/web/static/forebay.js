@@ -49,6 +49,14 @@ function tellTimes(root, again) {
   }
 }
 
+// Who has no pointer to hover with taps on it.
+document.addEventListener("click", (event) => {
+  const time = event.target.closest("time[datetime]");
+  if (!time || time.closest("a, button, summary, label")) return;
+  tellExactly(time);
+  if (time.title) time.textContent = time.title;
+});
+
 // Copying. The text beside the button stays selectable for who has no clipboard here.
 async function copy(button) {
   const before = button.textContent;
@@ -73,32 +81,64 @@ document.addEventListener("click", (event) => {
 });
 
 // Live parts: each comes whole, and takes the place of the one before. What the reader does in it stays.
+// What is there already stays as it is: a frame would load anew.
 const ticked = "input[type=checkbox][name]";
 const tick = (box) => `${box.name}\n${box.value}`;
+const scrolls = ".scroll, .log";
+const fold = (item, place) => item.id || `${item.querySelector("summary")?.textContent}\n${place}`;
+const folds = (root) => [...root.querySelectorAll("details")].map((item, place) => [fold(item, place), item]);
+const came = new Map();
+const held = new Map();
+
+function isInUse(part) {
+  const active = document.activeElement;
+  const types = part.contains(active) && active.matches("input:not([type=checkbox]), select, textarea");
+  return types || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
+}
 
 function swap(id, text) {
   const before = document.getElementById(id);
   if (!before || !("live" in before.dataset)) return;
-  if (before.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select, textarea")) return;
-  if (!getSelection().isCollapsed && before.contains(getSelection().anchorNode)) return;
+  held.delete(id);
+  if (came.get(id) === text) return;
+  if (isInUse(before)) return held.set(id, text);
+  came.set(id, text);
   const holder = document.createElement("template");
   holder.innerHTML = text;
   const after = holder.content.firstElementChild;
-  if (!after || after.id !== id) return;
+  if (!after || after.id !== id || before.isEqualNode(after)) return;
   const focused = before.contains(document.activeElement) ? document.activeElement : null;
-  const opened = new Set([...before.querySelectorAll("details[open][id]")].map((item) => item.id));
+  const opened = new Set(folds(before).filter(([, item]) => item.open).map(([key]) => key));
   const chosen = new Set([...before.querySelectorAll(ticked)].filter((box) => box.checked).map(tick));
-  const scrolled = [...before.querySelectorAll(".scroll")].map((item) => [item.scrollLeft, item.scrollTop]);
-  for (const item of after.querySelectorAll("details[id]")) if (opened.has(item.id)) item.open = true;
+  const scrolled = [...before.querySelectorAll(scrolls)].map(placeIn);
+  for (const [key, item] of folds(after)) if (opened.has(key)) item.open = true;
   for (const box of after.querySelectorAll(ticked)) if (chosen.has(tick(box))) box.checked = true;
   const path = focused && placeOf(before, focused);
   keepWidths(before, after);
   before.replaceWith(after);
   tellTimes(after, false);
-  after.querySelectorAll(".scroll").forEach((item, place) => {
-    if (scrolled[place]) [item.scrollLeft, item.scrollTop] = scrolled[place];
-  });
+  after.querySelectorAll(scrolls).forEach((item, place) => { if (scrolled[place]) goTo(item, scrolled[place]); });
   if (path) refocus(after, path);
+}
+
+// What came while somebody typed or selected there takes its place once they have done.
+function swapHeld() {
+  for (const [id, text] of [...held]) swap(id, text);
+}
+
+for (const kind of ["focusout", "selectionchange"]) document.addEventListener(kind, () => { if (held.size) setTimeout(swapHeld); });
+
+// Where a reader is, from the beginning. A log that is followed counts from its end: who is there stays there.
+function placeIn(item) {
+  const end = item.scrollHeight - item.clientHeight;
+  const follows = item.classList.contains("ends");
+  return { left: item.scrollLeft, top: item.scrollTop + (follows ? end : 0), atEnd: follows && item.scrollTop > -2 };
+}
+
+function goTo(item, { left, top, atEnd }) {
+  const end = item.scrollHeight - item.clientHeight;
+  item.scrollLeft = left;
+  item.scrollTop = atEnd ? 0 : top - (item.classList.contains("ends") ? end : 0);
 }
 
 // Columns stay as wide as they were while what is new has room, so that nothing beside it moves.
