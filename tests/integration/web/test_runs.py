@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
@@ -128,6 +129,28 @@ def test_it_is_filtered_and_paged(stage: Stage, ada: TestClient) -> None:
     assert len(by_bob) == 30
     assert "No run fits" in got(ada, "/runs?state=succeeded")
     assert "No run fits" in got(ada, "/runs?dataset=nothing")
+
+
+def test_runs_are_found_by_what_they_are_called(stage: Stage, ada: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = stage.submit(gpus=64, title='Züge at 0.3 "late"')
+    bare = stage.submit(gpus=64, title="", command=("python", "train.py", "--rate", "0.3"))
+    hidden = stage.submit("payroll@v1", gpus=64, team="", submitted_by="finn", title="Züge of finance")
+
+    def called(text: str) -> list[str]:
+        found = json.loads(got(ada, f"/runs?{urlencode({'name': text})}&table=runs&as=json"))
+        return [row["id"] for row in found]
+
+    assert called("ZÜGE") == called("ü") == [named.run_id]
+    assert called('0.3 "Late') == [named.run_id]
+    assert called("train.py --RATE") == [bare.run_id]
+    assert called("0.3") == [bare.run_id, named.run_id]
+    assert called("submitted_by") == called("clicks") == [], "not by what else stands in it"
+    assert "None of the newest 20,000 runs" in got(ada, "/runs?name=nothing")
+    palette = got(ada, f"/find?{urlencode({'part': 1, 'q': 'at 0.3'})}")
+    assert (named.run_id in palette, bare.run_id in palette, hidden.run_id in palette) == (True, False, False)
+    assert hidden.run_id not in got(ada, f"/find?{urlencode({'part': 1, 'q': 'of finance'})}")
+    monkeypatch.setattr("forebay.hub.board.runs.NAMED_AMONG", 2)
+    assert called("züge") == [], "only among the newest"
 
 
 def test_without_any_run_it_teaches_the_next_step(stage: Stage, ada: TestClient) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from forebay.catalog import schema as t
 from forebay.catalog.records import WHOLE
 from forebay.hub.board import used_by
+from forebay.hub.board.run_names import title_of
 from forebay.hub.board.sight import Sight
 from forebay.wire.catalog import ref_of
 from forebay.wire.runs import Run
@@ -200,7 +201,7 @@ def _run_node(run: Run) -> Node:
     return Node(
         key=run.run_id,
         kind=NodeKind.RUN,
-        title=used_by.title_of(run),
+        title=title_of(run.new)[:80],
         level=0,
         at=run.submitted_at,
         by=run.submitted_by,

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping
 
 from forebay.catalog import schema as t
 from forebay.hub.access.jobs import OTHERS_FIRST, touched_by, without
+from forebay.hub.board.run_names import title_of
 from forebay.hub.board.sight import Sight
 from forebay.hub.run_rows import new_run
 from forebay.wire.runs import NewRun, RunState
@@ -111,7 +112,7 @@ def _seen(sight: Sight, rows: Iterable[RowMapping], limit: int) -> Iterator[Runn
 def _running(row: Any, new: NewRun, sight: Sight) -> Running:
     return Running(
         run_id=row["run_id"],
-        title=new.title or " ".join(new.command)[:200],
+        title=title_of(new)[:200],
         state=RunState(row["state"]),
         reason=without(row["last_error"] or row["reason"], sight.hidden, OTHERS_FIRST),
         unblock=without(row["unblock"], sight.hidden),

@@ -16,12 +16,15 @@ from sqlalchemy import ColumnElement, Connection
 from forebay.catalog import schema as t
 from forebay.hub import run_rows
 from forebay.hub.access.jobs import OTHERS_FIRST, touched_by, without
+from forebay.hub.board.run_names import is_called, may_be_called, title_of
 from forebay.hub.board.run_rights import RunRights, rights_on
 from forebay.hub.board.sight import Sight
 from forebay.wire.runs import Ending, NewRun, RunState
 
 ACTIVE: Final = "active"
 """The state that a filter has for all that have not ended."""
+
+NAMED_AMONG: Final = 20_000
 
 _MOST_AT_ONCE = 1000
 _R = t.run.c
@@ -42,8 +45,12 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
-    """Empty texts ask for all; `state` is a RunState or ACTIVE. `before` is the id of the last run of a page."""
+    """Empty texts ask for all; `state` is a RunState or ACTIVE. `before` is the id of the last run of a page.
 
+    By `name`, a part of what it is called, only the newest `NAMED_AMONG` are looked for.
+    """
+
+    name: str = ""
     state: str = ""
     user: str = ""
     team: str = ""
@@ -53,7 +60,7 @@ class RunFilter:
 
     @property
     def is_any(self) -> bool:
-        return not (self.state or self.user or self.team or self.site or self.dataset)
+        return not (self.name or self.state or self.user or self.team or self.site or self.dataset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ class RunLine:
 
     @property
     def title(self) -> str:
-        return self.new.title or " ".join(self.new.command)
+        return title_of(self.new)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +148,11 @@ def _visible(
     connection: Connection, sight: Sight, asked: RunFilter, limit: int
 ) -> Iterator[tuple[Any, NewRun, RunRights]]:
     """Rows that may be known of, with what they say and what may be done with them, as many as are wanted."""
-    chunk = min(limit + 1, _MOST_AT_ONCE)
+    chunk = _MOST_AT_ONCE if asked.name else min(limit + 1, _MOST_AT_ONCE)
     query = sa.select(*_COLUMNS).where(*_conditions(connection, asked))
     while True:
         rows = connection.execute(sight.narrow_runs(connection, query, chunk)).all()
-        found = [(row, run_rows.new_run(row.new)) for row in rows]
+        found = [(row, new) for row in rows if is_called(new := run_rows.new_run(row.new), asked.name)]
         rights = rights_on(connection, sight, [(row.submitted_by, new) for row, new in found])
         for (row, new), right in zip(found, rights, strict=True):
             if right.sees:
@@ -164,6 +171,8 @@ def _conditions(connection: Connection, asked: RunFilter) -> list[ColumnElement[
     for column, wanted in ((_R.submitted_by, asked.user), (_R.team, asked.team), (_R.site, asked.site)):
         if wanted:
             found.append(column == wanted)
+    if asked.name:
+        found.append(may_be_called(connection, asked.name, NAMED_AMONG))
     if asked.dataset:
         found.append(_R.run_seq.in_(sa.select(t.run_data.c.run_seq).where(t.run_data.c.dataset == asked.dataset)))
     if asked.before:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
 from forebay.hub.access.jobs import made_by
+from forebay.hub.board.run_names import is_called, may_be_called, title_of
 from forebay.hub.board.sight import Sight
 from forebay.hub.run_rows import new_run
 
@@ -20,6 +21,8 @@ EACH = 6
 """So many of a kind at most."""
 
 _LOOKED_AT = 200
+_NAMED_AMONG = 5000
+_LONGEST = 60
 _RUN = re.compile(r"[0-9a-f]{3,32}", re.ASCII)
 
 
@@ -116,23 +119,21 @@ def _sites(connection: Connection, text: str, each: int) -> list[Found]:
 
 
 def _runs(connection: Connection, sight: Sight, text: str, each: int) -> list[Found]:
-    """By the beginning of an id, or the newest of whoever has that name."""
+    """By the beginning of an id, by who submitted them, or by what they are called; the newest."""
     columns = (t.run.c.run_id, t.run.c.state, t.run.c.submitted_by, t.run.c.new, t.run.c.team)
-    by_user = t.run.c.submitted_by == text
-    wanted = by_user
-    if _RUN.fullmatch(text):
+    wanted = [t.run.c.submitted_by == text, may_be_called(connection, text, _NAMED_AMONG)]
+    if is_id := bool(_RUN.fullmatch(text)):
         # No letter of an id comes after f.
-        wanted = sa.or_(by_user, sa.and_(t.run.c.run_id >= text, t.run.c.run_id < f"{text}z"))
-    query = sight.narrow_runs(connection, sa.select(*columns).where(wanted), _LOOKED_AT)
-    rows = [
-        row
-        for row in connection.execute(query)
-        if not sight.hidden or sight.sees_run(row.submitted_by, made_by(new_run(row.new)))
-    ]
-    return [
-        Found(kind="run", name=row.run_id, fact=f"{row.state}, {row.submitted_by}", href=f"/runs/{row.run_id}")
-        for row in rows[:each]
-    ]
+        wanted.append(sa.and_(t.run.c.run_id >= text, t.run.c.run_id < f"{text}z"))
+    query = sight.narrow_runs(connection, sa.select(*columns).where(sa.or_(*wanted)), _LOOKED_AT)
+    found = []
+    for row in connection.execute(query):
+        new = new_run(row.new)
+        is_wanted = row.submitted_by == text or is_called(new, text) or (is_id and row.run_id.startswith(text))
+        if is_wanted and (not sight.hidden or sight.sees_run(row.submitted_by, made_by(new))):
+            told = f"{row.state}, {row.submitted_by}: {title_of(new)[:_LONGEST]}"
+            found.append(Found(kind="run", name=row.run_id, fact=told, href=f"/runs/{row.run_id}"))
+    return found[:each]
 
 
 def _has(column: ColumnElement[str], text: str) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from forebay.catalog import schema as t
 from forebay.catalog.records import WHOLE
 from forebay.hub import run_rows
+from forebay.hub.board.run_names import title_of
 from forebay.hub.board.sight import Sight
 from forebay.hub.run_rows import Kept
 from forebay.wire.catalog import ref_of
@@ -104,7 +105,7 @@ def use(sight: Sight, run: Run, now: float) -> RunUse:
     """A run as a line."""
     return RunUse(
         run_id=run.run_id,
-        title=title_of(run),
+        title=title_of(run.new)[:80],
         state=run.state,
         since=run.since,
         submitted_by=run.submitted_by,
@@ -114,11 +115,6 @@ def use(sight: Sight, run: Run, now: float) -> RunUse:
         reads=tuple(item.ref for item in run.new.data if sight.sees(dataset_of(item.ref))),
         made=tuple(ref for ref in run.made if sight.sees(dataset_of(ref))),
     )
-
-
-def title_of(run: Run) -> str:
-    """What a run is called: its title, or the beginning of its command."""
-    return run.new.title or " ".join(run.new.command)[:80]
 
 
 def dataset_of(ref: str) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.errors import InputError
 from forebay.hub.web import show
-from forebay.wire.runs import NewRun, RunState
+from forebay.wire.runs import RunState
 
 SHORT = 12
 """So many characters of an id tell runs apart."""
@@ -29,11 +29,6 @@ def run_state(state: RunState, fact: str = "") -> Markup:
     if len(fact) > _LONGEST_FACT:
         told = show.html('<span title="{}">{}…</span>', fact, fact[:_LONGEST_FACT].rstrip())
     return show.state(state.value, state.value, told)
-
-
-def title_of(new: NewRun) -> str:
-    """What somebody called it, or its command."""
-    return new.title or " ".join(new.command)
 
 
 def cut(text: str, length: int) -> str | Markup:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from forebay.hub.board.run import DataLine, data_of, log_bytes_of
+from forebay.hub.board.run_names import title_of
 from forebay.hub.board.run_rights import RunRights, rights_on
 from forebay.hub.board.run_stages import Stage, stages_of
 from forebay.hub.web import show
@@ -16,7 +17,7 @@ from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.route import Pages
 from forebay.hub.web.run_figures import Series, overlaid, stages_bar
 from forebay.hub.web.run_left import Left, dashboard_of, figures_of, href_of, is_page, left_by
-from forebay.hub.web.run_words import cut, figure, ref_href, ref_links, run_state, short, title_of
+from forebay.hub.web.run_words import cut, figure, ref_href, ref_links, run_state, short
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.runs.figures import NONE, Figures

@@ -9,6 +9,7 @@ from string import ascii_uppercase
 from markupsafe import Markup
 
 from forebay.errors import InputError
+from forebay.hub.board.run_names import title_of
 from forebay.hub.board.run_rights import rights_on
 from forebay.hub.board.run_stages import stages_of
 from forebay.hub.web import show
@@ -16,7 +17,7 @@ from forebay.hub.web.page import Page
 from forebay.hub.web.route import Pages
 from forebay.hub.web.run_figures import Series, by_name, overlaid
 from forebay.hub.web.run_left import Left, figures_of, href_of, left_by
-from forebay.hub.web.run_words import cut, difference, figure, run_state, short, title_of
+from forebay.hub.web.run_words import cut, difference, figure, run_state, short
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.runs.figures import NONE, Figures

@@ -9,12 +9,13 @@ from markupsafe import Markup
 
 from forebay.errors import NotFoundError
 from forebay.hub.board.run import log_bytes_of
+from forebay.hub.board.run_names import title_of
 from forebay.hub.web.ansi import coloured
 from forebay.hub.web.forms import Field, Form
 from forebay.hub.web.log_pages import MOST_HITS, Hits, LogPage, Read, find, page_before, page_from
 from forebay.hub.web.page import Page, Raw
 from forebay.hub.web.route import Pages
-from forebay.hub.web.run_words import run_state, short, title_of
+from forebay.hub.web.run_words import run_state, short
 from forebay.hub.web.visit import Visit
 from forebay.wire.runs import LOG_PIECE_BYTES, Attempt, Run
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forebay.errors import NotFoundError
+from forebay.hub.board.run_names import title_of
 from forebay.hub.web.page import Page, Raw
 from forebay.hub.web.route import Pages
 from forebay.hub.web.run_left import href_of, is_page, kind_of, left_by
-from forebay.hub.web.run_words import short, title_of
+from forebay.hub.web.run_words import short
 from forebay.hub.web.visit import Visit
 from forebay.runs.left import TASK_STREAM_HTML
 from forebay.wire.runs import Keepsake

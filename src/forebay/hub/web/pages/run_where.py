@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from forebay.hub.board.run_names import title_of
 from forebay.hub.web import show
 from forebay.hub.web.page import Page
 from forebay.hub.web.route import Pages
-from forebay.hub.web.run_words import short, title_of
+from forebay.hub.web.run_words import short
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.wire.runs import Explanation, SiteRow

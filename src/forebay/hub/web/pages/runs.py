@@ -9,7 +9,17 @@ import sqlalchemy as sa
 from markupsafe import Markup
 
 from forebay.catalog import schema as t
-from forebay.hub.board.runs import ACTIVE, MOST_FAILED, RunFilter, RunLine, RunLines, Underway, runs_shown, underway
+from forebay.hub.board.runs import (
+    ACTIVE,
+    MOST_FAILED,
+    NAMED_AMONG,
+    RunFilter,
+    RunLine,
+    RunLines,
+    Underway,
+    runs_shown,
+    underway,
+)
 from forebay.hub.web import show
 from forebay.hub.web.forms import Field, Form
 from forebay.hub.web.page import Page
@@ -54,7 +64,7 @@ def runs(visit: Visit) -> Page:
     )
 
 
-_FILTERS = ("state", "site", "dataset", "user", "team", "before")
+_FILTERS = ("name", "state", "site", "dataset", "user", "team", "before")
 
 
 def _says(now: Underway) -> str:
@@ -74,6 +84,7 @@ def _form(asked: RunFilter, sites: list[str]) -> Form:
         method="get",
         quiet=True,
         fields=(
+            Field(name="name", label="Name", kind="search", value=asked.name, placeholder="a part of it"),
             Field(name="state", label="State", kind="select", value=asked.state, options=states),
             Field(
                 name="site",
@@ -119,6 +130,11 @@ def _next(asked: RunFilter, found: RunLines) -> str:
 
 
 def _empty(asked: RunFilter) -> Markup:
+    if asked.name:
+        return show.html(
+            '<p>None of the newest {} runs is called that and fits. <a href="/runs">Show all</a></p>',
+            show.whole(NAMED_AMONG),
+        )
     if not asked.is_any or asked.before:
         return Markup('<p>No run fits. <a href="/runs">Show all</a></p>')
     return Markup("<p>No run yet. Start one where a site may run it:</p>{}").format(show.command(_START))
