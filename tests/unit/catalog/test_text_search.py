@@ -23,18 +23,18 @@ def test_they_are_those_that_a_loop_finds(many: int, texts: list[str], wanted: s
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_search, "_MANY", many)
         found = column_of(texts, cut).rows_with(wanted)
-    assert found.tolist() == [row for row, text in enumerate(texts) if wanted in text]
+    assert found.to_pylist() == [row for row, text in enumerate(texts) if wanted in text]
 
 
 def test_no_text_is_in_every_row_and_no_row_has_any() -> None:
-    assert column_of(["a", "", "b"]).rows_with("").tolist() == [0, 1, 2]
-    assert TextColumn(pa.chunked_array([], pa.string())).rows_with("a").tolist() == []
+    assert column_of(["a", "", "b"]).rows_with("").to_pylist() == [0, 1, 2]
+    assert TextColumn(pa.chunked_array([], pa.string())).rows_with("a").to_pylist() == []
 
 
 def test_a_part_of_a_column_is_searched_alone() -> None:
     whole = pa.chunked_array([["xa", "ya", "za", "a"]], pa.string())
     part = TextColumn(whole.slice(1, 2))
     assert part.values.to_pylist() == ["ya", "za"]
-    assert part.rows_with("a").tolist() == [0, 1]
-    assert part.rows_with("x").tolist() == []
+    assert part.rows_with("a").to_pylist() == [0, 1]
+    assert part.rows_with("x").to_pylist() == []
     assert part.nbytes >= 4

@@ -118,10 +118,10 @@ def page(listed: Listing, folder: str, *, start: int = 0, limit: int = 100) -> F
 def find(listed: Listing, text: str, *, limit: int = _FOUND) -> FilesFound:
     """The files whose path has that text in it, as it is written."""
     rows = listed.paths.rows_with(text)
-    first = rows[:limit].tolist()
+    first = rows.slice(0, limit)
     lines = [
         FileLine(name=path, path=path, is_folder=False, files=1, size_bytes=listed.bytes_of(row, row + 1))
-        for row, path in zip(first, listed.paths.values.take(pa.array(first, pa.int64())).to_pylist(), strict=True)
+        for row, path in zip(first.to_pylist(), listed.paths.values.take(first).to_pylist(), strict=True)
     ]
     return FilesFound(lines=tuple(lines), files=len(rows))
 
