@@ -95,10 +95,11 @@ def test_numbers_that_were_opened_stay_open_when_their_chart_is_drawn_anew(stage
         eyes.go(f"/runs/{stage.showcase.runs['running']}")
         eyes.until("came.has('figures')")
         eyes.page.locator("#figures figure summary").first.click()
-        eyes.page.evaluate("swap('figures', document.getElementById('figures').outerHTML.replace(' open', '') + ' ')")
+        folded = "document.getElementById('figures').outerHTML.replace(' open=\"\"', '')"
+        eyes.page.evaluate(f"swap('figures', {folded} + ' ')")
         opened = "[...document.querySelectorAll('#figures details')].map((item) => item.open)"
         assert eyes.page.evaluate(opened)[0]
-        eyes.page.evaluate("swap('figures', document.getElementById('figures').outerHTML.replace('>Numbers<', '> <'))")
+        eyes.page.evaluate(f"swap('figures', {folded}.replace('>Numbers<', '>Others<'))")
         assert not eyes.page.evaluate(opened)[0], "of another one nothing is known"
 
 
@@ -119,7 +120,7 @@ def test_a_log_is_followed_from_its_end_and_stays_where_somebody_reads(stage: St
 
     def write(text: str) -> None:
         attempt = runs.get(run_id).attempts[-1]
-        runs.add_log(run_id, attempt.number, attempt.token, runs.log(run_id, 0, 0, 1).size_bytes, text)
+        runs.add_log(run_id, attempt.number, attempt.token, runs.log(run_id, 0, 0, 1 << 20).next_offset, text)
         eyes.page.get_by_text(text.strip().splitlines()[-1]).wait_for()
 
     with Eyes.of(chromium, stage.url, stage.session()) as eyes:
