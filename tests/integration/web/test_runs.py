@@ -327,6 +327,18 @@ def test_runs_are_compared_by_what_differs(stage: Stage, ada: TestClient) -> Non
     got(ada, "/runs/compare?" + "&".join(f"run={number:032x}" for number in range(9)), 400)
 
 
+def test_a_run_is_compared_with_one_by_its_id(stage: Stage, ada: TestClient) -> None:
+    one, other, third = (stage.submit(gpus=64, title=name) for name in ("one", "other", "third"))
+    form = got(ada, f"/runs/{one.run_id}").partition('action="/runs/compare"')[2].partition("</form>")[0]
+    assert f'<input type="hidden" name="run" value="{one.run_id}">' in form
+    both = got(ada, f"/runs/compare?run={one.run_id}&run={other.run_id[:12]}")
+    assert "2 runs" in both
+    assert f'name="run" value="{other.run_id}"' in both, "with one more"
+    assert "3 runs" in got(ada, f"/runs/compare?run={one.run_id}&run={other.run_id}&run={third.run_id[:10]}")
+    got(ada, f"/runs/compare?run={one.run_id}&run=nothing", 404)
+    assert "Choose two runs or more" in got(ada, f"/runs/compare?run={one.run_id}&run={one.run_id[:12]}", 400)
+
+
 def test_a_run_is_cancelled_after_a_question_and_tried_again(stage: Stage, ada: TestClient) -> None:
     run = stage.submit(gpus=64)
     hub = stage.dashboard.hub

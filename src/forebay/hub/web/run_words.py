@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.errors import InputError
 from forebay.hub.web import show
+from forebay.hub.web.forms import Field, Form
 from forebay.wire.runs import RunState
 
 SHORT = 12
@@ -73,3 +74,17 @@ def ref_links(refs: list[str]) -> Markup:
     """Versions, each a link."""
     told = [show.link(href, ref) if (href := ref_href(ref)) else escape(ref) for ref in refs]
     return Markup(", ").join(told)
+
+
+def compare_form(ids: Sequence[str], label: str) -> Form:
+    """One more run beside these, by its id or the beginning of it."""
+    return Form(
+        action="/runs/compare",
+        method="get",
+        button="Compare",
+        quiet=True,
+        fields=(
+            *(Field(name="run", label="", kind="hidden", value=each) for each in ids),
+            Field(name="run", label=label, kind="search", placeholder="the id of another run", required=True),
+        ),
+    )

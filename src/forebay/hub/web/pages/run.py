@@ -17,7 +17,7 @@ from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.route import Pages
 from forebay.hub.web.run_figures import Series, overlaid, stages_bar
 from forebay.hub.web.run_left import Left, dashboard_of, figures_of, href_of, is_page, left_by
-from forebay.hub.web.run_words import cut, figure, ref_href, ref_links, run_state, short
+from forebay.hub.web.run_words import compare_form, cut, figure, ref_href, ref_links, run_state, short
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.runs.figures import NONE, Figures
@@ -53,6 +53,7 @@ class RunShown:
     has_figures: bool
     has_program_stages: bool
     has_log: bool
+    compare: Form
 
 
 @pages.get("/runs/{run}", live=("now", "report", "time", "data", "attempts", "figures", "files"))
@@ -86,6 +87,7 @@ def run(visit: Visit) -> Page:
         has_figures=bool(figures.metrics),
         has_program_stages=bool(figures.stages),
         has_log=bool(found.attempts) and rights.inspects,
+        compare=compare_form([found.run_id], "Compare with"),
     )
     return Page(
         template="runs/run.html",

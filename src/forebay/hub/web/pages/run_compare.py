@@ -13,11 +13,12 @@ from forebay.hub.board.run_names import title_of
 from forebay.hub.board.run_rights import rights_on
 from forebay.hub.board.run_stages import stages_of
 from forebay.hub.web import show
+from forebay.hub.web.forms import Form
 from forebay.hub.web.page import Page
 from forebay.hub.web.route import Pages
 from forebay.hub.web.run_figures import Series, by_name, overlaid
 from forebay.hub.web.run_left import Left, figures_of, href_of, left_by
-from forebay.hub.web.run_words import cut, difference, figure, run_state, short
+from forebay.hub.web.run_words import compare_form, cut, difference, figure, run_state, short
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.runs.figures import NONE, Figures
@@ -41,6 +42,7 @@ class Compared:
     curves: tuple[Markup, ...]
     reports: tuple[tuple[str, str, str], ...]
     has_metrics: bool
+    more: Form | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def compare(visit: Visit) -> Page:
     """Two runs or more."""
     ids = list(dict.fromkeys(text for text in visit.queries("run") if text))
     if len(ids) < 2:
-        raise InputError("bad-comparison", "Choose two runs or more.", todo="Tick them in the list of runs.")
+        raise _too_few()
     if len(ids) > _MOST:
         raise InputError(
             "bad-comparison", f"{len(ids)} runs are too many to look at at once.", todo=f"At most {_MOST}."
@@ -79,6 +81,7 @@ def compare(visit: Visit) -> Page:
             (one.letter, one.name, href_of(one.run.run_id, report)) for one in ones if (report := one.left.report)
         ),
         has_metrics=any(one.figures.metrics for one in ones),
+        more=compare_form([one.run.run_id for one in ones], "And with") if len(ones) < _MOST else None,
     )
     parameters = [(each.name, each.values) for each in told if each.differs or not only]
     return Page(
@@ -92,7 +95,9 @@ def compare(visit: Visit) -> Page:
 
 
 def _ones(visit: Visit, ids: list[str]) -> list[_One]:
-    runs = [visit.hub.runs.get(each) for each in ids]
+    runs = list({run.run_id: run for run in (visit.hub.runs.get(each) for each in ids)}.values())
+    if len(runs) < 2:
+        raise _too_few()
     with visit.read() as connection:
         rights = rights_on(connection, visit.sight, [(run.submitted_by, run.new) for run in runs])
     found = []
@@ -101,6 +106,10 @@ def _ones(visit: Visit, ids: list[str]) -> list[_One]:
         figures = figures_of(visit, left) if right.reviews else NONE
         found.append(_One(letter=letter, run=run, left=left, figures=figures))
     return found
+
+
+def _too_few() -> InputError:
+    return InputError("bad-comparison", "Choose two runs or more.", todo="Tick them in the list of runs.")
 
 
 def _curves(ones: list[_One]) -> tuple[Markup, ...]:
