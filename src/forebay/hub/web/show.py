@@ -8,6 +8,7 @@ from typing import Final
 from markupsafe import Markup, escape
 
 from forebay import words
+from forebay.hub.web.table import NOTHING
 
 SHAPES: Final = {
     "ready": "ready",
@@ -49,8 +50,6 @@ SHAPES: Final = {
 }
 """Every kind of state has one of seven shapes; colour only repeats it. What is not here looks like `absent`."""
 
-_NONE = Markup('<span class="dim">–</span>')
-
 
 def state(kind: str, word: str = "", fact: object = "") -> Markup:
     """A shape, which the style sheet draws, a word and the one fact that matters next; `kind` is a key of SHAPES."""
@@ -62,18 +61,18 @@ def state(kind: str, word: str = "", fact: object = "") -> Markup:
 def size(size_bytes: float | None) -> Markup:
     """`1.2 GiB`, exact on hover; None for what is not known."""
     if size_bytes is None:
-        return _NONE
+        return NOTHING
     return _made(f'<span class="q" title="{int(size_bytes):,} bytes">{words.size(size_bytes)}</span>')
 
 
 def rate(bytes_s: float | None) -> Markup:
     """`1.1 GiB/s`."""
-    return _NONE if bytes_s is None else _made(f'<span class="q">{words.size(bytes_s)}/s</span>')
+    return NOTHING if bytes_s is None else _made(f'<span class="q">{words.size(bytes_s)}/s</span>')
 
 
 def duration(seconds: float | None) -> Markup:
     """`3 min 20 s`."""
-    return _NONE if seconds is None else _made(f'<span class="q">{words.duration(seconds)}</span>')
+    return NOTHING if seconds is None else _made(f'<span class="q">{words.duration(seconds)}</span>')
 
 
 def count(number: int, noun: str) -> str:
@@ -99,7 +98,7 @@ def percent(share: float | None) -> str:
 def when(at: float | None, now: float) -> Markup:
     """`3 min ago` or `in 2 h`, with the exact moment; the page's script tells that in the reader's zone."""
     if not at:
-        return _NONE
+        return NOTHING
     moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
     exact = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
     iso = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -114,7 +113,7 @@ def relative(at: float, now: float) -> str:
 def moment(at: float | None) -> Markup:
     """The exact moment, for lists of events; the page's script tells it in the reader's zone."""
     if not at:
-        return _NONE
+        return NOTHING
     told = datetime.datetime.fromtimestamp(at, datetime.UTC)
     iso = told.strftime("%Y-%m-%dT%H:%M:%SZ")
     return _made(f'<time datetime="{iso}" data-exact>{told:%Y-%m-%d %H:%M} UTC</time>')

@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
+NOTHING = Markup('<span class="dim">–</span>')
+"""How a page shows that there is none."""
+
 Value = str | int | float | bool | None
 
+_MOMENT = re.compile(r'<time datetime="([^"]+)"[^>]*>[^<]*</time>')
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -77,18 +82,20 @@ class Table:
 
 
 def as_csv(table: Table) -> str:
-    """With a line of titles. A text that a spreadsheet would run begins with an apostrophe."""
+    """With a line of titles. A text that a spreadsheet would run begins with an apostrophe; what is shown as a moment
+    is one, of UTC (ISO 8601).
+    """
     places = _exported(table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([table.columns[place].key for place in places])
     for row in table.rows:
-        writer.writerow([_harmless(row.cells[place].value) for place in places])
+        writer.writerow([_harmless(_moment_or_value(row.cells[place])) for place in places])
     return out.getvalue()
 
 
 def as_json(table: Table) -> str:
-    """A list of objects by the columns' keys."""
+    """A list of objects by the columns' keys; moments are Unix seconds."""
     places = _exported(table)
     rows = [{table.columns[place].key: row.cells[place].value for place in places} for row in table.rows]
     return json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False, default=str) + "\n"
@@ -96,6 +103,14 @@ def as_json(table: Table) -> str:
 
 def _exported(table: Table) -> Sequence[int]:
     return [place for place, column in enumerate(table.columns) if column.title]
+
+
+def _moment_or_value(cell: Cell) -> Value:
+    """Nothing for a moment that never was."""
+    if not isinstance(cell.value, (int, float)) or not isinstance(cell.shown, Markup):
+        return cell.value
+    found = _MOMENT.fullmatch(cell.shown)
+    return found[1] if found else None if cell.value == 0 and cell.shown == NOTHING else cell.value
 
 
 def _harmless(value: Value) -> Value:
