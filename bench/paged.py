@@ -30,6 +30,7 @@ from forebay.hub.access.store import AccessStore
 from forebay.hub.local import LocalHub
 from forebay.testing.cached.world import store_manifest
 from forebay.testing.web.left import leave_report
+from forebay.testing.web.previews import Lab, show_previews
 from forebay.wire.access import NewToken, Role
 from forebay.wire.sites import Hello
 
@@ -87,6 +88,7 @@ def make(home: Path, database_url: str, size: Size) -> Made:
             leave_report(hub, hub.runs.get(run), noise=0.2 + 0.1 * number, learning_rate=f"0.{number + 1}")
         _settle(hub.engine)
         access = AccessStore(hub.engine, clock)
+        show_previews(hub, access, lab=Lab(site=site(0), volume_id=volume(0), agent_token=agents[0]))
         tokens = (NewToken(user="admin", role=Role.ENGINEER, site=site(number)) for number in range(size.sites))
         secrets = tuple(access.make_token(new).secret for new in tokens)
     finally:

@@ -16,6 +16,7 @@ from time import monotonic
 
 from bench.paged import Serving, queued, running
 from bench.paged_catalog import HIDDEN_EVERY, Size, dataset, site, team, user
+from forebay.testing.web.previews import SHOWN
 
 _ASSET = re.compile(rb'(?:href|src)="(/static/[^"]+)"')
 
@@ -87,9 +88,9 @@ def addresses(size: Size) -> dict[str, str]:
         "/datasets/{name}/v{number}/files?folder": f"/datasets/{name}/v{each}/files?folder=images/0007",
         "/datasets/{name}/v{number}/files?find": f"/datasets/{name}/v{each}/files?find=0004",
         "/datasets/{name}/v{number}/diff": f"/datasets/{name}/v{each}/diff?with=v{each - 1}",
-        "/datasets/{name}/v{number}/diff/preview": f"/datasets/{plain}/v2/diff/preview?with=1",
+        "/datasets/{name}/v{number}/diff/preview": f"/datasets/{SHOWN}/v2/diff/preview?with=1",
         "/datasets/{name}/v{number}/lineage": f"/datasets/{plain}/v3/lineage",
-        "/datasets/{name}/v{number}/preview": f"/datasets/{plain}/v2/preview",
+        "/datasets/{name}/v{number}/preview": f"/datasets/{SHOWN}/v2/preview",
         "/runs": "/runs",
         "/runs?dataset": f"/runs?dataset={plain}",
         "/runs?state": f"/runs?state=failed&user={user(7)}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 import tempfile
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,27 @@ SHOWN = "ad-clicks"
 _WAITING = "day_1.csv"
 
 
-def show_previews(hub: LocalHub, access: AccessStore, *, read: tuple[str, ...] = ()) -> None:
-    """Add the datasets and a site whose scripted agent looks into them; `SHOWN` is for the teams of `read` alone."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """A site with an agent that looks into files: its volume, and the token of its agent's attaching."""
+
+    site: str
+    volume_id: str
+    agent_token: int
+
+    @classmethod
+    def attached(cls, hub: LocalHub) -> Lab:
+        """A new one."""
+        volume_id = f"volume-of-{SITE}"
+        hub.volumes.add(volume_id, f"/{SITE}", 1 << 40)
+        token = hub.sites.attach(Hello(site=SITE, volume_id=volume_id, cpus=16)).agent_token
+        return cls(site=SITE, volume_id=volume_id, agent_token=token)
+
+
+def show_previews(hub: LocalHub, access: AccessStore, *, read: tuple[str, ...] = (), lab: Lab | None = None) -> None:
+    """Add the datasets, of which the scripted agent of a site (None: of a new one) looks into some; `SHOWN` is for the
+    teams of `read` alone.
+    """
     with tempfile.TemporaryDirectory() as folder:
         trees = {number: _tree(Path(folder) / f"v{number}", number) for number in (1, 2)}
         versions = [_version(hub, SHOWN, trees[number], f"v{number}") for number in (1, 2)]
@@ -40,36 +59,33 @@ def show_previews(hub: LocalHub, access: AccessStore, *, read: tuple[str, ...] =
             _version(hub, name, trees[1], "v1")
         _version(hub, "ad-notes", (trees[1][0], ["readme.md"]), "v1")
         hub.previews.switch("ad-faces", False)
-        access.set_policy(DatasetPolicy(dataset="ad-places", sites=(SITE,)))
+        lab = lab or Lab.attached(hub)
+        access.set_policy(DatasetPolicy(dataset="ad-places", sites=(lab.site,)))
         access.set_policy(DatasetPolicy(dataset=SHOWN, read=read))
-        token = _site(hub, versions)
+        for version in versions:
+            _brought(hub, lab, version)
         for version in versions:
             hub.previews.ask(version.ref, PreviewKind.TABLE, "day_0.parquet")
             hub.previews.ask(version.ref, PreviewKind.IMAGES, "faces/0.png")
             hub.previews.ask(version.ref, PreviewKind.TABLE, "torn.parquet")
             hub.previews.ask(version.ref, PreviewKind.ROWS, "day_0.parquet")
-            _answer(hub, token, trees[version.number][0])
+            _answer(hub, lab, trees[version.number][0])
         hub.previews.ask(versions[1].ref, PreviewKind.TABLE, _WAITING)
 
 
-def _site(hub: LocalHub, versions: Sequence[Version]) -> int:
-    """Its agent's token; the versions are ready there."""
-    hub.volumes.add(f"volume-of-{SITE}", f"/{SITE}", 1 << 40)
-    token = hub.sites.attach(Hello(site=SITE, volume_id=f"volume-of-{SITE}", cpus=16)).agent_token
-    for version in versions:
-        granted = hub.fills.claim(f"volume-of-{SITE}", version, holder())
-        assert isinstance(granted, Granted)
-        size = version.size_bytes
-        done = FillDone(added_bytes=size, moved_bytes=size, present_bytes=0, seconds=1.0, seal_digest="")
-        hub.fills.finish(granted.fill_id, granted.token, done)
-    return token
+def _brought(hub: LocalHub, lab: Lab, version: Version) -> None:
+    granted = hub.fills.claim(lab.volume_id, version, holder())
+    assert isinstance(granted, Granted)
+    size = version.size_bytes
+    done = FillDone(added_bytes=size, moved_bytes=size, present_bytes=0, seconds=1.0, seal_digest="")
+    hub.fills.finish(granted.fill_id, granted.token, done)
 
 
-def _answer(hub: LocalHub, token: int, tree: Path) -> None:
+def _answer(hub: LocalHub, lab: Lab, tree: Path) -> None:
     """All that the agent is told to look into."""
-    while orders := hub.sites.orders(SITE, token, 0, 0.0).previews:
+    while orders := hub.sites.orders(lab.site, lab.agent_token, 0, 0.0).previews:
         for order in orders:
-            hub.previews.done(SITE, token, _looked_into(order, tree))
+            hub.previews.done(lab.site, lab.agent_token, _looked_into(order, tree))
 
 
 def _looked_into(order: PreviewOrder, tree: Path) -> PreviewDone:
