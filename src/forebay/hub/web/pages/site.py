@@ -46,7 +46,7 @@ class SitePage:
     plan: Form | None = None
 
 
-@pages.get("/sites/{name}", live=("state", "work"))
+@pages.get("/sites/{name}", live=("says", "acts", "state", "work", "downtimes", "links", "out"))
 def site(visit: Visit) -> Page:
     """One of them."""
     return _page(visit)

@@ -74,12 +74,14 @@ document.addEventListener("click", (event) => {
 
 // Live parts: each comes whole, and takes the place of the one before. What the reader does in it stays.
 const ticked = "input[type=checkbox][name]";
+const written = "input:not([type=checkbox]):not([type=hidden]), textarea";
 const tick = (box) => `${box.name}\n${box.value}`;
 
 function swap(id, text) {
   const before = document.getElementById(id);
   if (!before || !("live" in before.dataset)) return;
   if (before.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select, textarea")) return;
+  if ([...before.querySelectorAll(written)].some((field) => field.value !== field.defaultValue)) return;
   if (!getSelection().isCollapsed && before.contains(getSelection().anchorNode)) return;
   const holder = document.createElement("template");
   holder.innerHTML = text;
