@@ -6,10 +6,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from forebay.catalog.manifest import Entry, Manifest
 from forebay.testing.cached import FakeClock
-from forebay.testing.cached.world import holder
+from forebay.testing.cached.world import add_version, holder
 from forebay.testing.web.dashboard import Dashboard
-from forebay.testing.web.team import Team, add_team
+from forebay.testing.web.team import GB, LAKE, Team, add_team
+from forebay.wire.cache import Granted, Progress
 from forebay.wire.sites import SiteState, TaskKind
 
 
@@ -121,3 +123,38 @@ def test_the_buttons_of_a_version_are_live(dashboard: Dashboard, team: Team) -> 
     assert renewed(before, after) == {"acts", "stands"}
     assert "Restore…" in after.parts["acts"]
     assert "wrong labels" in after.parts["stands"]
+
+
+def fill_a_new_version(dashboard: Dashboard) -> None:
+    """criteo@v4 is registered, and a fill brings it to gcp: 62 % of it so far."""
+    hub, size = dashboard.hub, 100 * GB
+    entry = Entry(path="part.parquet", size_bytes=size, etag="criteo-4")
+    version = add_version(hub, "criteo", Manifest.registered([entry]), f"{LAKE}/criteo")
+    granted = hub.fills.claim("v-gcp", version, holder())
+    assert isinstance(granted, Granted)
+    so_far = Progress(moved_bytes=62 * GB, present_bytes=0, total_bytes=size)
+    hub.fills.renew(granted.fill_id, granted.token, so_far)
+
+
+def test_all_that_changes_in_the_list_of_datasets_is_live(dashboard: Dashboard, team: Team) -> None:
+    before = Page(dashboard, "/datasets?order=changed")
+    fill_a_new_version(dashboard)
+    after = Page(dashboard, "/datasets?order=changed")
+    assert renewed(before, after) == {"says", "datasets"}
+    assert "with 6 versions" in after.parts["says"]
+    assert "gcp v4" in after.parts["datasets"]
+
+
+def test_all_that_changes_about_a_dataset_is_live(dashboard: Dashboard, team: Team) -> None:
+    hub = dashboard.hub
+    before = Page(dashboard, "/datasets/images")
+    assert "Use" not in before.parts["use"]
+    hub.leases.take("v-dgx", hub.catalog.resolve("images@v1"), holder())
+    used = Page(dashboard, "/datasets/images")
+    assert renewed(before, used) == {"says", "versions", "use", "users"}
+    assert "1 opening in 30 days" in used.parts["use"]
+    before = Page(dashboard, "/datasets/criteo")
+    fill_a_new_version(dashboard)
+    after = Page(dashboard, "/datasets/criteo")
+    assert {"says", "versions"} <= renewed(before, after)
+    assert "gcp 62 %" in after.parts["versions"]

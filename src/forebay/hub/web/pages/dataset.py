@@ -58,7 +58,7 @@ class TagsPage:
     form: Form | None
 
 
-@pages.get("/datasets/{name}")
+@pages.get("/datasets/{name}", live=("says", "versions", "use", "users", "lineage"))
 def dataset(visit: Visit) -> Page:
     """`?before=` is the cursor of the timeline."""
     name = visit.path["name"]

@@ -41,7 +41,7 @@ class Datasets:
     commit: str
 
 
-@pages.get("/datasets")
+@pages.get("/datasets", live=("says", "datasets"))
 def datasets(visit: Visit) -> Page:
     """`?q=`, `tag`, `owner`, `team`, `site`, `order`, `page`."""
     query = _query(visit)
