@@ -221,6 +221,16 @@ def test_sites_tell_their_states_and_what_they_hold(admin: TestClient) -> None:
     assert "down in 24 h" in page
 
 
+def test_sites_tell_how_much_of_them_is_busy_to_who_may_run(admin: TestClient, dashboard: Dashboard) -> None:
+    page = admin.get("/sites").text
+    assert "4 of 12 GPUs, 16 of 216 CPUs busy" in page
+    assert "4 of 8 busy" in page
+    assert admin.get("/sites/dgx").text.count("4 of 8 GPUs, 16 of 96 CPUs busy") == 2
+    vera = dashboard.browser_of("vera", Role.VIEWER)
+    assert "busy" not in vera.get("/sites").text + vera.get("/sites/dgx").text
+    assert "12 GPUs, 216 CPUs" in vera.get("/sites").text
+
+
 def test_the_map_is_drawn_and_told_in_words(admin: TestClient) -> None:
     page = admin.get("/sites").text
     assert "Map of 2 lakes and 4 sites with 6 links, 2 fills under way" in page

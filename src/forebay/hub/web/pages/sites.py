@@ -136,8 +136,8 @@ def _site(visit: Visit, site: SiteRecord, load: SiteLoad, planned: Mapping[str, 
     return (
         Cell(value=site.name, href=f"/sites/{site.name}"),
         Cell(value=site.state.value, shown=site_words.site_state(site, fact), title=site.reason),
-        Cell(value=site.gpus),
-        Cell(value=site.cpus),
+        site_words.used(site.gpus, load.busy.gpus if load.busy else None, "GPU"),
+        site_words.used(site.cpus, load.busy.cpus if load.busy else None, "CPU"),
         Cell(value=site.memory_bytes, shown=show.size(site.memory_bytes)),
         site_words.account(load.account),
         Cell(value=load.ready),
@@ -177,14 +177,22 @@ def _says(records: Sequence[SiteRecord], loads: Mapping[str, SiteLoad]) -> str:
     )
     free = sum(load.account.free_bytes for load in loads.values() if load.account)
     limit = sum(load.account.limit_bytes for load in loads.values() if load.account)
-    gpus, cpus = sum(site.gpus for site in records), sum(site.cpus for site in records)
     parts = [
         f"{words.count(len(records), 'site')}: {told}",
-        f"{words.count(gpus, 'GPU')}, {words.count(cpus, 'CPU')}",
+        _compute(records, loads),
         f"{words.count(runs, 'run')} under way, {words.count(fills, 'fill')}",
         f"{words.size(free)} of {words.size(limit)} free",
     ]
     return " · ".join(parts)
+
+
+def _compute(records: Sequence[SiteRecord], loads: Mapping[str, SiteLoad]) -> str:
+    gpus, cpus = sum(site.gpus for site in records), sum(site.cpus for site in records)
+    busy = [load.busy for load in loads.values() if load.busy is not None]
+    if not busy:
+        return f"{words.count(gpus, 'GPU')}, {words.count(cpus, 'CPU')}"
+    had = (sum(item.gpus for item in busy), sum(item.cpus for item in busy))
+    return f"{had[0]} of {words.count(gpus, 'GPU')}, {had[1]} of {words.count(cpus, 'CPU')} busy"
 
 
 def _told(found: SiteMap) -> str:
