@@ -242,6 +242,21 @@ def test_the_map_is_drawn_and_told_in_words(admin: TestClient) -> None:
     assert links["s3://clicks", "dgx"]["moved_bytes"] == 362 * 10**9
 
 
+def test_a_site_and_its_cache_lead_to_each_other(admin: TestClient) -> None:
+    assert 'class="btn" href="/cache/dgx"' in admin.get("/sites/dgx").text
+    assert 'class="btn" href="/sites/dgx"' in admin.get("/cache/dgx").text
+    ready = "/cache?only=ready&site=dgx"
+    assert f'<a href="{ready.replace("&", "&amp;")}">3</a>' in admin.get("/sites").text
+    assert len(table(admin, ready, "grid")) == 3
+
+
+def test_where_data_are_leads_there(admin: TestClient) -> None:
+    for address in ("/datasets", "/datasets/criteo"):
+        found = set(re.findall(r'<a href="(/cache/[a-z]+/criteo/v\d)"><span class="state', admin.get(address).text))
+        assert {"/cache/dgx/criteo/v3", "/cache/gcp/criteo/v3"} <= found
+        assert {admin.get(href).status_code for href in found} == {200}
+
+
 def test_a_site_is_drained_and_brought_back(admin: TestClient, dashboard: Dashboard) -> None:
     wrong = admin.post("/sites/dgx/state", data={"state": "draining", "reason": " "})
     assert (wrong.status_code, "Say why" in wrong.text) == (400, True)

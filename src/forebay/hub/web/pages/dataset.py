@@ -231,7 +231,7 @@ def _version_row(line: VersionLine, now: float) -> Row:
             Cell(value=line.grew_bytes, shown=data_shown.signed_size(line.grew_bytes)),
             Cell(value=line.uses, shown=show.whole(line.uses)),
             Cell(value=line.last_used_at, shown=show.when(line.last_used_at, now)),
-            data_shown.places(line.places, now),
+            data_shown.places(item.dataset, item.number, line.places, now),
         ),
         key=f"v{item.number}",
     )

@@ -14,6 +14,7 @@ from forebay.hub.board.site_load import Account, accounts_of, busy_at
 from forebay.hub.board.site_map import Lane, lanes_to
 from forebay.hub.board.site_work import Working, open_tasks, runs_under_way
 from forebay.hub.web import buttons, given, show, site_words
+from forebay.hub.web.addresses import of_cache
 from forebay.hub.web.forms import Confirm, Field, Form, failed, filled
 from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.pages.sites import links_table
@@ -32,13 +33,14 @@ _UP = ("Sites", "/sites")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SitePage:
-    """`drain` and `plan` are None where the visitor may not; `facts` are (name, value)."""
+    """`drain` and `plan` are None where the visitor may not; `facts` are (name, value). `cache` "": it has none yet."""
 
     site: SiteRecord
     state: Markup
     says: str
     facts: tuple[tuple[str, str | Markup], ...]
     account: Account | None
+    cache: str
     drained: bool
     may_tend: bool
     may_remove: bool
@@ -71,6 +73,7 @@ def _page(visit: Visit, *, drain: Form | None = None, plan: Form | None = None) 
         says=_says(record, busy, runs, tasks),
         facts=_facts(record, busy, account, downtimes, visit.now),
         account=account,
+        cache=of_cache(name) if account is not None else "",
         drained=record.wanted is not SiteState.UP,
         may_tend=may_tend,
         may_remove=visit.may(Action.MANAGE, Place(site=name)),

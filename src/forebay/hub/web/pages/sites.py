@@ -13,6 +13,7 @@ from forebay.hub.board.keep import nearly
 from forebay.hub.board.site_load import SiteLoad, site_loads
 from forebay.hub.board.site_map import Lane, SiteMap, flows, joined, links
 from forebay.hub.web import show, site_words
+from forebay.hub.web.addresses import address
 from forebay.hub.web.lanes import Drawing, drawing
 from forebay.hub.web.page import Page
 from forebay.hub.web.route import Pages
@@ -140,7 +141,7 @@ def _site(visit: Visit, site: SiteRecord, load: SiteLoad, planned: Mapping[str, 
         site_words.used(site.cpus, load.busy.cpus if load.busy else None, "CPU"),
         Cell(value=site.memory_bytes, shown=show.size(site.memory_bytes)),
         site_words.account(load.account),
-        Cell(value=load.ready),
+        Cell(value=load.ready, href=address("/cache", only="ready", site=site.name) if load.ready else ""),
         Cell(value=load.runs, href=f"/runs?site={site.name}" if load.runs else ""),
         Cell(value=load.all_tasks, title=_tasks(load)),
         Cell(value=site.release, shown=site.release or "unknown"),
