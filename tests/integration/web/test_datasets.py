@@ -21,6 +21,7 @@ from forebay.wire.access import DatasetPolicy, Role
 from forebay.wire.cache import FillDone, Granted
 from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion, Version
 from forebay.wire.runs import DataUse, NewRun
+from forebay.wire.sites import Hello
 
 VOLUME = "v1"
 
@@ -146,6 +147,27 @@ def test_a_dataset_is_told_by_its_versions(filled: Dashboard) -> None:
         ("clicks@v2", 0, 0),
         ("clicks@v1", None, 1),
     ]
+
+
+def test_a_dataset_says_who_may_read_it_and_where_it_may_be(filled: Dashboard) -> None:
+    browser = filled.browser_of("ada")
+    shown = page(browser, "/datasets/clicks")
+    assert "Read by everybody, as their role allows; its bytes may be at any site. Settings" in shown
+    filled.hub.sites.attach(Hello(site="dgx", volume_id="v-dgx"))
+    filled.access.set_policy(DatasetPolicy(dataset="secret", read=("ads",), sites=("dgx",)))
+    shown = page(browser, "/datasets/secret")
+    assert "Read by ads, its owner and admins; its bytes may be at dgx only. Settings" in shown
+
+
+def test_a_new_version_does_not_take_the_lineage_away(filled: Dashboard) -> None:
+    shown = page(filled.admin(), "/datasets/clicks")
+    assert "Lineage of clicks@v1" in shown
+    assert "It is the newest version that was made from something" in shown
+    assert 'href="/datasets/clicks/v1/lineage"' in filled.admin().get("/datasets/clicks").text
+    shown = page(filled.admin(), "/datasets/features")
+    assert "Lineage of features@v1" in shown
+    assert "It is the newest version" not in shown
+    assert "Lineage" not in page(filled.browser_of("ada"), "/datasets/secret")
 
 
 def test_buttons_are_only_for_who_may(filled: Dashboard) -> None:
