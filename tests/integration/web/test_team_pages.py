@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import html
 import io
 import json
 import re
@@ -236,6 +237,13 @@ def test_the_map_is_drawn_and_told_in_words(admin: TestClient) -> None:
     assert "Map of 2 lakes and 4 sites with 6 links, 2 fills under way" in page
     assert (page.count('<path class="lane"'), page.count('<path class="lane flows"')) == (5, 1)
     assert "2 fills, " in page
+    titles = [html.unescape(told) for told in re.findall(r"<g><title>(.*?)</title>", page)]
+    assert len(titles) == 6
+    assert (
+        "From s3://clicks to gcp: 190.7 MiB/s, 90 ms to the first byte, 0.09 a GB, declared; now 2 fills"
+        in " ".join(titles)
+    )
+    assert "where a link leads to" in page
     links = {(str(row["from"]), str(row["to"])): row for row in table(admin, "/sites", "links")}
     assert links["s3://clicks", "gcp"]["price_gb"] == pytest.approx(0.09)
     assert links["s3://clicks", "gcp"]["measured_at"] is None

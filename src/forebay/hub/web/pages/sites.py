@@ -14,7 +14,7 @@ from forebay.hub.board.site_load import SiteLoad, site_loads
 from forebay.hub.board.site_map import Lane, SiteMap, flows, joined, links
 from forebay.hub.web import show, site_words
 from forebay.hub.web.addresses import address
-from forebay.hub.web.lanes import Drawing, drawing
+from forebay.hub.web.lanes import Drawing, Key, drawing, keys
 from forebay.hub.web.page import Page
 from forebay.hub.web.route import Pages
 from forebay.hub.web.table import Cell, Column, Row, Table
@@ -73,6 +73,7 @@ class SitesPage:
     lakes: tuple[Stop, ...]
     stops: tuple[Stop, ...]
     drawing: Drawing
+    keys: tuple[Key, ...]
     told: str
     map_first: bool
     may_run: bool
@@ -88,11 +89,13 @@ def sites(visit: Visit) -> Page:
         loads = site_loads(connection, visit.sight, {site.name: site.volume_id for site in records})
         known = visit.keep("links", nearly(visit.now), lambda sight: links(connection, sight, visit.now))
         found = joined([site.name for site in records], known, flows(connection, visit.sight, visit.now))
+    drawn = drawing(found)
     context = SitesPage(
         says=_says(records, loads),
         lakes=tuple(_lake(lake, found.lanes) for lake in found.lakes),
         stops=tuple(_stop(name, records, loads) for name in found.sites),
-        drawing=drawing(found),
+        drawing=drawn,
+        keys=keys(drawn),
         told=_told(found),
         map_first=len(found.sites) <= ON_TOP,
         may_run=visit.may(Action.RUN),
