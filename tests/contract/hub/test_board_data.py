@@ -410,6 +410,14 @@ def test_who_may_read_a_dataset_is_told_to_who_may(board: Board) -> None:
     assert hidden.value.kind == "dataset-not-found"
 
 
+def test_a_dataset_is_found_by_what_is_said_of_it(board: Board) -> None:
+    board.hub.catalog.describe("clicks", "Every advertisement\nof a day")
+    assert names(board.see(EVE, datasets.page, DatasetQuery(text="advert DAY"))) == ["clicks"]
+    assert board.see(EVE, one.head, "clicks").dataset.description == "Every advertisement\nof a day"
+    board.hub.catalog.describe("secret", "Every advertisement, too")
+    assert names(board.see(EVE, datasets.page, DatasetQuery(text="advert"))) == ["clicks"]
+
+
 def test_a_large_lineage_is_cut(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lineage, "MOST", 3)
     for number in range(4):

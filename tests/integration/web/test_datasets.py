@@ -17,7 +17,7 @@ from forebay.hub.web.lister import Lister
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder, store_manifest
 from forebay.testing.web.dashboard import Dashboard
-from forebay.wire.access import DatasetPolicy, Role
+from forebay.wire.access import AuditQuery, DatasetPolicy, Role
 from forebay.wire.cache import FillDone, Granted
 from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion, Version
 from forebay.wire.runs import DataUse, NewRun
@@ -282,6 +282,23 @@ def test_team_policy_and_idle_time_are_set_by_the_owner(filled: Dashboard) -> No
     eve = filled.browser_of("eve")
     assert eve.post("/datasets/clicks/settings/team", data={"team": ""}).status_code == 403
     assert filled.hub.catalog.dataset("clicks").team == "ads"
+
+
+def test_a_dataset_is_described_by_its_owner(filled: Dashboard) -> None:
+    ada, eve = filled.browser_of("ada"), filled.browser_of("eve")
+    assert "Nobody has said it yet" in page(ada, "/datasets/clicks/settings")
+    shown = sent(ada, "/datasets/clicks/settings/about", description="Ads that were <clicked>")
+    assert "What clicks is, is said" in shown
+    assert "Ads that were <clicked>" in page(eve, "/datasets/clicks")
+    assert "&lt;clicked&gt;" in eve.get("/datasets/clicks").text
+    found = json.loads(eve.get("/datasets?q=were&table=datasets&as=json").text)
+    assert [row["dataset"] for row in found] == ["clicks"]
+    wrong = ada.post("/datasets/clicks/settings/about", data={"description": "x" * 2001})
+    assert (wrong.status_code, "has at most 2,000 letters" in wrong.text, "x" * 2001 in wrong.text) == (422, True, True)
+    assert eve.post("/datasets/clicks/settings/about", data={"description": "mine"}).status_code == 403
+    assert filled.hub.catalog.dataset("clicks").description == "Ads that were <clicked>"
+    (deed,) = filled.access.audit(AuditQuery(user="eve", action="govern")).records
+    assert (deed.outcome.value, deed.dataset, deed.detail) == ("refused", "clicks", "is 'mine'")
 
 
 def test_retention_is_shown_before_it_is_set(filled: Dashboard, clock: FakeClock) -> None:
