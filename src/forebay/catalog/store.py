@@ -133,6 +133,10 @@ class CatalogStore:
         with writing(self._engine) as connection:
             return upkeep.set_stale_after(connection, dataset, seconds)
 
+    def describe(self, dataset: str, description: str) -> Dataset:
+        with writing(self._engine) as connection:
+            return upkeep.describe(connection, dataset, description)
+
     def remove_version(self, dataset: str, number: int) -> None:
         with writing(self._engine) as connection:
             versions.remove(connection, dataset, number)

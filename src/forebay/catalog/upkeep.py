@@ -1,4 +1,4 @@
-"""On what terms a dataset's replicas are kept: whose quota they count against, and how long they may be idle.
+"""What is said of a dataset as a whole: what it is, whose quota its replicas count against, how long they may be idle.
 
 Every function works inside the caller's write transaction. Versions and their contents are none of its business.
 """
@@ -12,9 +12,12 @@ from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
 from forebay.catalog.names import check_team_name
-from forebay.catalog.records import dataset_id, list_datasets
+from forebay.catalog.records import dataset_id, list_datasets, storable
 from forebay.errors import ConflictError, InputError
 from forebay.wire.catalog import Dataset
+
+MOST_TEXT = 2000
+"""Letters of a description."""
 
 
 def set_team(connection: Connection, dataset: str, team: str) -> Dataset:
@@ -27,6 +30,18 @@ def set_stale_after(connection: Connection, dataset: str, seconds: float | None)
     if seconds is not None and not (0 <= seconds < math.inf):
         raise InputError("bad-duration", f"{seconds} is no time that a replica may be idle.")
     return _change(connection, dataset, stale_after_s=seconds)
+
+
+def describe(connection: Connection, dataset: str, description: str) -> Dataset:
+    """Say what it is, or nothing (""); InputError `bad-description`."""
+    text = storable(description.strip())
+    if len(text) > MOST_TEXT:
+        raise InputError(
+            "bad-description",
+            f"A description has at most {MOST_TEXT:,} letters, and this one {len(text):,}.",
+            todo="Say where the rest is to be read.",
+        )
+    return _change(connection, dataset, description=text)
 
 
 def join_team(connection: Connection, dataset: str, owner: int, team: str) -> None:

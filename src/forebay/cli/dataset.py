@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forebay.cli import dataset_policy, dataset_retention, tag
+from forebay.cli import dataset_describe, dataset_policy, dataset_retention, tag
 from forebay.cli.bars import counter
 from forebay.cli.call import Call
 from forebay.cli.command import Group, command
@@ -328,6 +328,7 @@ def diff(
 
 
 tag.add_to(app)
+dataset_describe.add_to(app)
 dataset_retention.add_to(app)
 app.add_typer(dataset_policy.app, name="policy")
 

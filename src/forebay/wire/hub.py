@@ -94,6 +94,9 @@ class Catalog(Protocol):
     def set_stale_after(self, dataset: str, seconds: float | None) -> Dataset:
         """How long its replicas may be idle: as the site has it (None), or for ever (0)."""
 
+    def describe(self, dataset: str, description: str) -> Dataset:
+        """What it is, in words that the search finds, "" for none; InputError `bad-description`."""
+
     def add_subset(self, new: NewSubset) -> Version:
         """Declare a subset of a version, or find the one of that name; it knows what its version's seal knows.
 

@@ -365,6 +365,59 @@ def test_lineage_ends_at_what_is_hidden(board: Board) -> None:
     assert board.see(EVE, lineage.graph, "report", 1).edges == (lineage.Edge(source="clicks@v1", target="report@v1"),)
 
 
+def test_the_lineage_of_a_dataset_is_that_of_its_newest_version_that_has_any(board: Board) -> None:
+    def shown(who: Person, dataset: str, latest: int) -> str:
+        found = board.see(who, lineage.newest, dataset, latest)
+        return found.of if found else ""
+
+    assert shown(ROOT, "clicks", 2) == "clicks@v1", "of v2 nothing was made"
+    assert shown(ROOT, "report", 1) == "report@v1"
+    board.add("report", "other.html")
+    assert shown(ROOT, "report", 2) == "report@v1", "it was made from something"
+    board.add("raw", "a")
+    board.add("raw", "b")
+    assert shown(ROOT, "raw", 2) == ""
+    board.add("joined", "c", parents=(board.hub.catalog.resolve("raw@v2"),))
+    board.add("raw", "d")
+    assert shown(ROOT, "raw", 3) == "raw@v2"
+
+
+def test_of_a_version_that_runs_read_lineage_is_told(board: Board) -> None:
+    board.add("raw", "a")
+    board.open(board.hub.catalog.resolve("raw@v1"))
+    board.read_by("raw@v1")
+    board.add("raw", "b")
+    board.add("raw", "c")
+    assert board.see(ROOT, lineage.newest, "raw", 3).of == "raw@v1"
+
+
+def test_what_is_hidden_is_no_lineage_of_a_version(board: Board) -> None:
+    """Of clicks@v2 only hidden versions were made, and hidden runs read it: whoever does not know of them sees v1's."""
+    board.add("secret", "y", parents=(board.newer,))
+    board.open(board.newer)
+    board.open(board.secret)
+    board.read_by("clicks@v2", "secret@v1")
+    board.add("clicks", "day=9/a")
+    assert board.see(ADA, lineage.newest, "clicks", 3).of == "clicks@v2"
+    assert board.see(EVE, lineage.newest, "clicks", 3).of == "clicks@v1"
+
+
+def test_who_may_read_a_dataset_is_told_to_who_may(board: Board) -> None:
+    assert board.see(ADA, one.policy, "secret").read == ("ads",)
+    assert board.see(EVE, one.policy, "clicks") == DatasetPolicy(dataset="clicks")
+    with pytest.raises(NotFoundError) as hidden:
+        board.see(EVE, one.policy, "secret")
+    assert hidden.value.kind == "dataset-not-found"
+
+
+def test_a_dataset_is_found_by_what_is_said_of_it(board: Board) -> None:
+    board.hub.catalog.describe("clicks", "Every advertisement\nof a day")
+    assert names(board.see(EVE, datasets.page, DatasetQuery(text="advert DAY"))) == ["clicks"]
+    assert board.see(EVE, one.head, "clicks").dataset.description == "Every advertisement\nof a day"
+    board.hub.catalog.describe("secret", "Every advertisement, too")
+    assert names(board.see(EVE, datasets.page, DatasetQuery(text="advert"))) == ["clicks"]
+
+
 def test_a_large_lineage_is_cut(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lineage, "MOST", 3)
     for number in range(4):

@@ -20,6 +20,8 @@ from forebay.hub.board.site_load import accounts_of, site_loads
 from forebay.hub.board.site_map import SiteMap, flows, joined, links
 from forebay.hub.board.site_work import FOR_A_RUN, open_tasks, runs_by_site, runs_under_way, tasks_by_site
 from forebay.hub.local import LocalHub
+from forebay.runs.request import resources_of
+from forebay.sites.site import Resources
 from forebay.testing.cached import FakeClock
 from forebay.testing.web.team import GB, LAKE, PEOPLE, Team, add_team
 from forebay.wire.access import Role
@@ -77,6 +79,24 @@ def test_a_site_is_looked_at_in_as_many_questions_as_many(board: Board) -> None:
         return len(asked)
 
     assert questions(few) == questions(many) < 10
+
+
+def test_who_may_run_knows_how_much_of_a_site_is_free(board: Board) -> None:
+    """As the table of a placement tells them; which runs have it, it does not tell."""
+    free = {}
+    for who in (ADMIN, person("eve")):
+        loads = board.as_(who, lambda connection, sight: site_loads(connection, sight, VOLUMES))
+        free[who.user] = {site: load.busy for site, load in loads.items()}
+    of_one = resources_of(board.hub.runs.get(board.team.run_id).new)
+    nothing = Resources()
+    both = Resources(gpus=4, cpus=16, memory_bytes=2 * of_one.memory_bytes)
+    assert free["eve"] == free["admin"] == {"dgx": both, "aks": nothing, "gcp": nothing, "edge": nothing}
+    loads = board.as_(person("vera"), lambda connection, sight: site_loads(connection, sight, VOLUMES))
+    assert {load.busy for load in loads.values()} == {None}
+    asked = NewRun(command=("x",), gpus=5, cpus=1)
+    fits = NewRun(command=("x",), gpus=4, cpus=1)
+    waits = {new.gpus: {row.site: row for row in board.hub.runs.explain(new).rows}["dgx"] for new in (asked, fits)}
+    assert waits[5].queue_s > waits[4].queue_s == 0
 
 
 def _map(connection: Connection, sight: Sight, now: float) -> SiteMap:

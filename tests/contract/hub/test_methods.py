@@ -32,6 +32,7 @@ ON_DATA: dict[str, Action] = {
     "catalog.add_version": Action.WRITE,
     "catalog.set_team": Action.GOVERN,
     "catalog.set_stale_after": Action.GOVERN,
+    "catalog.describe": Action.GOVERN,
     "catalog.add_subset": Action.WARM,
     "catalog.tag": Action.TAG,
     "catalog.untag": Action.TAG,

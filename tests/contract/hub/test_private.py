@@ -101,6 +101,7 @@ CASES: dict[str, Case] = {
     "catalog.add_version of its child": lambda hub, side, volume: hub.catalog.add_version(_new("clicks", side, HIDDEN)),
     "catalog.set_team": lambda hub, side, volume: hub.catalog.set_team(HIDDEN, "maps"),
     "catalog.set_stale_after": lambda hub, side, volume: hub.catalog.set_stale_after(HIDDEN, 1.0),
+    "catalog.describe": lambda hub, side, volume: hub.catalog.describe(HIDDEN, "clicks of a day"),
     "catalog.add_subset": lambda hub, side, volume: hub.catalog.add_subset(_subset(side)),
     "catalog.remove_version": lambda hub, side, volume: hub.catalog.remove_version(HIDDEN, 1),
     "catalog.remove_dataset": lambda hub, side, volume: hub.catalog.remove_dataset(HIDDEN),

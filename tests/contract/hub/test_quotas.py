@@ -81,6 +81,21 @@ def test_a_dataset_becomes_a_teams_and_no_other_teams_by_the_way(hub: Hub, versi
     assert (replica.team, replica.stale_after_s) == ("ads", None)
 
 
+def test_a_dataset_is_described(hub: Hub, version: Version) -> None:
+    assert hub.catalog.dataset("clicks").description == ""
+    assert hub.catalog.describe("clicks", " clicks of a day,\none line each\0 \ud800 ").description == (
+        "clicks of a day,\none line each\\0 \\ud800"
+    )
+    assert hub.catalog.dataset("clicks").description.startswith("clicks of a day")
+    with pytest.raises(InputError) as caught:
+        hub.catalog.describe("clicks", "x" * 2001)
+    assert caught.value.kind == "bad-description"
+    assert hub.catalog.describe("clicks", "x" * 2000).description == "x" * 2000
+    assert hub.catalog.describe("clicks", "  ").description == ""
+    with pytest.raises(NotFoundError):
+        hub.catalog.describe("nobody", "clicks")
+
+
 def test_a_stale_age_of_its_own_reaches_the_replicas(hub: Hub, version: Version) -> None:
     claim(hub, version)
     for seconds in (86400.0, 0.0, None):

@@ -151,6 +151,7 @@ ROUTES: dict[str, Route] = {
     f"DELETE {_DATASET}": Route(call="catalog.remove_dataset"),
     f"PUT {_DATASET}/team": Route(call="catalog.set_team", body=_says(team="")),
     f"PUT {_DATASET}/stale-after": Route(call="catalog.set_stale_after", body=_says(seconds=1.0)),
+    f"PUT {_DATASET}/description": Route(call="catalog.describe", body=_says(description="clicks of a day")),
     f"GET {API}/version": Route(call="catalog.resolve", query=lambda of: {"ref": f"{of.dataset}@v1"}),
     f"GET {_DATASET}/versions": Route(call="catalog.versions"),
     f"POST {_DATASET}/versions": Route(call="catalog.add_version", body=_new),

@@ -17,10 +17,11 @@ from forebay.hub.web.lister import Lister
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder, store_manifest
 from forebay.testing.web.dashboard import Dashboard
-from forebay.wire.access import DatasetPolicy, Role
+from forebay.wire.access import AuditQuery, DatasetPolicy, Role
 from forebay.wire.cache import FillDone, Granted
 from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion, Version
 from forebay.wire.runs import DataUse, NewRun
+from forebay.wire.sites import Hello
 
 VOLUME = "v1"
 
@@ -148,6 +149,27 @@ def test_a_dataset_is_told_by_its_versions(filled: Dashboard) -> None:
     ]
 
 
+def test_a_dataset_says_who_may_read_it_and_where_it_may_be(filled: Dashboard) -> None:
+    browser = filled.browser_of("ada")
+    shown = page(browser, "/datasets/clicks")
+    assert "Read by everybody, as their role allows; its bytes may be at any site. Settings" in shown
+    filled.hub.sites.attach(Hello(site="dgx", volume_id="v-dgx"))
+    filled.access.set_policy(DatasetPolicy(dataset="secret", read=("ads",), sites=("dgx",)))
+    shown = page(browser, "/datasets/secret")
+    assert "Read by ads, its owner and admins; its bytes may be at dgx only. Settings" in shown
+
+
+def test_a_new_version_does_not_take_the_lineage_away(filled: Dashboard) -> None:
+    shown = page(filled.admin(), "/datasets/clicks")
+    assert "Lineage of clicks@v1" in shown
+    assert "It is the newest version that was made from something" in shown
+    assert 'href="/datasets/clicks/v1/lineage"' in filled.admin().get("/datasets/clicks").text
+    shown = page(filled.admin(), "/datasets/features")
+    assert "Lineage of features@v1" in shown
+    assert "It is the newest version" not in shown
+    assert "Lineage" not in page(filled.browser_of("ada"), "/datasets/secret")
+
+
 def test_buttons_are_only_for_who_may(filled: Dashboard) -> None:
     viewer = filled.browser_of("vera", Role.VIEWER)
     for path in (
@@ -260,6 +282,23 @@ def test_team_policy_and_idle_time_are_set_by_the_owner(filled: Dashboard) -> No
     eve = filled.browser_of("eve")
     assert eve.post("/datasets/clicks/settings/team", data={"team": ""}).status_code == 403
     assert filled.hub.catalog.dataset("clicks").team == "ads"
+
+
+def test_a_dataset_is_described_by_its_owner(filled: Dashboard) -> None:
+    ada, eve = filled.browser_of("ada"), filled.browser_of("eve")
+    assert "Nobody has said it yet" in page(ada, "/datasets/clicks/settings")
+    shown = sent(ada, "/datasets/clicks/settings/about", description="Ads that were <clicked>")
+    assert "What clicks is, is said" in shown
+    assert "Ads that were <clicked>" in page(eve, "/datasets/clicks")
+    assert "&lt;clicked&gt;" in eve.get("/datasets/clicks").text
+    found = json.loads(eve.get("/datasets?q=were&table=datasets&as=json").text)
+    assert [row["dataset"] for row in found] == ["clicks"]
+    wrong = ada.post("/datasets/clicks/settings/about", data={"description": "x" * 2001})
+    assert (wrong.status_code, "has at most 2,000 letters" in wrong.text, "x" * 2001 in wrong.text) == (422, True, True)
+    assert eve.post("/datasets/clicks/settings/about", data={"description": "mine"}).status_code == 403
+    assert filled.hub.catalog.dataset("clicks").description == "Ads that were <clicked>"
+    (deed,) = filled.access.audit(AuditQuery(user="eve", action="govern")).records
+    assert (deed.outcome.value, deed.dataset, deed.detail) == ("refused", "clicks", "is 'mine'")
 
 
 def test_retention_is_shown_before_it_is_set(filled: Dashboard, clock: FakeClock) -> None:

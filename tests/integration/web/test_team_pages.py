@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import html
 import io
 import json
 import re
@@ -221,15 +222,48 @@ def test_sites_tell_their_states_and_what_they_hold(admin: TestClient) -> None:
     assert "down in 24 h" in page
 
 
+def test_sites_tell_how_much_of_them_is_busy_to_who_may_run(admin: TestClient, dashboard: Dashboard) -> None:
+    page = admin.get("/sites").text
+    assert "4 of 12 GPUs, 16 of 216 CPUs busy" in page
+    assert "4 of 8 busy" in page
+    assert admin.get("/sites/dgx").text.count("4 of 8 GPUs, 16 of 96 CPUs busy") == 2
+    vera = dashboard.browser_of("vera", Role.VIEWER)
+    assert "busy" not in vera.get("/sites").text + vera.get("/sites/dgx").text
+    assert "12 GPUs, 216 CPUs" in vera.get("/sites").text
+
+
 def test_the_map_is_drawn_and_told_in_words(admin: TestClient) -> None:
     page = admin.get("/sites").text
     assert "Map of 2 lakes and 4 sites with 6 links, 2 fills under way" in page
-    assert (page.count('<path class="lane"'), page.count('<path class="lane flows"')) == (5, 1)
+    lanes = re.findall(r'<path class="(lane[ a-z]*)" d="M[\d. ]+C', page)
+    assert (lanes.count("lane"), lanes.count("lane flows")) == (5, 1)
     assert "2 fills, " in page
+    titles = [html.unescape(told) for told in re.findall(r"<g><title>(.*?)</title>", page)]
+    assert len(titles) == 6
+    assert (
+        "From s3://clicks to gcp: 190.7 MiB/s, 90 ms to the first byte, 0.09 a GB, declared; now 2 fills"
+        in " ".join(titles)
+    )
+    assert "where a link leads to" in page
     links = {(str(row["from"]), str(row["to"])): row for row in table(admin, "/sites", "links")}
     assert links["s3://clicks", "gcp"]["price_gb"] == pytest.approx(0.09)
     assert links["s3://clicks", "gcp"]["measured_at"] is None
     assert links["s3://clicks", "dgx"]["moved_bytes"] == 362 * 10**9
+
+
+def test_a_site_and_its_cache_lead_to_each_other(admin: TestClient) -> None:
+    assert 'class="btn" href="/cache/dgx"' in admin.get("/sites/dgx").text
+    assert 'class="btn" href="/sites/dgx"' in admin.get("/cache/dgx").text
+    ready = "/cache?only=ready&site=dgx"
+    assert f'<a href="{ready.replace("&", "&amp;")}">3</a>' in admin.get("/sites").text
+    assert len(table(admin, ready, "grid")) == 3
+
+
+def test_where_data_are_leads_there(admin: TestClient) -> None:
+    for address in ("/datasets", "/datasets/criteo"):
+        found = set(re.findall(r'<a href="(/cache/[a-z]+/criteo/v\d)"><span class="state', admin.get(address).text))
+        assert {"/cache/dgx/criteo/v3", "/cache/gcp/criteo/v3"} <= found
+        assert {admin.get(href).status_code for href in found} == {200}
 
 
 def test_a_site_is_drained_and_brought_back(admin: TestClient, dashboard: Dashboard) -> None:

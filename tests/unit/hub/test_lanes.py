@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from forebay.hub.board.site_map import Flow, SiteMap, joined, same_lake
-from forebay.hub.web.lanes import drawing
+from forebay.hub.web.lanes import drawing, keys, told
 from forebay.wire.links import LinkRecord
 
 
@@ -62,6 +63,40 @@ def test_every_lane_is_drawn_once_between_its_ends() -> None:
     assert len({curve.d for curve in drawn.around}) == 2
     for curve in (*drawn.across, *drawn.around):
         assert re.fullmatch(r"M[\d. C]+", curve.d)
+
+
+def test_a_lane_says_what_it_is_and_which_way_it_leads() -> None:
+    priced = replace(link("s3://a", "aks", measured_at=5.0), price_byte=0.09 / 2**30)
+    found = joined(["aks"], [priced, link("dgx", "aks")], [flow("s3://b", "aks"), flow("dgx", "aks", 2**30)])
+    assert [told(lane) for lane in found.lanes] == [
+        "From dgx to aks: 95.4 MiB/s, 100 ms to the first byte, declared; now 1 fill with 2 B/s, 1.0 GiB to come",
+        "From s3://a to aks: 95.4 MiB/s, 100 ms to the first byte, 0.09 a GB, measured",
+        "From s3://b to aks: nothing is known of it yet; now 1 fill with 2 B/s, 10 B to come",
+    ]
+    assert {curve.told for curve in drawing(found).across} == {told(lane) for lane in found.lanes if lane.from_lake}
+
+
+def test_a_dot_is_where_lanes_lead_to() -> None:
+    """There and back between two sites: both come in below the middle of a site, and go out above it."""
+    found = drawing(joined(["aks", "dgx"], [link("s3://a", "dgx"), link("aks", "dgx"), link("dgx", "aks")], []))
+    assert found.across_dots == "M100 75h.01"
+    assert found.around_dots == "M0 31h.01M0 81h.01"
+    assert [(curve.d.split("C")[0], curve.d.rpartition(" ")[2]) for curve in found.around] == [
+        ("M0 19", "81"),
+        ("M0 69", "31"),
+    ]
+
+
+def test_the_legend_has_the_signs_that_are_there() -> None:
+    still = drawing(joined(["dgx"], [link("s3://a", "dgx")], []))
+    flowing = drawing(joined(["dgx"], [link("s3://a", "dgx")], [flow("s3://a", "dgx")]))
+    assert [(key.width, key.flows, key.is_dot) for key in keys(still)] == [
+        ("1", False, False),
+        ("4", False, False),
+        ("", False, True),
+    ]
+    assert [key.flows for key in keys(flowing)].count(True) == 1
+    assert keys(drawing(SiteMap(sites=("dgx",)))) == ()
 
 
 def test_nothing_known_draws_nothing() -> None:

@@ -103,6 +103,9 @@ class RemoteCatalog:
     def set_stale_after(self, dataset: str, seconds: float | None) -> Dataset:
         return self._connection.write(Dataset, "PUT", of_dataset(dataset, "stale-after"), {"seconds": seconds})
 
+    def describe(self, dataset: str, description: str) -> Dataset:
+        return self._connection.write(Dataset, "PUT", of_dataset(dataset, "description"), {"description": description})
+
     def add_subset(self, new: NewSubset) -> Version:
         address = of_dataset(new.dataset, "versions", new.number, "subsets")
         return self._connection.write(Version, "POST", address, to_json(new))

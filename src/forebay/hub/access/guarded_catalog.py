@@ -106,6 +106,13 @@ class GuardedCatalog:
         self._gate.on_dataset("catalog.set_stale_after", Action.GOVERN, dataset, detail=f"{seconds} s")
         return self._catalog.set_stale_after(dataset, seconds)
 
+    def describe(self, dataset: str, description: str) -> Dataset:
+        told = description.strip().partition("\n")[0][:80]
+        self._gate.on_dataset(
+            "catalog.describe", Action.GOVERN, dataset, detail=f"is {told!r}" if told else "is nothing"
+        )
+        return self._catalog.describe(dataset, description)
+
     def add_subset(self, new: NewSubset) -> Version:
         ref = ref_of(new.dataset, new.number, new.subset)
         self._gate.on_dataset("catalog.add_subset", Action.WARM, new.dataset, ref=ref)

@@ -29,6 +29,13 @@ class StaleAfter:
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What the dataset is, in words that the search finds; "" for none."""
+
+    description: str
+
+
 @router.get("")
 async def list_datasets(asker: Asking, paging: Paging) -> Page[Dataset]:
     """All datasets, by name."""
@@ -57,3 +64,9 @@ def set_team(hub: Acting, name: str, team: Team) -> Dataset:
 def set_stale_after(hub: Acting, name: str, stale_after: StaleAfter) -> Dataset:
     """Say how long a dataset's replicas may be idle."""
     return hub.catalog.set_stale_after(name, stale_after.seconds)
+
+
+@router.put("/{name}/description")
+def describe(hub: Acting, name: str, said: Description) -> Dataset:
+    """Say what a dataset is."""
+    return hub.catalog.describe(name, said.description)

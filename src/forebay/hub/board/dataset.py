@@ -17,8 +17,10 @@ from forebay.catalog import schema as t
 from forebay.catalog.names import check_dataset_name
 from forebay.catalog.records import LIVE, WHOLE, load_versions, no_dataset
 from forebay.errors import NotFoundError
+from forebay.hub.access.policies import policy_of
 from forebay.hub.board.sight import Sight
 from forebay.hub.ledger import IS_USE
+from forebay.wire.access import DatasetPolicy
 from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import Dataset, Version, ref_of
 
@@ -165,6 +167,13 @@ def head(connection: Connection, sight: Sight, name: str) -> Head:
         sites=tuple(connection.execute(sites).scalars()),
         tags=tuple((row.name, row.number) for row in connection.execute(tags)),
     )
+
+
+def policy(connection: Connection, sight: Sight, name: str) -> DatasetPolicy:
+    """Who may use it, and where its bytes may be; errors as `require`."""
+    here = t.dataset_policy.c.dataset_id == require(connection, sight, name)
+    row = connection.execute(sa.select(t.dataset_policy).where(here)).mappings().first()
+    return DatasetPolicy(dataset=name) if row is None else policy_of(row, name)
 
 
 def timeline(

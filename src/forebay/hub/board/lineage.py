@@ -6,7 +6,7 @@ Only what visible versions lead to is in it: something behind a hidden version w
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -25,6 +25,7 @@ from forebay.wire.runs import Run
 MOST = 200
 _LEVELS = 16
 _OWN_RUNS = 8
+_TRIES = 4
 _RUN = re.compile(r"run ([0-9a-f]{8,32})\b")
 
 
@@ -103,6 +104,50 @@ def graph(connection: Connection, sight: Sight, dataset: str, number: int) -> Gr
         edges=tuple(Edge(source=source, target=target) for source, target in sorted(edges)),
         is_cut=up.is_cut or down.is_cut,
     )
+
+
+def newest(connection: Connection, sight: Sight, dataset: str, latest: int) -> Graph | None:
+    """The graph of the newest version that came of something, or that something came of; None where there is none.
+
+    `latest` is the newest version of all, which is there and may be known of.
+    """
+    found = graph(connection, sight, dataset, latest)
+    if not found.is_alone:
+        return found
+    older = {*_with_edges(connection, sight, dataset), *_read_lately(connection, sight, dataset)}
+    for number in sorted((number for number in older if number < latest), reverse=True)[:_TRIES]:
+        found = graph(connection, sight, dataset, number)
+        if not found.is_alone:
+            return found
+    return None
+
+
+def _with_edges(connection: Connection, sight: Sight, dataset: str) -> Iterable[int]:
+    """The newest version of a dataset that was made from another one, and the newest that another one was made from."""
+    other, its = t.version.alias("other"), t.dataset.alias("its")
+    for here, there in ((t.parent.c.child_id, t.parent.c.parent_id), (t.parent.c.parent_id, t.parent.c.child_id)):
+        query = (
+            sa.select(sa.func.max(t.version.c.number))
+            .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
+            .join(t.parent, here == t.version.c.version_id)
+            .join(other, other.c.version_id == there)
+            .join(its, its.c.dataset_id == other.c.dataset_id)
+            .where(WHOLE, t.dataset.c.name == dataset, t.dataset.c.removed_at == 0, its.c.removed_at == 0)
+        )
+        number = connection.execute(sight.narrow(query, its.c.name)).scalar()
+        if number is not None:
+            yield int(number)
+
+
+def _read_lately(connection: Connection, sight: Sight, dataset: str) -> Iterable[int]:
+    """The versions of a dataset that the last runs read."""
+    reads = sa.select(t.run_data.c.run_seq).where(t.run_data.c.dataset == dataset)
+    lately = sight.narrow_runs(connection, sa.select(t.run.c.run_id).where(t.run.c.run_seq.in_(reads)), _OWN_RUNS)
+    for run in used_by.runs_of(connection, sight, list(connection.execute(lately).scalars())):
+        for item in run.new.data:
+            name, _, number = _whole(item.ref).partition("@v")
+            if name == dataset and number.isdecimal():
+                yield int(number)
 
 
 _VERSIONS = (

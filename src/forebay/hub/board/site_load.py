@@ -1,6 +1,8 @@
 """How full and how busy each site is: its volume's account, the versions ready there, the tasks and runs under way.
 
-An account is the volume's own and told to everybody (`access.guarded_volumes`); all else counts only what is seen.
+An account is the volume's own and told to everybody (`access.guarded_volumes`). What runs have of a site's compute is
+the site's, and told to who may run: to them a placement tells it as well (`runs.explain`). All else counts only what
+is seen.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
+from forebay.hub.access.rules import Action, Whole, decide
 from forebay.hub.board.sight import Sight
-from forebay.hub.board.site_work import runs_by_site, tasks_by_site
+from forebay.hub.board.site_work import busy_by_site, runs_by_site, tasks_by_site
+from forebay.sites.site import Resources
 from forebay.wire.cache import ReplicaState, VolumeState
 from forebay.wire.sites import TaskKind
 
@@ -46,11 +50,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteLoad:
-    """`account` None: the hub does not know the site's volume. `tasks` are those that have not ended, by kind."""
+    """`account` None: the hub does not know the site's volume. `tasks` are those that have not ended, by kind.
+
+    `busy` is what runs under way have of its compute, those that are not seen, too; None for who may not run.
+    """
 
     account: Account | None = None
     ready: int = 0
     runs: int = 0
+    busy: Resources | None = None
     tasks: Mapping[TaskKind, int] = field(default_factory=dict)
 
     @property
@@ -62,13 +70,22 @@ def site_loads(connection: Connection, sight: Sight, volumes: Mapping[str, str])
     """Of each site whose volume is named, by site."""
     accounts = accounts_of(connection, set(volumes.values()))
     ready = _ready(connection, sight, set(volumes.values()))
-    runs, tasks = runs_by_site(connection, sight), tasks_by_site(connection, sight)
+    runs, tasks, busy = runs_by_site(connection, sight), tasks_by_site(connection, sight), busy_at(connection, sight)
     return {
         site: SiteLoad(
-            account=accounts.get(volume_id), ready=ready.get(volume_id, 0), runs=runs[site], tasks=tasks.get(site, {})
+            account=accounts.get(volume_id),
+            ready=ready.get(volume_id, 0),
+            runs=runs[site],
+            busy=None if busy is None else busy.get(site, Resources()),
+            tasks=tasks.get(site, {}),
         )
         for site, volume_id in volumes.items()
     }
+
+
+def busy_at(connection: Connection, sight: Sight) -> dict[str, Resources] | None:
+    """What runs under way have of the compute of each site where there are any; None for who may not run."""
+    return busy_by_site(connection) if decide(sight.principal, Action.RUN, Whole()).allowed else None
 
 
 def accounts_of(connection: Connection, volumes: Collection[str]) -> dict[str, Account]:

@@ -16,6 +16,8 @@ from forebay.catalog import schema as t
 from forebay.hub import run_rows, task_rows
 from forebay.hub.access.jobs import OTHERS_FIRST, dataset_of, touched_by, without
 from forebay.hub.board.sight import Sight
+from forebay.runs.request import resources_of
+from forebay.sites.site import Resources
 from forebay.sites.tasks import RUNS
 from forebay.wire.runs import Run, RunState
 from forebay.wire.sites import Task, TaskKind
@@ -75,6 +77,21 @@ def runs_by_site(connection: Connection, sight: Sight) -> Counter[str]:
         new = run_rows.new_run(row.new)
         found[row.site] += sight.sees_run(row.submitted_by, touched_by(new))
     return found
+
+
+def busy_by_site(connection: Connection) -> dict[str, Resources]:
+    """What runs have of each site's compute, all of them: nobody's sight is asked, and no run is told of."""
+    a, r = t.attempt.c, t.run.c
+    query = sa.select(a.site, r.new).select_from(t.run).join(t.attempt, a.run_seq == r.run_seq).where(a.ending == "")
+    found: dict[str, Resources] = defaultdict(Resources)
+    for site, new in connection.execute(query):
+        had, more = found[site], resources_of(run_rows.new_run(new))
+        found[site] = Resources(
+            gpus=had.gpus + more.gpus,
+            cpus=had.cpus + more.cpus,
+            memory_bytes=had.memory_bytes + more.memory_bytes,
+        )
+    return dict(found)
 
 
 def runs_under_way(connection: Connection, sight: Sight, site: str = "") -> list[Working]:

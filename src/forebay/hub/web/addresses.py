@@ -47,6 +47,16 @@ def of_place(site: str, name: str, number: int) -> str:
     return "/".join(("/cache", segment(site), segment(name), f"v{number}"))
 
 
+def of_cache(site: str) -> str:
+    """The cache of a site: `/cache/dgx`."""
+    return f"/cache/{segment(site)}"
+
+
+def of_site(site: str) -> str:
+    """`/sites/dgx`."""
+    return f"/sites/{segment(site)}"
+
+
 def of_run(run_id: str) -> str:
     """`/runs/0123abcd`."""
     return f"/runs/{segment(run_id)}"

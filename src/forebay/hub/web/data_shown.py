@@ -13,7 +13,7 @@ from forebay.hub.board.dataset import Place
 from forebay.hub.board.datasets import CachedAt
 from forebay.hub.board.used_by import RunUse
 from forebay.hub.web import show
-from forebay.hub.web.addresses import address, of_dataset, of_ref, of_run, of_version
+from forebay.hub.web.addresses import address, of_dataset, of_place, of_ref, of_run, of_version
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.wire.cache import ReplicaState
@@ -69,10 +69,15 @@ def named(href: str, name: str, more: Markup | str = "") -> Markup:
     return Markup('<span class="name"><a href="{}"><b>{}</b></a>{}</span>').format(show.safe(href), name, more)
 
 
-def cached(found: Sequence[CachedAt]) -> Cell:
-    """Where a dataset is cached: site by site with the newest version there."""
+def cached(name: str, found: Sequence[CachedAt]) -> Cell:
+    """Where a dataset is cached: site by site with the newest version there, which each leads to."""
     told = [
-        show.state(item.state.value, item.site or NO_SITE, f"v{item.number}{_others(item.versions - 1)}")
+        _there(
+            item.site,
+            name,
+            item.number,
+            show.state(item.state.value, item.site or NO_SITE, f"v{item.number}{_others(item.versions - 1)}"),
+        )
         for item in found[:_SHOWN]
     ]
     more = [Markup('<span class="dim">and {} more</span>').format(len(found) - _SHOWN)] if len(found) > _SHOWN else []
@@ -80,9 +85,12 @@ def cached(found: Sequence[CachedAt]) -> Cell:
     return Cell(value=value, shown=_lines([*told, *more]) if found else _nowhere())
 
 
-def places(found: Sequence[Place], now: float) -> Cell:
-    """Where a version is, in which state, and the one thing to know of that."""
-    told = [show.state(item.state.value, item.site or NO_SITE, place_fact(item, now)) for item in found[:_SHOWN]]
+def places(name: str, number: int, found: Sequence[Place], now: float) -> Cell:
+    """Where a version is, in which state, and the one thing to know of that; each leads to what that site has of it."""
+    told = [
+        _there(item.site, name, number, show.state(item.state.value, item.site or NO_SITE, place_fact(item, now)))
+        for item in found[:_SHOWN]
+    ]
     more = [Markup('<span class="dim">and {} more</span>').format(len(found) - _SHOWN)] if len(found) > _SHOWN else []
     value = " ".join(f"{item.site or NO_SITE}:{item.state}" for item in found)
     return Cell(value=value, shown=_lines([*told, *more]) if found else _nowhere())
@@ -174,6 +182,11 @@ def signed_size(size_bytes: int | None) -> Markup | str:
 
 def _others(count: int) -> str:
     return f" and {words.count(count, 'other')}" if count > 0 else ""
+
+
+def _there(site: str, name: str, number: int, told: Markup) -> Markup:
+    """A volume of no site has no page that its name leads to."""
+    return show.link(of_place(site, name, number), told) if site else told
 
 
 def _nowhere() -> Markup:

@@ -1,25 +1,34 @@
 """The map of lakes and sites as a drawing: where each stands, and the curves between them. Pure.
 
 Names stand in lists beside the drawing, so they are text at every width; the drawing is stretched between the lists.
-Its box is 100 by 100: `y` of a place is a share of the height that all places of its side have equally.
+Its box is 100 by 100: `y` of a place is a share of the height that all places of its side have equally. Since it is
+stretched, a dot says where a lane leads, and no arrow does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from forebay import words
 from forebay.charts.markup import number
 from forebay.hub.board.site_map import Lane, SiteMap
+from forebay.hub.web import site_words
+from forebay.wire.links import LinkRecord
 
 _SLOWEST_BYTES_S, _FASTEST_BYTES_S = 1e6, 1e10
 _THIN, _THICK = 1.0, 4.0
+_ASIDE = 0.12
+"""Beside the middle of a site, as a share of the height it has: above it lanes go out to other sites, below come in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """A lane: `d` is its path, `width` in pixels says how fast it is thought to be; `flows` while a fill uses it."""
+    """A lane: `d` is its path, `width` in pixels says how fast it is thought to be; `flows` while a fill uses it.
+
+    `told` says the same in words and numbers.
+    """
 
     d: str
     width: str
@@ -29,19 +38,54 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """`across` lead from lakes, at the left, to sites; `around` from site to site, at the right."""
+    """`across` lead from lakes, at the left, to sites; `around` from site to site, at the right. The dots, one path of
+    all, are where they lead to.
+    """
 
     across: tuple[Curve, ...] = ()
     around: tuple[Curve, ...] = ()
+    across_dots: str = ""
+    around_dots: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A line of the legend, with a lane as in the drawing, or the dot at its end."""
+
+    told: str
+    width: str = ""
+    flows: bool = False
+    is_dot: bool = False
 
 
 def drawing(found: SiteMap) -> Drawing:
     """What flows is drawn last, over the others."""
     lakes, sites = _heights(found.lakes), _heights(found.sites)
+    aside = _ASIDE * 100 / max(1, len(found.sites))
     lanes = sorted(found.lanes, key=lambda lane: bool(lane.flows))
-    across = [_curve(lane, _across(lakes[lane.source], sites[lane.target])) for lane in lanes if lane.from_lake]
-    around = [_curve(lane, _around(sites[lane.source], sites[lane.target])) for lane in lanes if not lane.from_lake]
-    return Drawing(across=tuple(across), around=tuple(around))
+    over, between = [lane for lane in lanes if lane.from_lake], [lane for lane in lanes if not lane.from_lake]
+    across = [_curve(lane, _across(lakes[lane.source], sites[lane.target])) for lane in over]
+    around = [_curve(lane, _around(sites[lane.source] - aside, sites[lane.target] + aside)) for lane in between]
+    return Drawing(
+        across=tuple(across),
+        around=tuple(around),
+        across_dots=_dots("100", {sites[lane.target] for lane in over}),
+        around_dots=_dots("0", {sites[lane.target] + aside for lane in between}),
+    )
+
+
+def keys(found: Drawing) -> tuple[Key, ...]:
+    """What the drawing's signs mean; nothing where there is no lane."""
+    curves = (*found.across, *found.around)
+    if not curves:
+        return ()
+    flows = any(curve.flows for curve in curves)
+    return (
+        Key(width=number(_THIN), told=f"{_SLOWEST_BYTES_S / 1e6:g} MB/s and less, or not known"),
+        Key(width=number(_THICK), told=f"{_FASTEST_BYTES_S / 1e9:g} GB/s and more"),
+        *((Key(width=number(_THICK / 2), told="bytes flow, the way the dashes run", flows=True),) if flows else ()),
+        Key(told="where a link leads to", is_dot=True),
+    )
 
 
 def _heights(places: Sequence[str]) -> dict[str, float]:
@@ -50,9 +94,29 @@ def _heights(places: Sequence[str]) -> dict[str, float]:
 
 def _curve(lane: Lane, path: str) -> Curve:
     speed = lane.link.bandwidth_bytes_s if lane.link else 0.0
-    return Curve(
-        d=path, width=number(_width(speed)), flows=bool(lane.flows), told=f"from {lane.source} to {lane.target}"
-    )
+    return Curve(d=path, width=number(_width(speed)), flows=bool(lane.flows), told=told(lane))
+
+
+def told(lane: Lane) -> str:
+    """`From s3://clicks to dgx: 921.2 MiB/s, 40 ms to the first byte, 0.09 a GB, measured`, and what flows now."""
+    parts = [_known(lane.link)]
+    if lane.flows:
+        what = words.count(len(lane.flows), "fill")
+        parts.append(f"now {what} with {words.size(lane.bytes_s)}/s, {words.size(lane.rest_bytes)} to come")
+    return f"From {lane.source} to {lane.target}: {'; '.join(parts)}"
+
+
+def _known(link: LinkRecord | None) -> str:
+    if link is None:
+        return "nothing is known of it yet"
+    parts = [f"{words.size(link.bandwidth_bytes_s)}/s", f"{site_words.latency(link.latency_s)} to the first byte"]
+    parts += [f"{site_words.price_gb(link.price_byte)} a GB"] if link.price_byte else []
+    return ", ".join([*parts, "measured" if link.measured_at else "declared"])
+
+
+def _dots(x: str, heights: Collection[float]) -> str:
+    """Lines that are next to nothing long: their round ends are dots, however the drawing is stretched."""
+    return "".join(f"M{x} {number(y)}h.01" for y in sorted(heights))
 
 
 def _width(bytes_s: float) -> float:

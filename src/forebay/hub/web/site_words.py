@@ -12,6 +12,7 @@ from forebay.hub.board.site_map import Lane
 from forebay.hub.web import show
 from forebay.hub.web.given import GB
 from forebay.hub.web.table import Cell
+from forebay.sites.site import Resources
 from forebay.sites.state import HEARD
 from forebay.wire.downtimes import Downtime
 from forebay.wire.links import LinkRecord
@@ -50,6 +51,19 @@ def hardware(site: SiteRecord) -> str:
     """`8 GPUs, 96 CPUs, 512.0 GiB`"""
     parts = [words.count(site.gpus, "GPU")] if site.gpus else []
     return ", ".join([*parts, words.count(site.cpus, "CPU"), words.size(site.memory_bytes)])
+
+
+def busy(site: SiteRecord, found: Resources) -> str:
+    """`5 of 8 GPUs, 40 of 96 CPUs busy`"""
+    parts = [f"{found.gpus} of {words.count(site.gpus, 'GPU')}"] if site.gpus else []
+    return ", ".join([*parts, f"{found.cpus} of {words.count(site.cpus, 'CPU')}"]) + " busy"
+
+
+def used(had: int, found: int | None, noun: str) -> Cell:
+    """`5 of 8 busy`; only how many there are for who may not know, and where there are none."""
+    if found is None or not had:
+        return Cell(value=had)
+    return Cell(value=had, shown=f"{found} of {had} busy", title=f"{found} of {words.count(had, noun)} busy")
 
 
 def account(found: Account | None) -> Cell:

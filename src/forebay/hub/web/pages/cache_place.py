@@ -15,6 +15,7 @@ from forebay.hub.board import care, history, overview
 from forebay.hub.board.capacity import Capacity, Holds, capacity
 from forebay.hub.board.places import Place, place_of, places
 from forebay.hub.web import cache_shown, care_shown, history_shown, show, stack_shown
+from forebay.hub.web.addresses import of_site
 from forebay.hub.web.care_shown import Item
 from forebay.hub.web.page import Page
 from forebay.hub.web.pages.overview import fills_table, place_state
@@ -29,7 +30,7 @@ _ROWS, _FILLS, _EVENTS = 100, 20, 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnePlace:
-    """A place with what it holds."""
+    """A place with what it holds. `site_href` "": its volume is of no site."""
 
     place: Place
     state: Markup
@@ -39,6 +40,7 @@ class OnePlace:
     care: tuple[Item, ...]
     more_care: int
     may_warm: bool
+    site_href: str
     grid_href: str
     going_href: str
     warm_href: str
@@ -64,6 +66,7 @@ def one_place(visit: Visit) -> Page:
         care=care_shown.items(needs),
         more_care=needs.more,
         may_warm=bool(place.site) and visit.may(Action.WARM, rules.Place(site=place.site)),
+        site_href=of_site(place.site) if place.site else "",
         grid_href=f"/cache?{urlencode({'site': place.key})}",
         going_href=cache_shown.place_href(place, "evict"),
         warm_href=cache_shown.warm_href(site=place.key),

@@ -1,4 +1,4 @@
-"""One dataset: its versions as a timeline, its use, the lineage of its latest version; its tags and their moves."""
+"""One dataset: its versions as a timeline, its use, a lineage; its tags and their moves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from forebay.hub.board import dataset as board
 from forebay.hub.board import lineage
 from forebay.hub.board.dataset import DayOfUse, Head, UserOfIt, VersionLine
 from forebay.hub.web import data_shown, forms, show
-from forebay.hub.web.addresses import COMMIT, REGISTER, address, of_dataset, of_version
+from forebay.hub.web.addresses import COMMIT, REGISTER, address, of_dataset, of_ref, of_version
 from forebay.hub.web.data_shown import Tab, dataset_tabs
 from forebay.hub.web.forms import Confirm, Field, Form
 from forebay.hub.web.lineage_drawn import drawn
@@ -27,7 +27,8 @@ from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.route import Pages
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
-from forebay.wire.catalog import TagMove
+from forebay.wire.access import DatasetPolicy
+from forebay.wire.catalog import TagMove, ref_of
 
 pages = Pages()
 
@@ -38,12 +39,19 @@ _NAMED = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetPage:
-    """What the page of a dataset shows around its tables; what there is none of is None or ""."""
+    """What the page of a dataset shows around its tables; what there is none of is None or "".
+
+    `rights` says who may read it and where its bytes may be. `graph` is the lineage of the version `graph_of`.
+    """
 
     head: Head
     tabs: tuple[Tab, ...]
+    rights: str
+    settings: str
     chart: Drawn | None
     graph: Markup | None
+    graph_of: str
+    is_of_latest: bool
     lineage: str
     register: str
     commit: str
@@ -58,7 +66,7 @@ class TagsPage:
     form: Form | None
 
 
-@pages.get("/datasets/{name}")
+@pages.get("/datasets/{name}", live=("says", "rights", "versions", "use", "users", "lineage"))
 def dataset(visit: Visit) -> Page:
     """`?before=` is the cursor of the timeline."""
     name = visit.path["name"]
@@ -69,14 +77,19 @@ def dataset(visit: Visit) -> Page:
         line = board.timeline(connection, visit.sight, name, visit.now, before=before, limit=limit)
         use = board.use_of(connection, visit.sight, name, visit.now, days=_DAYS)
         latest = head.dataset.latest
-        graph = drawn(lineage.graph(connection, visit.sight, name, latest)) if latest and not before else None
+        policy = board.policy(connection, visit.sight, name)
+        graph = lineage.newest(connection, visit.sight, name, latest) if latest and not before else None
     may_add = visit.may_on(Action.WRITE, name)
     context = DatasetPage(
         head=head,
         tabs=dataset_tabs(name, ""),
         chart=_chart(use.days) if use.users else None,
-        graph=graph,
-        lineage=of_version(name, latest, "lineage") if latest else "",
+        rights=_rights(policy),
+        settings=of_dataset(name, "settings"),
+        graph=drawn(graph) if graph else None,
+        graph_of=graph.of if graph else "",
+        is_of_latest=graph is not None and graph.of == ref_of(name, latest),
+        lineage=f"{of_ref(graph.of)}/lineage" if graph else "",
         register=address(REGISTER, name=name) if may_add else "",
         commit=address(COMMIT, name=name) if may_add else "",
     )
@@ -188,6 +201,14 @@ def _required_form(visit: Visit) -> Form:
     )
 
 
+def _rights(policy: DatasetPolicy) -> str:
+    """`Read by ads, its owner and admins; its bytes may be at dgx only.`"""
+    teams = ", ".join(policy.read)
+    readers = f"{teams}, its owner and admins" if teams else "everybody, as their role allows"
+    sites = f"{', '.join(policy.sites)} only" if policy.sites else "any site"
+    return f"Read by {readers}; its bytes may be at {sites}."
+
+
 def _versions(name: str, lines: Sequence[VersionLine], now: float, more: str) -> Table:
     return Table(
         name="versions",
@@ -231,7 +252,7 @@ def _version_row(line: VersionLine, now: float) -> Row:
             Cell(value=line.grew_bytes, shown=data_shown.signed_size(line.grew_bytes)),
             Cell(value=line.uses, shown=show.whole(line.uses)),
             Cell(value=line.last_used_at, shown=show.when(line.last_used_at, now)),
-            data_shown.places(line.places, now),
+            data_shown.places(item.dataset, item.number, line.places, now),
         ),
         key=f"v{item.number}",
     )

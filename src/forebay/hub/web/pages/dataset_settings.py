@@ -1,4 +1,4 @@
-"""What is set for a dataset: who may use it and where it may be, what is kept of it, its team; and forgetting it."""
+"""What is set for a dataset: what it is, who may use it and where, what is kept of it, its team; and forgetting it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from forebay.errors import ForebayError, InputError
 from forebay.hub.access.rules import Action
 from forebay.hub.board import dataset as board
 from forebay.hub.board.dataset import Head
-from forebay.hub.web import forms, show
+from forebay.hub.web import dataset_forms, forms, show
 from forebay.hub.web.addresses import of_dataset, of_version
-from forebay.hub.web.data_shown import Tab, dataset_tabs, teams_known
+from forebay.hub.web.data_shown import Tab, dataset_tabs
 from forebay.hub.web.forms import Confirm, Field, Form
 from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.route import Pages
@@ -25,12 +25,6 @@ from forebay.wire.retention import RetentionPlan, RetentionPolicy, VersionFate
 
 pages = Pages()
 
-_DAY_S = 86_400.0
-_RIGHTS = (
-    ("read", "Read"),
-    ("write", "Add versions, move tags"),
-    ("run", "Run on it"),
-)
 _FATES = 500
 
 Facts = tuple[tuple[str, str | Markup], ...]
@@ -44,6 +38,7 @@ class SettingsPage:
     tabs: tuple[Tab, ...]
     policy: Facts
     kept: Facts
+    about_form: Form | None
     policy_form: Form | None
     retention_form: Form | None
     idle_form: Form | None
@@ -74,6 +69,17 @@ def set_policy(visit: Visit) -> Page | Redirect:
     except ForebayError as error:
         return _settings(visit, "policy", error)
     return _done(visit, f"Who may use {name}, and where it may be, is set.")
+
+
+@pages.post("/datasets/{name}/settings/about")
+def describe(visit: Visit) -> Page | Redirect:
+    """What it is, in words that the search finds."""
+    name = visit.path["name"]
+    try:
+        visit.hub.catalog.describe(name, visit.form.get("description", ""))
+    except InputError as error:
+        return _settings(visit, "about", error, "description")
+    return _done(visit, f"What {name} is, is said.")
 
 
 @pages.post("/datasets/{name}/settings/team")
@@ -161,7 +167,7 @@ def ask_to_forget(visit: Visit) -> Page:
     confirm = Confirm(
         heading=f"Forget {name}?",
         says="All its versions, tags and its lineage are forgotten. This can't be undone.",
-        form=_forget_form(name),
+        form=dataset_forms.forget_form(name),
         facts=(
             Markup("{} with {} in the lake stay as they are.").format(
                 show.count(head.dataset.versions + head.retired, "version"), show.size(head.all_bytes)
@@ -178,7 +184,7 @@ def forget(visit: Visit) -> Page | Redirect:
     name = visit.path["name"]
     if visit.form.get("confirm", "").strip() != name:
         error = InputError("not-confirmed", f"Write {name}, so that it is not another one.")
-        form = forms.failed(forms.filled(_forget_form(name), visit.form), error, "confirm")
+        form = forms.failed(forms.filled(dataset_forms.forget_form(name), visit.form), error, "confirm")
         confirm = Confirm(heading=f"Forget {name}?", says="It was not forgotten.", form=form)
         return replace(_confirm_page(name, confirm), status=422)
     visit.hub.catalog.remove_dataset(name)
@@ -193,10 +199,11 @@ def _settings(visit: Visit, opened: str = "", error: ForebayError | None = None,
     retention = visit.hub.retention.policy(name)
     may_govern, may_remove = visit.may_on(Action.GOVERN, name), visit.may_on(Action.REMOVE, name)
     found = {
-        "policy": _policy_form(visit, policy) if may_govern else None,
-        "team": _team_form(visit, head) if may_govern else None,
-        "idle": _idle_form(head) if may_govern else None,
-        "retention": _retention_form(name, retention) if may_remove else None,
+        "about": dataset_forms.about_form(head) if may_govern else None,
+        "policy": dataset_forms.policy_form(visit, policy) if may_govern else None,
+        "team": dataset_forms.team_form(visit, head) if may_govern else None,
+        "idle": dataset_forms.idle_form(head) if may_govern else None,
+        "retention": dataset_forms.retention_form(name, retention) if may_remove else None,
     }
     form = found.get(opened)
     if form is not None and error is not None:
@@ -209,6 +216,7 @@ def _settings(visit: Visit, opened: str = "", error: ForebayError | None = None,
         tabs=dataset_tabs(name, "settings"),
         policy=_policy_facts(policy, visit.now),
         kept=_kept_facts(head, retention, visit.now),
+        about_form=found["about"],
         policy_form=found["policy"],
         retention_form=found["retention"],
         idle_form=found["idle"],
@@ -264,65 +272,6 @@ def _kept_told(policy: RetentionPolicy) -> str:
     return " and ".join(parts)
 
 
-def _policy_form(visit: Visit, policy: DatasetPolicy) -> Form:
-    known = " ".join(teams_known(visit))
-    sites = sorted({site.name for site in visit.hub.sites.all()} | set(policy.sites))
-    fields = [
-        Field(
-            name=right,
-            label=f"{label}: teams",
-            value=" ".join(getattr(policy, right)),
-            placeholder="everybody",
-            hint=f"With a blank between, as {known}." if known else "With a blank between.",
-        )
-        for right, label in _RIGHTS
-    ]
-    fields.append(
-        Field(
-            name="sites",
-            label="Its bytes may only ever be at",
-            kind="checkboxes",
-            value=" ".join(policy.sites),
-            options=tuple((site, site) for site in sites),
-            hint="None chosen: anywhere. Its owner and the admins always may do all of this.",
-        )
-    )
-    return Form(action=of_dataset(policy.dataset, "settings", "policy"), button="Set it", fields=tuple(fields))
-
-
-def _team_form(visit: Visit, head: Head) -> Form:
-    known = {*teams_known(visit), head.dataset.team} - {""}
-    options = (("", "no team"), *((team, team) for team in sorted(known)))
-    field = Field(
-        name="team",
-        label="Counts against the quotas of",
-        kind="select",
-        value=head.dataset.team,
-        options=options,
-    )
-    return Form(action=of_dataset(head.dataset.name, "settings", "team"), button="Set it", fields=(field,), quiet=True)
-
-
-def _idle_form(head: Head) -> Form:
-    idle = head.dataset.stale_after_s
-    chosen = "site" if idle is None else "days" if idle else "ever"
-    options = (("site", "as each site has it"), ("days", "some days"), ("ever", "for ever"))
-    return Form(
-        action=of_dataset(head.dataset.name, "settings", "idle"),
-        button="Set it",
-        fields=(
-            Field(name="idle", label="Idle replicas stay", kind="select", value=chosen, options=options),
-            Field(
-                name="idle_days",
-                label="Days",
-                kind="number",
-                value=f"{idle / _DAY_S:g}" if idle else "",
-                hint="Only where some days are chosen.",
-            ),
-        ),
-    )
-
-
 def _idle_seconds(visit: Visit) -> float | None:
     match visit.form.get("idle"):
         case "site":
@@ -332,32 +281,7 @@ def _idle_seconds(visit: Visit) -> float | None:
     days = forms.number(visit.form, "idle_days", "Days")
     if days < 1:
         raise InputError("bad-number", "Write for how many days, at least 1.")
-    return days * _DAY_S
-
-
-def _retention_form(name: str, policy: RetentionPolicy) -> Form:
-    """A question first: it shows what would go."""
-    return Form(
-        action=of_dataset(name, "settings", "retention"),
-        method="get",
-        button="Show what would go",
-        fields=(
-            Field(
-                name="keep_last",
-                label="Keep the newest",
-                kind="number",
-                value="" if policy.keep_last is None else str(policy.keep_last),
-            ),
-            Field(
-                name="keep_days",
-                label="Keep what was made or used in the last days",
-                kind="number",
-                value="" if policy.keep_days is None else f"{policy.keep_days:g}",
-                hint="Both empty: all versions are kept. What is tagged, pinned, in use or behind a tagged version"
-                " always stays.",
-            ),
-        ),
-    )
+    return days * dataset_forms.DAY_S
 
 
 def _retention(visit: Visit) -> RetentionPolicy:
@@ -399,16 +323,6 @@ def _fates(name: str, plan: RetentionPlan, now: float) -> Table:
             for fate in fates[:_FATES]
         ),
         empty="It has no version.",
-    )
-
-
-def _forget_form(name: str) -> Form:
-    return Form(
-        action=of_dataset(name, "forget"),
-        button="Forget it",
-        fields=(Field(name="confirm", label=f"Write {name}", required=True),),
-        danger=True,
-        cancel=of_dataset(name, "settings"),
     )
 
 

@@ -41,7 +41,7 @@ class Datasets:
     commit: str
 
 
-@pages.get("/datasets")
+@pages.get("/datasets", live=("says", "datasets"))
 def datasets(visit: Visit) -> Page:
     """`?q=`, `tag`, `owner`, `team`, `site`, `order`, `page`."""
     query = _query(visit)
@@ -153,7 +153,7 @@ def _row(line: DatasetLine, now: float) -> Row:
             Cell(value=line.versions, shown=show.whole(line.versions)),
             Cell(value=line.last_used_at, shown=show.when(line.last_used_at, now)),
             Cell(value=line.changed_at, shown=show.when(line.changed_at, now)),
-            data_shown.cached(line.cached),
+            data_shown.cached(line.name, line.cached),
             Cell(value=line.owner),
             Cell(value=line.team),
         ),

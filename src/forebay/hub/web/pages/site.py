@@ -10,10 +10,11 @@ from markupsafe import Markup
 from forebay import words
 from forebay.errors import InputError
 from forebay.hub.access.rules import Action, Place
-from forebay.hub.board.site_load import Account, accounts_of
+from forebay.hub.board.site_load import Account, accounts_of, busy_at
 from forebay.hub.board.site_map import Lane, lanes_to
 from forebay.hub.board.site_work import Working, open_tasks, runs_under_way
 from forebay.hub.web import buttons, given, show, site_words
+from forebay.hub.web.addresses import of_cache
 from forebay.hub.web.forms import Confirm, Field, Form, failed, filled
 from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.pages.sites import links_table
@@ -21,6 +22,7 @@ from forebay.hub.web.route import Pages
 from forebay.hub.web.run_words import short
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
+from forebay.sites.site import Resources
 from forebay.wire.downtimes import Downtime
 from forebay.wire.sites import SiteRecord, SiteState, Task
 
@@ -31,13 +33,14 @@ _UP = ("Sites", "/sites")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SitePage:
-    """`drain` and `plan` are None where the visitor may not; `facts` are (name, value)."""
+    """`drain` and `plan` are None where the visitor may not; `facts` are (name, value). `cache` "": it has none yet."""
 
     site: SiteRecord
     state: Markup
     says: str
     facts: tuple[tuple[str, str | Markup], ...]
     account: Account | None
+    cache: str
     drained: bool
     may_tend: bool
     may_remove: bool
@@ -46,7 +49,7 @@ class SitePage:
     plan: Form | None = None
 
 
-@pages.get("/sites/{name}", live=("state", "work"))
+@pages.get("/sites/{name}", live=("says", "acts", "state", "work", "downtimes", "links", "out"))
 def site(visit: Visit) -> Page:
     """One of them."""
     return _page(visit)
@@ -60,14 +63,17 @@ def _page(visit: Visit, *, drain: Form | None = None, plan: Form | None = None) 
         account = accounts_of(connection, [record.volume_id]).get(record.volume_id)
         tasks = open_tasks(connection, visit.sight, name)
         runs = runs_under_way(connection, visit.sight, name)
+        there = busy_at(connection, visit.sight)
         lanes = lanes_to(connection, visit.sight, name, visit.now)
+    busy = "" if there is None else site_words.busy(record, there.get(name, Resources()))
     may_tend = visit.may(Action.TEND, Place(site=name))
     context = SitePage(
         site=record,
         state=site_words.site_state(record),
-        says=_says(record, runs, tasks),
-        facts=_facts(record, account, downtimes, visit.now),
+        says=_says(record, busy, runs, tasks),
+        facts=_facts(record, busy, account, downtimes, visit.now),
         account=account,
+        cache=of_cache(name) if account is not None else "",
         drained=record.wanted is not SiteState.UP,
         may_tend=may_tend,
         may_remove=visit.may(Action.MANAGE, Place(site=name)),
@@ -201,13 +207,14 @@ def withdraw(visit: Visit) -> Redirect:
     return Redirect(to=f"/sites/{name}", notice="The task is withdrawn.")
 
 
-def _says(record: SiteRecord, runs: Sequence[Working], tasks: Sequence[Task]) -> str:
-    parts = [site_words.hardware(record), f"{words.count(len(runs), 'run')} under way", words.count(len(tasks), "task")]
+def _says(record: SiteRecord, busy: str, runs: Sequence[Working], tasks: Sequence[Task]) -> str:
+    parts = [site_words.hardware(record), *([busy] if busy else [])]
+    parts += [f"{words.count(len(runs), 'run')} under way", words.count(len(tasks), "task")]
     return " · ".join(parts)
 
 
 def _facts(
-    record: SiteRecord, account: Account | None, downtimes: Sequence[Downtime], now: float
+    record: SiteRecord, busy: str, account: Account | None, downtimes: Sequence[Downtime], now: float
 ) -> tuple[tuple[str, str | Markup], ...]:
     labels = [part.strip() for part in record.labels.split(",") if part.strip()]
     health: str | Markup = "the hub does not know it yet"
@@ -220,6 +227,7 @@ def _facts(
         *((("Wanted", record.wanted.value),) if record.wanted is not record.state else ()),
         *(("Downtime", item) for item in soon),
         ("Hardware", site_words.hardware(record)),
+        *((("In use", busy),) if busy else ()),
         ("Labels", Markup(" ").join(show.tag(label) for label in labels) if labels else "none"),
         ("Engine", record.engine),
         ("Agent", record.release or "of an unknown release"),

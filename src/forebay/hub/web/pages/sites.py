@@ -13,7 +13,8 @@ from forebay.hub.board.keep import nearly
 from forebay.hub.board.site_load import SiteLoad, site_loads
 from forebay.hub.board.site_map import Lane, SiteMap, flows, joined, links
 from forebay.hub.web import show, site_words
-from forebay.hub.web.lanes import Drawing, drawing
+from forebay.hub.web.addresses import address
+from forebay.hub.web.lanes import Drawing, Key, drawing, keys
 from forebay.hub.web.page import Page
 from forebay.hub.web.route import Pages
 from forebay.hub.web.table import Cell, Column, Row, Table
@@ -72,6 +73,7 @@ class SitesPage:
     lakes: tuple[Stop, ...]
     stops: tuple[Stop, ...]
     drawing: Drawing
+    keys: tuple[Key, ...]
     told: str
     map_first: bool
     may_run: bool
@@ -87,11 +89,13 @@ def sites(visit: Visit) -> Page:
         loads = site_loads(connection, visit.sight, {site.name: site.volume_id for site in records})
         known = visit.keep("links", nearly(visit.now), lambda sight: links(connection, sight, visit.now))
         found = joined([site.name for site in records], known, flows(connection, visit.sight, visit.now))
+    drawn = drawing(found)
     context = SitesPage(
         says=_says(records, loads),
         lakes=tuple(_lake(lake, found.lanes) for lake in found.lakes),
         stops=tuple(_stop(name, records, loads) for name in found.sites),
-        drawing=drawing(found),
+        drawing=drawn,
+        keys=keys(drawn),
         told=_told(found),
         map_first=len(found.sites) <= ON_TOP,
         may_run=visit.may(Action.RUN),
@@ -136,11 +140,11 @@ def _site(visit: Visit, site: SiteRecord, load: SiteLoad, planned: Mapping[str, 
     return (
         Cell(value=site.name, href=f"/sites/{site.name}"),
         Cell(value=site.state.value, shown=site_words.site_state(site, fact), title=site.reason),
-        Cell(value=site.gpus),
-        Cell(value=site.cpus),
+        site_words.used(site.gpus, load.busy.gpus if load.busy else None, "GPU"),
+        site_words.used(site.cpus, load.busy.cpus if load.busy else None, "CPU"),
         Cell(value=site.memory_bytes, shown=show.size(site.memory_bytes)),
         site_words.account(load.account),
-        Cell(value=load.ready),
+        Cell(value=load.ready, href=address("/cache", only="ready", site=site.name) if load.ready else ""),
         Cell(value=load.runs, href=f"/runs?site={site.name}" if load.runs else ""),
         Cell(value=load.all_tasks, title=_tasks(load)),
         Cell(value=site.release, shown=site.release or "unknown"),
@@ -177,14 +181,22 @@ def _says(records: Sequence[SiteRecord], loads: Mapping[str, SiteLoad]) -> str:
     )
     free = sum(load.account.free_bytes for load in loads.values() if load.account)
     limit = sum(load.account.limit_bytes for load in loads.values() if load.account)
-    gpus, cpus = sum(site.gpus for site in records), sum(site.cpus for site in records)
     parts = [
         f"{words.count(len(records), 'site')}: {told}",
-        f"{words.count(gpus, 'GPU')}, {words.count(cpus, 'CPU')}",
+        _compute(records, loads),
         f"{words.count(runs, 'run')} under way, {words.count(fills, 'fill')}",
         f"{words.size(free)} of {words.size(limit)} free",
     ]
     return " · ".join(parts)
+
+
+def _compute(records: Sequence[SiteRecord], loads: Mapping[str, SiteLoad]) -> str:
+    gpus, cpus = sum(site.gpus for site in records), sum(site.cpus for site in records)
+    busy = [load.busy for load in loads.values() if load.busy is not None]
+    if not busy:
+        return f"{words.count(gpus, 'GPU')}, {words.count(cpus, 'CPU')}"
+    had = (sum(item.gpus for item in busy), sum(item.cpus for item in busy))
+    return f"{had[0]} of {words.count(gpus, 'GPU')}, {had[1]} of {words.count(cpus, 'CPU')} busy"
 
 
 def _told(found: SiteMap) -> str:

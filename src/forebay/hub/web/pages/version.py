@@ -39,7 +39,7 @@ class VersionPage:
     actions: tuple[tuple[str, str], ...]
 
 
-@pages.get("/datasets/{name}/v{number}", live=("stands", "places", "runs"))
+@pages.get("/datasets/{name}/v{number}", live=("says", "tags", "acts", "stands", "facts", "places", "runs"))
 def version(visit: Visit) -> Page:
     """`?before=` is the cursor of the runs."""
     name, number = visit.path["name"], number_of(visit)

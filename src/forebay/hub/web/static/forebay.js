@@ -83,6 +83,7 @@ document.addEventListener("click", (event) => {
 // Live parts: each comes whole, and takes the place of the one before. What the reader does in it stays.
 // What is there already stays as it is: a frame would load anew.
 const ticked = "input[type=checkbox][name]";
+const written = "input:not([type=checkbox]):not([type=hidden]), textarea";
 const tick = (box) => `${box.name}\n${box.value}`;
 const scrolls = ".scroll, .log";
 const fold = (item, place) => item.id || `${item.querySelector("summary")?.textContent}\n${place}`;
@@ -93,7 +94,8 @@ const held = new Map();
 function isInUse(part) {
   const active = document.activeElement;
   const types = part.contains(active) && active.matches("input:not([type=checkbox]), select, textarea");
-  return types || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
+  const has = [...part.querySelectorAll(written)].some((field) => field.value !== field.defaultValue);
+  return types || has || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
 }
 
 function swap(id, text) {
