@@ -5,43 +5,24 @@ Ordered by dataset, the newest version first; a page begins after a cursor, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import Connection
 
-from forebay.cache.policy import Policy
 from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.errors import InputError
-from forebay.hub import rows, rule_rows
 from forebay.hub.board import known
+from forebay.hub.board.filtered import Only, condition, is_at
 from forebay.hub.board.known import Key, Version
 from forebay.hub.board.places import Place
 from forebay.hub.board.sight import Sight
-from forebay.hub.board.standing import SOON_S, Known, Look, look_over
+from forebay.hub.board.standing import Known, Look, look_over
 from forebay.sites.tasks import RULES
-from forebay.wire.cache import ReplicaState
 from forebay.wire.sites import TaskKind
-
-
-class Only(StrEnum):
-    """Which versions are asked for. `there`: all that are, or shall be, somewhere; `all`: also those nowhere."""
-
-    THERE = "there"
-    FILLING = "filling"
-    READY = "ready"
-    PARTIAL = "partial"
-    STALE = "stale"
-    PINNED = "pinned"
-    USED = "used"
-    DAMAGED = "damaged"
-    EVICTING = "evicting"
-    ABSENT = "absent"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +127,7 @@ def _keys(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: 
         query: sa.Select[Any] = sa.select(*columns).where(t.version.c.subset == "", t.version.c.retired_at == 0)
         query = query.join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
         if wanted.only is Only.ABSENT:
-            query = query.where(~_is_at(shown))
+            query = query.where(~is_at(shown))
     else:
         query = (
             sa.select(*columns)
@@ -154,7 +135,7 @@ def _keys(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: 
             .join(t.version, t.version.c.version_id == t.replica.c.version_id)
             .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
             .where(t.replica.c.volume_id.in_([place.volume_id for place in shown]))
-            .where(_condition(wanted.only, shown, now))
+            .where(condition(wanted.only, shown, now))
             .distinct()
         )
     query = _narrowed(query, wanted).order_by(t.dataset.c.name, t.version.c.number.desc()).limit(wanted.limit + 1)
@@ -203,84 +184,6 @@ def _cursor(text: str) -> Key:
     if not (number.isascii() and number.isdigit() and len(number) <= 12):
         raise InputError("bad-cursor", f"{text[:80]!r} is no place in the list.", todo="Begin at its first page.")
     return name, int(number)
-
-
-def _is_at(shown: Sequence[Place]) -> ColumnElement[bool]:
-    """Of a row of `version`: any of it is at one of those places."""
-    other = t.version.alias()
-    there = (
-        sa.select(t.replica.c.version_id)
-        .join(other, other.c.version_id == t.replica.c.version_id)
-        .where(other.c.dataset_id == t.version.c.dataset_id, other.c.number == t.version.c.number)
-        .where(t.replica.c.volume_id.in_([place.volume_id for place in shown]))
-        .where(t.replica.c.state != ReplicaState.ABSENT.value)
-    )
-    return there.correlate(t.version).exists()
-
-
-def _condition(only: Only, shown: Sequence[Place], now: float) -> ColumnElement[bool]:
-    r = t.replica.c
-    match only:
-        case Only.FILLING | Only.READY | Only.DAMAGED | Only.EVICTING:
-            return r.state == only.value
-        case Only.PARTIAL:
-            return sa.and_(r.state != ReplicaState.ABSENT.value, t.version.c.subset != "")
-        case Only.STALE:
-            return is_stale(shown, now)
-        case Only.PINNED:
-            return is_kept(now)
-        case Only.USED:
-            return is_used(now)
-    return r.state != ReplicaState.ABSENT.value
-
-
-def is_kept(now: float) -> ColumnElement[bool]:
-    """Of a row of `replica`: a person or a rule keeps it."""
-    return sa.or_(rows.pin_in_force(now), rule_rows.is_held(t.replica.c.volume_id, t.replica.c.version_id, now))
-
-
-def is_used(now: float) -> ColumnElement[bool]:
-    """Of a row of `replica`: somebody holds a lease on it."""
-    lease = sa.select(t.lease.c.lease_id).where(
-        t.lease.c.volume_id == t.replica.c.volume_id,
-        t.lease.c.version_id == t.replica.c.version_id,
-        t.lease.c.expires_at > now,
-    )
-    return lease.exists()
-
-
-def is_stale(shown: Sequence[Place], now: float) -> ColumnElement[bool]:
-    """Of a row of `replica` with its version and dataset: what `standing.look_at` calls stale."""
-    if not shown:
-        return sa.false()
-    r = t.replica.c
-    of_place = _by_place(shown, lambda policy: _NEVER if policy.stale_after_s is None else policy.stale_after_s)
-    waits = _by_place(shown, lambda policy: policy.grace_s)
-    own = t.dataset.c.stale_after_s
-    age = sa.case((own.is_(None), of_place), (own == 0, _NEVER), else_=own)
-    is_released = sa.and_(t.version.c.release_at > 0, t.version.c.release_at < now + SOON_S)
-    return sa.and_(
-        r.state == ReplicaState.READY.value,
-        sa.or_(r.last_used_at + age < now + SOON_S, is_released),
-        r.since + waits < now + SOON_S,
-        ~is_kept(now),
-        ~is_used(now),
-    )
-
-
-_NEVER = 1e18
-
-
-def _by_place(shown: Sequence[Place], value: Callable[[Policy], float]) -> ColumnElement[float]:
-    """Of a row of `replica`: what the policy of its place has; one number where all have the same."""
-    volumes: dict[float, list[str]] = {}
-    for place in shown:
-        volumes.setdefault(value(place.policy), []).append(place.volume_id)
-    first, *others = volumes
-    if not others:
-        return sa.literal(first)
-    cases = [(t.replica.c.volume_id.in_(volumes[number]), sa.literal(number)) for number in others]
-    return sa.case(*cases, else_=sa.literal(first))
 
 
 def rule_of(pinned_by: str) -> str:

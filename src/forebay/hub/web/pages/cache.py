@@ -13,7 +13,8 @@ from forebay import words
 from forebay.hub.access import rules
 from forebay.hub.access.rules import Action
 from forebay.hub.board import care, grid, overview
-from forebay.hub.board.grid import Filter, Grid, Line, Only
+from forebay.hub.board.filtered import Only
+from forebay.hub.board.grid import Filter, Grid, Line
 from forebay.hub.board.overview import Near, Saved, month_of
 from forebay.hub.board.places import Place, place_of, places
 from forebay.hub.web import cache_shown, care_shown, show
