@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
@@ -17,6 +18,11 @@ from forebay.hub import rows, rule_rows
 from forebay.hub.board.places import Place
 from forebay.hub.board.standing import SOON_S
 from forebay.wire.cache import ReplicaState
+from forebay.wire.sites import TaskKind
+
+_WHOLE = t.dataset.c.name + "@v" + sa.cast(t.version.c.number, sa.String)
+REF: Final = sa.case((t.version.c.subset == "", _WHOLE), else_=_WHOLE + "[" + t.version.c.subset + "]")
+"""What a version or a subset is called in tasks."""
 
 
 class Only(StrEnum):
@@ -52,19 +58,31 @@ def condition(only: Only, shown: Sequence[Place], now: float) -> ColumnElement[b
     """Of a row at one of those places: it is such a one."""
     r = t.replica.c
     match only:
-        case Only.FILLING | Only.DAMAGED | Only.EVICTING:
+        case Only.FILLING | Only.DAMAGED:
             return r.state == only.value
+        case Only.EVICTING:
+            return sa.or_(r.state == only.value, sa.and_(r.state == ReplicaState.READY.value, _is_asked_to_go()))
         case Only.READY:
-            return sa.and_(r.state == only.value, t.version.c.subset == "")
+            return sa.and_(r.state == only.value, t.version.c.subset == "", ~_is_asked_to_go())
         case Only.PARTIAL:
             return sa.and_(r.state != ReplicaState.ABSENT.value, t.version.c.subset != "", ~_is_whole_there())
         case Only.STALE:
-            return is_stale(shown, now)
+            return sa.and_(is_stale(shown, now), ~_is_asked_to_go())
         case Only.PINNED:
             return is_kept(now)
         case Only.USED:
             return is_used(now)
     return r.state != ReplicaState.ABSENT.value
+
+
+def _is_asked_to_go() -> ColumnElement[bool]:
+    """Its site was asked to let it go, and has not begun."""
+    asked = (
+        sa.select(t.volume_site.c.volume_id, t.task.c.ref)
+        .join(t.task, t.task.c.site == t.volume_site.c.site)
+        .where(t.task.c.open_key.is_not(None), t.task.c.kind == TaskKind.EVICT.value)
+    )
+    return sa.tuple_(t.replica.c.volume_id, REF).in_(asked)
 
 
 def _is_whole_there() -> ColumnElement[bool]:

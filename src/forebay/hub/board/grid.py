@@ -5,6 +5,7 @@ Ordered by dataset, the newest version first; a page begins after a cursor, so t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from forebay.hub.board.filtered import Only, condition, is_at
 from forebay.hub.board.known import Key, Version
 from forebay.hub.board.places import Place
 from forebay.hub.board.sight import Sight
-from forebay.hub.board.standing import Known, Look, look_over
+from forebay.hub.board.standing import Known, Look, Part, look_over, parts_of
 from forebay.sites.tasks import RULES
 from forebay.wire.sites import TaskKind
 
@@ -40,21 +41,43 @@ class Filter:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
     """A version at a place. `seconds` is how long a fill would take, None where nobody knows or where none is needed;
-    `leaves_at` when it goes if nobody uses it.
+    `leaves_at` when it goes if nobody uses it. Of its `parts` there, `tells` are those that say more than it does.
     """
 
     place: Place
     look: Look
     whole: Known
     parts: tuple[Known, ...]
+    tells: tuple[Part, ...] = ()
     seconds: float | None = None
     leaves_at: float | None = None
 
     @property
-    def part(self) -> Known | None:
-        """The largest of the subsets that are there."""
-        there = [item for item in self.parts if item.is_there]
-        return max(there, key=lambda item: item.size_bytes, default=None)
+    def looks(self) -> frozenset[Look]:
+        """All that a cell says of it."""
+        return frozenset((self.look, *(part.look for part in self.tells)))
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything of it is there, or is asked for."""
+        return any(item.is_there or item.errands for item in (self.whole, *self.parts))
+
+    def answers(self, only: Only) -> bool:
+        """Whether it is for this place that a filter finds the version."""
+        match only:
+            case Only.FILLING:
+                return not self.looks.isdisjoint((Look.FILLING, Look.QUEUED))
+            case Only.READY:
+                return self.look in (Look.READY, Look.STALE)
+            case Only.PARTIAL:
+                return not self.whole.is_there and any(item.is_there for item in self.parts)
+            case Only.STALE | Only.DAMAGED | Only.EVICTING:
+                return Look(only.value) in self.looks
+            case Only.PINNED:
+                return any(item.pinned_by for item in (self.whole, *self.parts))
+            case Only.USED:
+                return any(item.leases for item in (self.whole, *self.parts))
+        return self.holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,22 +90,47 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """`more` is the next page's cursor, "" after the last one."""
+    """`places` have a column; `others` have none, and count all the same. `more` is the next page's cursor, "" at the
+    end.
+    """
 
     places: tuple[Place, ...]
+    others: tuple[Place, ...]
     lines: tuple[Line, ...]
     more: str = ""
 
 
-def grid(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: Filter, now: float) -> Grid:
-    """A page of it, over those places. InputError `bad-cursor`."""
+def grid(
+    connection: Connection, sight: Sight, shown: Sequence[Place], wanted: Filter, now: float, *, most: int = 0
+) -> Grid:
+    """A page of it, over those places, of which so many have a column (0: all). InputError `bad-cursor`."""
     keys = _keys(connection, sight, shown, wanted, now)
     page = keys[: wanted.limit]
     at = {place.volume_id: place.site for place in shown}
     found = known.versions(connection, sight, page, at, now)
-    lines = tuple(Line(version=item, spots=tuple(spot(item, place, now) for place in shown)) for item in found)
-    more = f"{page[-1][0]}@v{page[-1][1]}" if len(keys) > wanted.limit else ""
-    return Grid(places=tuple(shown), lines=lines, more=more)
+    columns = _columns(found, shown, wanted.only, now, most) if 0 < most < len(shown) else tuple(shown)
+    return Grid(
+        places=columns,
+        others=tuple(place for place in shown if place not in columns),
+        lines=tuple(Line(version=item, spots=tuple(spot(item, place, now) for place in columns)) for item in found),
+        more=f"{page[-1][0]}@v{page[-1][1]}" if len(keys) > wanted.limit else "",
+    )
+
+
+def _columns(found: Sequence[Version], shown: Sequence[Place], only: Only, now: float, most: int) -> tuple[Place, ...]:
+    """Those for which the versions were found before those that have anything of them, and sites before volumes of
+    none; in the order of the places.
+    """
+    by_volume = {place.volume_id: place for place in shown}
+    there = [(volume_id, spot(item, by_volume[volume_id], now)) for item in found for volume_id in item.at]
+    answers = Counter(volume_id for volume_id, at in there if at.answers(only))
+    holds = Counter(volume_id for volume_id, at in there if at.holds)
+
+    def rank(place: Place) -> tuple[int, int, bool]:
+        return -answers[place.volume_id], -holds[place.volume_id], not place.site
+
+    chosen = {place.volume_id for place in sorted(shown, key=rank)[:most]}
+    return tuple(place for place in shown if place.volume_id in chosen)
 
 
 def teams(connection: Connection, sight: Sight) -> tuple[str, ...]:
@@ -108,6 +156,7 @@ def spot_of(place: Place, whole: Known, parts: tuple[Known, ...], now: float) ->
         look=look,
         whole=whole,
         parts=parts,
+        tells=parts_of(whole, parts, place.policy, now),
         seconds=whole.size_bytes / place.bandwidth_bytes_s if is_missing else None,
         leaves_at=whole.leaves_at(place.policy),
     )
