@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterator
 
@@ -9,8 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from forebay.testing.cached import FakeClock
-from forebay.testing.web.caches import Crowded
+from forebay.testing.web.caches import SECRET, Crowded
 from forebay.testing.web.dashboard import Dashboard
+from forebay.wire.access import Role
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +107,51 @@ def test_the_filters_have_a_word_for_each_state(admin: TestClient) -> None:
     page = admin.get("/cache?only=evicting").text
     assert re.search(r'<option value="evicting" selected>leaving now</option>', page)
     assert list(grid_of(page)) == ["parts@v8"]
+
+
+def test_programs_have_all_that_the_cells_say(admin: TestClient) -> None:
+    page = admin.get("/cache?only=all&q=parts").text
+    assert 'href="/cache?only=all&amp;q=parts&amp;table=replicas&amp;as=csv"' in page
+    rows = admin.get("/cache?only=all&q=parts&table=replicas&as=json").json()
+    assert {row["site"] for row in rows} == {"dgx-basement"}
+    said = [(row["version"].partition("[")[0], "[" in row["version"], row["state"]) for row in rows]
+    assert said == [
+        ("parts@v9", False, "ready"),
+        ("parts@v9", True, "ready"),
+        ("parts@v8", True, "evicting"),
+        ("parts@v7", True, "queued"),
+        ("parts@v6", True, "ready"),
+        ("parts@v5", True, "ready"),
+        ("parts@v4", True, "stale"),
+        ("parts@v3", True, "damaged"),
+        ("parts@v2", True, "filling"),
+        ("parts@v1", True, "ready"),
+    ]
+    assert [row["users"] for row in rows if row["users"]] == ["ada"]
+
+
+def test_a_fill_and_a_pin_are_numbers_for_programs(admin: TestClient) -> None:
+    rows = admin.get("/cache?only=filling&q=criteo&table=replicas&as=json").json()
+    (fill,) = [row for row in rows if row["site"] == "aks-gpu" and row["version"] == "criteo@v3"]
+    assert (fill["state"], fill["share"], fill["rate_bytes_s"]) == ("filling", 0.62, 10**9)
+    assert fill["left_s"] == round(0.38 * 1030)
+    (used,) = [row for row in rows if row["site"] == "dgx-basement" and row["version"] == "criteo@v3"]
+    assert (used["users"], used["leases"], used["share"]) == ("ada olga", 2, None)
+    (pinned,) = admin.get("/cache?only=pinned&q=xray&site=gcp-cpu&table=replicas&as=json").json()
+    assert (pinned["version"], pinned["pinned_by"]) == ("chest-xray@v1", "vera")
+    assert pinned["pin_until"] > 0
+
+
+def test_programs_have_every_site(admin: TestClient) -> None:
+    (head, *lines) = csv.reader(io.StringIO(admin.get("/cache?table=grid&as=csv").text))
+    assert len(head) == 3 + 16
+    assert {len(line) for line in lines} == {len(head)}
+    rows = admin.get("/cache?table=grid&as=json").json()
+    assert rows[0]["site-12"] in {"absent", "ready"}
+
+
+def test_programs_are_told_of_nothing_that_is_hidden(shown: Dashboard) -> None:
+    answer = shown.browser_of("ada", Role.SCIENTIST).get("/cache?only=all&table=replicas&as=csv")
+    assert answer.status_code == 200
+    assert "criteo@v3" in answer.text
+    assert SECRET not in answer.text

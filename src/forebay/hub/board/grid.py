@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -60,7 +60,7 @@ class Spot:
     @property
     def holds(self) -> bool:
         """Whether anything of it is there, or is asked for."""
-        return any(item.is_there or item.errands for item in (self.whole, *self.parts))
+        return any(item.counts for item in (self.whole, *self.parts))
 
     def answers(self, only: Only) -> bool:
         """Whether it is for this place that a filter finds the version."""
@@ -122,15 +122,21 @@ def _columns(found: Sequence[Version], shown: Sequence[Place], only: Only, now: 
     none; in the order of the places.
     """
     by_volume = {place.volume_id: place for place in shown}
-    there = [(volume_id, spot(item, by_volume[volume_id], now)) for item in found for volume_id in item.at]
-    answers = Counter(volume_id for volume_id, at in there if at.answers(only))
-    holds = Counter(volume_id for volume_id, at in there if at.holds)
+    there = [(at, item) for item in found for at, items in item.at.items() if any(one.counts for one in items)]
+    holds = Counter(at for at, _ in there)
+    answers = (
+        holds if only in _OF_ALL else Counter(at for at, item in there if spot(item, by_volume[at], now).answers(only))
+    )
 
     def rank(place: Place) -> tuple[int, int, bool]:
         return -answers[place.volume_id], -holds[place.volume_id], not place.site
 
     chosen = {place.volume_id for place in sorted(shown, key=rank)[:most]}
     return tuple(place for place in shown if place.volume_id in chosen)
+
+
+_OF_ALL: Final = (Only.THERE, Only.ABSENT, Only.ALL)
+"""No place is nearer to what these ask for than another where something is."""
 
 
 def teams(connection: Connection, sight: Sight) -> tuple[str, ...]:

@@ -116,6 +116,11 @@ class Known:
     def is_there(self) -> bool:
         return self.state is not ReplicaState.ABSENT
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is there, or is asked for."""
+        return self.is_there or bool(self.errands)
+
     def errand(self, kind: TaskKind) -> Errand | None:
         """What is asked for of that kind."""
         return next((item for item in self.errands if item.kind is kind), None)

@@ -17,7 +17,7 @@ from forebay.hub.board.filtered import Only
 from forebay.hub.board.grid import Filter, Grid, Line
 from forebay.hub.board.overview import Near, Saved, month_of
 from forebay.hub.board.places import Place, place_of, places
-from forebay.hub.web import cache_shown, care_shown, show
+from forebay.hub.web import cache_shown, care_shown, replicas_listed, show
 from forebay.hub.web.care_shown import Item
 from forebay.hub.web.forms import Field, Form
 from forebay.hub.web.page import Page
@@ -49,7 +49,9 @@ _ONLY: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """`left_out` are places for which the grid has no column, with where one sees each; there are `more_left_out`."""
+    """`left_out` are places for which the grid has no column, with where one sees each; there are `more_left_out`.
+    `listed` is where programs have all that the cells say.
+    """
 
     near: Near
     saved: Saved
@@ -58,6 +60,7 @@ class Cache:
     more_care: int
     left_out: tuple[tuple[str, str], ...]
     more_left_out: int
+    listed: tuple[tuple[str, str], ...]
     may_warm: bool
 
 
@@ -83,10 +86,13 @@ def cache(visit: Visit) -> Page:
         more_care=needs.more,
         left_out=tuple((place.name, _asked(visit, "site", place.key)) for place in found.others[:_LINKS]),
         more_left_out=max(0, len(found.others) - _LINKS),
+        listed=tuple((kind.upper(), _listed(visit, kind)) for kind in ("csv", "json")) if found.lines else (),
         may_warm=any(visit.may(Action.WARM, rules.Place(site=place.site)) for place in everywhere if place.site),
     )
-    table = _table(found, visit, _empty(wanted, everywhere, visit))
-    return Page(template="cache/grid.html", title="Cache", nav="cache", context=context, tables=(table,))
+    tables = [_table(found, visit, _empty(wanted, everywhere, visit))]
+    if visit.exports == replicas_listed.NAME:
+        tables.append(replicas_listed.replicas(found, visit.now))
+    return Page(template="cache/grid.html", title="Cache", nav="cache", context=context, tables=tuple(tables))
 
 
 def _wanted(visit: Visit) -> Filter:
@@ -153,7 +159,7 @@ def _table(found: Grid, visit: Visit, empty: Markup) -> Table:
             Column(key="last_used", title="Last used"),
             *(Column(key=place.name, title=_heading(place)) for place in found.places),
         ),
-        rows=tuple(_row(line, visit.now) for line in found.lines),
+        rows=tuple(_row(line, visit.now, draws=not visit.exports) for line in found.lines),
         more=_more(visit, found.more),
         empty=empty,
     )
@@ -168,7 +174,8 @@ def _heading(place: Place) -> Markup:
     )
 
 
-def _row(line: Line, now: float) -> Row:
+def _row(line: Line, now: float, *, draws: bool) -> Row:
+    """What a cell looks like is of no use to programs, and costs something."""
     version = line.version
     return Row(
         key=version.ref,
@@ -183,7 +190,7 @@ def _row(line: Line, now: float) -> Row:
             *(
                 Cell(
                     value=spot.look.value,
-                    shown=cache_shown.spot(spot, version, now),
+                    shown=cache_shown.spot(spot, version, now) if draws else None,
                     href=cache_shown.spot_href(spot.place, version.dataset, version.number),
                 )
                 for spot in line.spots
@@ -201,6 +208,12 @@ def _last_used(line: Line, now: float) -> Markup:
 
 def _more(visit: Visit, after: str) -> str:
     return _asked(visit, "after", after) if after else ""
+
+
+def _listed(visit: Visit, kind: str) -> str:
+    """All that the cells of these versions say, as one of the kinds of tables for programs."""
+    kept = [pair for pair in visit.query_pairs if pair[0] not in ("table", "as") and pair[1]]
+    return f"/cache?{urlencode([*kept, ('table', replicas_listed.NAME), ('as', kind)])}"
 
 
 def _asked(visit: Visit, name: str, value: str) -> str:
