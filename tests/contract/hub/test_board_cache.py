@@ -14,7 +14,8 @@ from forebay.hub.access.rules import Person
 from forebay.hub.access.store import AccessStore
 from forebay.hub.board import care, going, grid, history, overview, running
 from forebay.hub.board.capacity import capacity
-from forebay.hub.board.grid import Filter, Line, Only
+from forebay.hub.board.filtered import Only
+from forebay.hub.board.grid import Filter, Line
 from forebay.hub.board.places import Place, place_of, places
 from forebay.hub.board.sight import Sight, sight_of
 from forebay.hub.board.standing import Look

@@ -105,7 +105,7 @@ def _plain(page: str, name: str) -> str:
 def test_the_grid_says_each_state_with_the_fact_that_matters(admin: TestClient) -> None:
     page = admin.get("/cache?only=all").text
     assert cell(page, "criteo@v3", 3) == "62 % 953.7 MiB/s · 7 min"
-    assert cell(page, "criteo@v3", 4) == "ready in use by 2"
+    assert cell(page, "criteo@v3", 4) == "ready in use by ada, olga"
     assert cell(page, "criteo-features@v2", 4) == "ready kept by a rule"
     assert cell(page, "criteo-features@v2", 5) == "partial 2 columns, 20 %"
     assert cell(page, "chest-xray@v1", 5) == "ready pinned by vera"
@@ -220,7 +220,7 @@ def test_a_version_is_evicted_after_one_saw_what_that_means(used: Dashboard) -> 
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("/cache/dgx-basement/criteo/v3", "in use by 2"),
+        ("/cache/dgx-basement/criteo/v3", "in use by ada, olga"),
         ("/cache/gcp-cpu/chest-xray/v1", "pinned by vera"),
         ("/cache/aks-gpu/criteo/v3", "being filled"),
         ("/cache/aks-gpu/chest-xray/v3", "is not at aks-gpu"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from forebay.cache.policy import Policy
-from forebay.hub.board.standing import SOON_S, Errand, Filling, Known, Look, look_at, look_over
+from forebay.hub.board.standing import SOON_S, Errand, Filling, Known, Look, look_at, look_over, parts_of
 from forebay.wire.cache import ReplicaState
 from forebay.wire.sites import TaskKind, TaskState
 
@@ -70,6 +71,31 @@ def test_what_is_there_in_part_is_not_absent() -> None:
     assert look_over(ABSENT, (part,), POLICY, NOW) is Look.PARTIAL
     assert look_over(ABSENT, (replace(ABSENT, subset="day_0*"),), POLICY, NOW) is Look.ABSENT
     assert look_over(READY, (part,), POLICY, NOW) is Look.READY
+
+
+def subset(state: ReplicaState = ReplicaState.READY, **more: Any) -> Known:
+    about = {"last_used_at": NOW, "since": NOW - DAY_S, **more}
+    return replace(ABSENT, subset="day_0*", state=state, **about)
+
+
+def test_what_subsets_say_is_said_once_for_those_that_stand_alike_and_care_comes_first() -> None:
+    plain, larger, pinned = subset(), subset(size_bytes=200), subset(pinned_by="vera")
+    filling = subset(ReplicaState.FILLING, fill=FILL)
+    damaged = subset(ReplicaState.DAMAGED)
+    found = parts_of(ABSENT, (plain, filling, larger, pinned, damaged), POLICY, NOW)
+    assert [(part.look, part.known, part.more) for part in found] == [
+        (Look.DAMAGED, damaged, 0),
+        (Look.FILLING, filling, 0),
+        (Look.READY, pinned, 0),
+        (Look.READY, larger, 1),
+    ]
+
+
+def test_beside_the_version_itself_a_mere_subset_says_nothing_more() -> None:
+    parts = (subset(), subset(pinned_by="vera"), subset(ReplicaState.ABSENT))
+    assert [part.known.pinned_by for part in parts_of(READY, parts, POLICY, NOW)] == ["vera"]
+    asked = subset(ReplicaState.ABSENT, errands=(errand(TaskKind.FILL),))
+    assert [part.look for part in parts_of(ABSENT, (asked,), POLICY, NOW)] == [Look.QUEUED]
 
 
 def test_it_leaves_when_it_has_been_idle_for_so_long() -> None:

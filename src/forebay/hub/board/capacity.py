@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
 from forebay.hub.board import going
-from forebay.hub.board.grid import is_kept, is_stale, is_used
+from forebay.hub.board.filtered import is_kept, is_stale, is_used
 from forebay.hub.board.places import Place
 from forebay.hub.board.sight import Sight
 from forebay.wire.cache import Quota, ReplicaState

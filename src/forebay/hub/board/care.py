@@ -17,7 +17,7 @@ from forebay.hub import rule_rows
 from forebay.hub.access.jobs import dataset_of, without
 from forebay.hub.board import capacity, drifting, going, running
 from forebay.hub.board.drifting import Drifting
-from forebay.hub.board.grid import is_stale
+from forebay.hub.board.filtered import is_stale
 from forebay.hub.board.keep import Keep, nearly, nothing_kept
 from forebay.hub.board.known import errand_of
 from forebay.hub.board.places import Place

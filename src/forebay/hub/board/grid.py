@@ -5,43 +5,25 @@ Ordered by dataset, the newest version first; a page begins after a cursor, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import Connection
 
-from forebay.cache.policy import Policy
 from forebay.catalog import schema as t
 from forebay.catalog.names import NumberRef, parse_ref
 from forebay.errors import InputError
-from forebay.hub import rows, rule_rows
 from forebay.hub.board import known
+from forebay.hub.board.filtered import Only, condition, is_at
 from forebay.hub.board.known import Key, Version
 from forebay.hub.board.places import Place
 from forebay.hub.board.sight import Sight
-from forebay.hub.board.standing import SOON_S, Known, Look, look_over
+from forebay.hub.board.standing import Known, Look, Part, look_over, parts_of
 from forebay.sites.tasks import RULES
-from forebay.wire.cache import ReplicaState
 from forebay.wire.sites import TaskKind
-
-
-class Only(StrEnum):
-    """Which versions are asked for. `there`: all that are, or shall be, somewhere; `all`: also those nowhere."""
-
-    THERE = "there"
-    FILLING = "filling"
-    READY = "ready"
-    PARTIAL = "partial"
-    STALE = "stale"
-    PINNED = "pinned"
-    USED = "used"
-    DAMAGED = "damaged"
-    EVICTING = "evicting"
-    ABSENT = "absent"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,21 +41,43 @@ class Filter:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
     """A version at a place. `seconds` is how long a fill would take, None where nobody knows or where none is needed;
-    `leaves_at` when it goes if nobody uses it.
+    `leaves_at` when it goes if nobody uses it. Of its `parts` there, `tells` are those that say more than it does.
     """
 
     place: Place
     look: Look
     whole: Known
     parts: tuple[Known, ...]
+    tells: tuple[Part, ...] = ()
     seconds: float | None = None
     leaves_at: float | None = None
 
     @property
-    def part(self) -> Known | None:
-        """The largest of the subsets that are there."""
-        there = [item for item in self.parts if item.is_there]
-        return max(there, key=lambda item: item.size_bytes, default=None)
+    def looks(self) -> frozenset[Look]:
+        """All that a cell says of it."""
+        return frozenset((self.look, *(part.look for part in self.tells)))
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything of it is there, or is asked for."""
+        return any(item.counts for item in (self.whole, *self.parts))
+
+    def answers(self, only: Only) -> bool:
+        """Whether it is for this place that a filter finds the version."""
+        match only:
+            case Only.FILLING:
+                return not self.looks.isdisjoint((Look.FILLING, Look.QUEUED))
+            case Only.READY:
+                return self.look in (Look.READY, Look.STALE)
+            case Only.PARTIAL:
+                return not self.whole.is_there and any(item.is_there for item in self.parts)
+            case Only.STALE | Only.DAMAGED | Only.EVICTING:
+                return Look(only.value) in self.looks
+            case Only.PINNED:
+                return any(item.pinned_by for item in (self.whole, *self.parts))
+            case Only.USED:
+                return any(item.leases for item in (self.whole, *self.parts))
+        return self.holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,22 +90,53 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """`more` is the next page's cursor, "" after the last one."""
+    """`places` have a column; `others` have none, and count all the same. `more` is the next page's cursor, "" at the
+    end.
+    """
 
     places: tuple[Place, ...]
+    others: tuple[Place, ...]
     lines: tuple[Line, ...]
     more: str = ""
 
 
-def grid(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: Filter, now: float) -> Grid:
-    """A page of it, over those places. InputError `bad-cursor`."""
+def grid(
+    connection: Connection, sight: Sight, shown: Sequence[Place], wanted: Filter, now: float, *, most: int = 0
+) -> Grid:
+    """A page of it, over those places, of which so many have a column (0: all). InputError `bad-cursor`."""
     keys = _keys(connection, sight, shown, wanted, now)
     page = keys[: wanted.limit]
     at = {place.volume_id: place.site for place in shown}
     found = known.versions(connection, sight, page, at, now)
-    lines = tuple(Line(version=item, spots=tuple(spot(item, place, now) for place in shown)) for item in found)
-    more = f"{page[-1][0]}@v{page[-1][1]}" if len(keys) > wanted.limit else ""
-    return Grid(places=tuple(shown), lines=lines, more=more)
+    columns = _columns(found, shown, wanted.only, now, most) if 0 < most < len(shown) else tuple(shown)
+    return Grid(
+        places=columns,
+        others=tuple(place for place in shown if place not in columns),
+        lines=tuple(Line(version=item, spots=tuple(spot(item, place, now) for place in columns)) for item in found),
+        more=f"{page[-1][0]}@v{page[-1][1]}" if len(keys) > wanted.limit else "",
+    )
+
+
+def _columns(found: Sequence[Version], shown: Sequence[Place], only: Only, now: float, most: int) -> tuple[Place, ...]:
+    """Those for which the versions were found before those that have anything of them, and sites before volumes of
+    none; in the order of the places.
+    """
+    by_volume = {place.volume_id: place for place in shown}
+    there = [(at, item) for item in found for at, items in item.at.items() if any(one.counts for one in items)]
+    holds = Counter(at for at, _ in there)
+    answers = (
+        holds if only in _OF_ALL else Counter(at for at, item in there if spot(item, by_volume[at], now).answers(only))
+    )
+
+    def rank(place: Place) -> tuple[int, int, bool]:
+        return -answers[place.volume_id], -holds[place.volume_id], not place.site
+
+    chosen = {place.volume_id for place in sorted(shown, key=rank)[:most]}
+    return tuple(place for place in shown if place.volume_id in chosen)
+
+
+_OF_ALL: Final = (Only.THERE, Only.ABSENT, Only.ALL)
+"""No place is nearer to what these ask for than another where something is."""
 
 
 def teams(connection: Connection, sight: Sight) -> tuple[str, ...]:
@@ -127,6 +162,7 @@ def spot_of(place: Place, whole: Known, parts: tuple[Known, ...], now: float) ->
         look=look,
         whole=whole,
         parts=parts,
+        tells=parts_of(whole, parts, place.policy, now),
         seconds=whole.size_bytes / place.bandwidth_bytes_s if is_missing else None,
         leaves_at=whole.leaves_at(place.policy),
     )
@@ -146,7 +182,7 @@ def _keys(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: 
         query: sa.Select[Any] = sa.select(*columns).where(t.version.c.subset == "", t.version.c.retired_at == 0)
         query = query.join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
         if wanted.only is Only.ABSENT:
-            query = query.where(~_is_at(shown))
+            query = query.where(~is_at(shown))
     else:
         query = (
             sa.select(*columns)
@@ -154,7 +190,7 @@ def _keys(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: 
             .join(t.version, t.version.c.version_id == t.replica.c.version_id)
             .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
             .where(t.replica.c.volume_id.in_([place.volume_id for place in shown]))
-            .where(_condition(wanted.only, shown, now))
+            .where(condition(wanted.only, shown, now))
             .distinct()
         )
     query = _narrowed(query, wanted).order_by(t.dataset.c.name, t.version.c.number.desc()).limit(wanted.limit + 1)
@@ -203,84 +239,6 @@ def _cursor(text: str) -> Key:
     if not (number.isascii() and number.isdigit() and len(number) <= 12):
         raise InputError("bad-cursor", f"{text[:80]!r} is no place in the list.", todo="Begin at its first page.")
     return name, int(number)
-
-
-def _is_at(shown: Sequence[Place]) -> ColumnElement[bool]:
-    """Of a row of `version`: any of it is at one of those places."""
-    other = t.version.alias()
-    there = (
-        sa.select(t.replica.c.version_id)
-        .join(other, other.c.version_id == t.replica.c.version_id)
-        .where(other.c.dataset_id == t.version.c.dataset_id, other.c.number == t.version.c.number)
-        .where(t.replica.c.volume_id.in_([place.volume_id for place in shown]))
-        .where(t.replica.c.state != ReplicaState.ABSENT.value)
-    )
-    return there.correlate(t.version).exists()
-
-
-def _condition(only: Only, shown: Sequence[Place], now: float) -> ColumnElement[bool]:
-    r = t.replica.c
-    match only:
-        case Only.FILLING | Only.READY | Only.DAMAGED | Only.EVICTING:
-            return r.state == only.value
-        case Only.PARTIAL:
-            return sa.and_(r.state != ReplicaState.ABSENT.value, t.version.c.subset != "")
-        case Only.STALE:
-            return is_stale(shown, now)
-        case Only.PINNED:
-            return is_kept(now)
-        case Only.USED:
-            return is_used(now)
-    return r.state != ReplicaState.ABSENT.value
-
-
-def is_kept(now: float) -> ColumnElement[bool]:
-    """Of a row of `replica`: a person or a rule keeps it."""
-    return sa.or_(rows.pin_in_force(now), rule_rows.is_held(t.replica.c.volume_id, t.replica.c.version_id, now))
-
-
-def is_used(now: float) -> ColumnElement[bool]:
-    """Of a row of `replica`: somebody holds a lease on it."""
-    lease = sa.select(t.lease.c.lease_id).where(
-        t.lease.c.volume_id == t.replica.c.volume_id,
-        t.lease.c.version_id == t.replica.c.version_id,
-        t.lease.c.expires_at > now,
-    )
-    return lease.exists()
-
-
-def is_stale(shown: Sequence[Place], now: float) -> ColumnElement[bool]:
-    """Of a row of `replica` with its version and dataset: what `standing.look_at` calls stale."""
-    if not shown:
-        return sa.false()
-    r = t.replica.c
-    of_place = _by_place(shown, lambda policy: _NEVER if policy.stale_after_s is None else policy.stale_after_s)
-    waits = _by_place(shown, lambda policy: policy.grace_s)
-    own = t.dataset.c.stale_after_s
-    age = sa.case((own.is_(None), of_place), (own == 0, _NEVER), else_=own)
-    is_released = sa.and_(t.version.c.release_at > 0, t.version.c.release_at < now + SOON_S)
-    return sa.and_(
-        r.state == ReplicaState.READY.value,
-        sa.or_(r.last_used_at + age < now + SOON_S, is_released),
-        r.since + waits < now + SOON_S,
-        ~is_kept(now),
-        ~is_used(now),
-    )
-
-
-_NEVER = 1e18
-
-
-def _by_place(shown: Sequence[Place], value: Callable[[Policy], float]) -> ColumnElement[float]:
-    """Of a row of `replica`: what the policy of its place has; one number where all have the same."""
-    volumes: dict[float, list[str]] = {}
-    for place in shown:
-        volumes.setdefault(value(place.policy), []).append(place.volume_id)
-    first, *others = volumes
-    if not others:
-        return sa.literal(first)
-    cases = [(t.replica.c.volume_id.in_(volumes[number]), sa.literal(number)) for number in others]
-    return sa.case(*cases, else_=sa.literal(first))
 
 
 def rule_of(pinned_by: str) -> str:

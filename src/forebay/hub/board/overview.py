@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
 from forebay.hub.board.among import among
+from forebay.hub.board.filtered import REF
 from forebay.hub.board.known import errand_of, filling
 from forebay.hub.board.places import Place
 from forebay.hub.board.sight import Sight
@@ -152,8 +153,6 @@ _NAMES = (t.dataset.c.name, t.version.c.number, t.version.c.subset, t.version.c.
 def _asked(connection: Connection, sight: Sight, shown: Sequence[Place], limit: int) -> list[Fill]:
     """Open fill tasks. A task names its version by its ref, which is looked up with the names that it is made of."""
     by_site = {place.site: place for place in shown if place.site}
-    name = t.dataset.c.name + "@v" + sa.cast(t.version.c.number, sa.String)
-    ref = sa.case((t.version.c.subset == "", name), else_=name + "[" + t.version.c.subset + "]")
     open_tasks = (
         sa.select(t.task)
         .where(t.task.c.open_key.is_not(None), t.task.c.kind == TaskKind.FILL.value)
@@ -170,9 +169,9 @@ def _asked(connection: Connection, sight: Sight, shown: Sequence[Place], limit: 
         return []
     names = sorted({row["ref"].partition("@")[0] for row, _ in tasks})
     versions = (
-        sa.select(*_NAMES, ref.label("ref"))
+        sa.select(*_NAMES, REF.label("ref"))
         .join(t.version, t.version.c.dataset_id == t.dataset.c.dataset_id)
-        .where(t.dataset.c.name.in_(names), ref.in_(sorted({row["ref"] for row, _ in tasks})))
+        .where(t.dataset.c.name.in_(names), REF.in_(sorted({row["ref"] for row, _ in tasks})))
     )
     found = {row["ref"]: row for row in connection.execute(versions).mappings()}
     return [

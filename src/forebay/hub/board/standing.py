@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from forebay.cache.policy import Policy
 from forebay.wire.cache import ReplicaState
@@ -115,6 +116,11 @@ class Known:
     def is_there(self) -> bool:
         return self.state is not ReplicaState.ABSENT
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is there, or is asked for."""
+        return self.is_there or bool(self.errands)
+
     def errand(self, kind: TaskKind) -> Errand | None:
         """What is asked for of that kind."""
         return next((item for item in self.errands if item.kind is kind), None)
@@ -156,3 +162,34 @@ def look_over(whole: Known, subsets: tuple[Known, ...], policy: Policy, now: flo
     if own is Look.ABSENT and any(item.is_there for item in subsets):
         return Look.PARTIAL
     return own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A subset of a version at a place, and how it stands by itself. `more` others stand there as it does."""
+
+    known: Known
+    look: Look
+    more: int = 0
+
+
+def parts_of(whole: Known, subsets: tuple[Known, ...], policy: Policy, now: float) -> tuple[Part, ...]:
+    """Of all subsets that stand alike at a place, the largest; what needs care first. Those that are merely ready are
+    told only where the version itself is not there, which has their files anyhow.
+    """
+    alike: dict[tuple[int, bool, bool], list[Part]] = {}
+    for item in subsets:
+        look = look_at(item, policy, now)
+        is_plain = look is Look.READY and not item.leases and not item.pinned_by
+        if look is Look.ABSENT or (is_plain and whole.is_there):
+            continue
+        key = (_FIRST.index(look), not item.leases, not item.pinned_by)
+        alike.setdefault(key, []).append(Part(known=item, look=look))
+    found = []
+    for _, those in sorted(alike.items()):
+        largest = max(those, key=lambda part: part.known.size_bytes)
+        found.append(Part(known=largest.known, look=largest.look, more=len(those) - 1))
+    return tuple(found)
+
+
+_FIRST: Final = (Look.DAMAGED, Look.FILLING, Look.QUEUED, Look.EVICTING, Look.STALE, Look.READY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -12,7 +13,7 @@ from forebay.errors import InputError
 from forebay.hub.board.grid import Spot, rule_of
 from forebay.hub.board.known import Version
 from forebay.hub.board.places import Place
-from forebay.hub.board.standing import Filling, Known, Look
+from forebay.hub.board.standing import Filling, Known, Look, Part
 from forebay.hub.web import show
 from forebay.hub.web.addresses import segment
 from forebay.wire.sites import TaskKind
@@ -20,7 +21,7 @@ from forebay.wire.sites import TaskKind
 FAILED_FILL = "the last fill failed"
 """How the reason of a replica begins that is absent since nobody could bring it (hub.fills)."""
 
-_SHORT = 32
+_SHORT, _NAMED = 32, 3
 
 
 def place_href(place: Place, *more: str) -> str:
@@ -57,16 +58,31 @@ def ref(dataset: str, number: int, subset: str = "", tags: tuple[str, ...] = ())
 
 
 def spot(item: Spot, version: Version, now: float) -> Markup:
-    """The cell of the grid."""
-    told = state(item, version, now)
-    fill = item.whole.fill
-    if item.look is Look.FILLING and fill is not None and fill.total_bytes:
-        told += show.bar(fill.share, "filling", f"{show.percent(fill.share)} filled")
-    return told
+    """The cell of the grid: as `state`, with bars for what is filling."""
+    return _lines(item, version, now, _bar)
 
 
 def state(item: Spot, version: Version, now: float) -> Markup:
-    """The word and the fact."""
+    """The word and the fact; where mere subsets are there, or they stand otherwise, theirs in a line for each."""
+    return _lines(item, version, now, lambda look, fill: Markup(""))
+
+
+def _lines(item: Spot, version: Version, now: float, drawn: Callable[[Look, Filling | None], Markup]) -> Markup:
+    whole = item.whole
+    lines = [] if item.look is Look.PARTIAL else [_own(item, now) + drawn(item.look, whole.fill)]
+    for part in item.tells:
+        lines.append(_part(part, item, version, now) + drawn(part.look, part.known.fill))
+    return Markup("<br>").join(lines)
+
+
+def _bar(look: Look, fill: Filling | None) -> Markup:
+    if look is not Look.FILLING or fill is None or not fill.total_bytes:
+        return Markup("")
+    return show.bar(fill.share, "filling", f"{show.percent(fill.share)} filled")
+
+
+def _own(item: Spot, now: float) -> Markup:
+    """Of the version itself."""
     whole = item.whole
     match item.look:
         case Look.FILLING:
@@ -76,12 +92,9 @@ def state(item: Spot, version: Version, now: float) -> Markup:
         case Look.STALE:
             return show.state("stale", f"leaves {_soon(item.leaves_at, now)}", users(whole))
         case Look.DAMAGED:
-            refills = whole.errand(TaskKind.FILL) is not None
-            return show.state("damaged", "damaged", "being mended" if refills else _first(whole.reason))
+            return show.state("damaged", "damaged", _harm(whole))
         case Look.EVICTING:
             return show.state("evicting", "leaving", "as soon as nobody uses it" if whole.leases else "")
-        case Look.PARTIAL:
-            return partial(item, version)
         case Look.BARRED:
             return show.state("absent", "not allowed here")
         case Look.ABSENT if whole.reason.startswith(FAILED_FILL):
@@ -91,14 +104,41 @@ def state(item: Spot, version: Version, now: float) -> Markup:
     return show.state("ready", "ready", keeps(whole))
 
 
-def filling(fill: Filling | None) -> Markup:
-    """`62 %`, and how fast, and how long."""
+def _part(part: Part, item: Spot, version: Version, now: float) -> Markup:
+    """Of a subset: what it holds, and what matters next."""
+    known = part.known
+    word = "subset" if item.whole.is_there else "partial"
+    what = selected(known, version) + (f" · {part.more} more" if part.more else "")
+    match part.look:
+        case Look.FILLING:
+            return filling(known.fill, what, keeps(known))
+        case Look.QUEUED:
+            return show.state("queued", "queued", _facts(what, waits(known, now)))
+        case Look.DAMAGED:
+            return show.state("damaged", "damaged", _facts(what, _harm(known), keeps(known)))
+        case Look.STALE:
+            leaves = f"leaves {_soon(known.leaves_at(item.place.policy), now)}"
+            return show.state("stale", word, _facts(what, leaves, keeps(known)))
+        case Look.EVICTING:
+            return show.state("evicting", word, _facts(what, "leaving", keeps(known)))
+    return show.state("partial", word, _facts(what, keeps(known)))
+
+
+def _facts(*told: str) -> str:
+    return " · ".join(fact for fact in told if fact)
+
+
+def _harm(known: Known) -> str:
+    return "being mended" if known.errand(TaskKind.FILL) is not None else _first(known.reason)
+
+
+def filling(fill: Filling | None, *more: str) -> Markup:
+    """`62 %`, and how fast, and how long; then what else is to be said."""
     if fill is None or not fill.total_bytes:
-        return show.state("filling", "filling", "looking what is missing")
-    facts = [f"{words.size(fill.bytes_s)}/s"] if fill.bytes_s else ["nothing comes"]
-    if fill.left_s is not None:
-        facts.append(about(fill.left_s))
-    return show.state("filling", show.percent(fill.share), " · ".join(facts))
+        return show.state("filling", "filling", _facts("looking what is missing", *more))
+    rate = f"{words.size(fill.bytes_s)}/s" if fill.bytes_s else "nothing comes"
+    left = "" if fill.left_s is None else about(fill.left_s)
+    return show.state("filling", show.percent(fill.share), _facts(rate, left, *more))
 
 
 def waits(known: Known, now: float) -> str:
@@ -126,20 +166,15 @@ def pinner(known: Known) -> str:
 
 
 def users(known: Known) -> str:
-    """`in use by ada`, or by how many."""
-    if not known.leases:
-        return ""
-    names = [name for name in known.users if name]
-    return f"in use by {names[0]}" if len(names) == 1 else f"in use by {max(len(names), 1)}"
+    """`in use by ada`, or by how many where they are many."""
+    return f"in use by {who([name for name in known.users if name])}" if known.leases else ""
 
 
-def partial(item: Spot, version: Version) -> Markup:
-    """What of a version is there."""
-    part = item.part
-    if part is None:
-        return show.state("partial", "partial")
-    others = len([known for known in item.parts if known.is_there]) - 1
-    return show.state("partial", "partial", selected(part, version) + (f" · {others} more" if others else ""))
+def who(names: Sequence[str], noun: str = "") -> str:
+    """Their names where they are few, else how many they are."""
+    if len(names) <= _NAMED:
+        return ", ".join(names) or "somebody"
+    return words.count(len(names), noun) if noun else str(len(names))
 
 
 def selected(part: Known, version: Version) -> str:

@@ -64,11 +64,15 @@ class Caches:
 
     def _sites(self) -> None:
         for site, limit_bytes in SITES.items():
-            self.hub.volumes.add(volume_of(site), f"/srv/{site}", limit_bytes)
-            self._attach(site)
+            self.site(site, limit_bytes)
         self.hub.volumes.set_quota(volume_of("aks-gpu"), "ads", 1500 * GB)
         for site, price in (("dgx-basement", 0.02), ("aks-gpu", 0.09), ("gcp-cpu", 0.0)):
             self.hub.links.declare("s3://lake", site, bandwidth_bytes_s=0.5 * GB, price_byte=price / GB)
+
+    def site(self, site: str, limit_bytes: int) -> None:
+        """A site with its volume."""
+        self.hub.volumes.add(volume_of(site), f"/srv/{site}", limit_bytes)
+        self._attach(site)
 
     def _attach(self, site: str) -> None:
         hello = Hello(site=site, volume_id=volume_of(site), gpus=8, cpus=64, memory_bytes=512 * GB, keeping=KEEPING)
@@ -111,7 +115,7 @@ class Caches:
 
     def _now(self) -> None:
         hub, now = self.hub, self.clock.now
-        for site in SITES:
+        for site in list(self.tokens):
             self._attach(site)
         xray = hub.catalog.resolve("chest-xray@v1")
         hub.replicas.pin(volume_of("gcp-cpu"), xray, "vera", f"the course {MARKUP}", now() + 90 * DAY_S)
@@ -252,3 +256,48 @@ class Caches:
 
 def _holder(user: str) -> Holder:
     return Holder(user=user, host="node-1", pid=os.getpid(), purpose="train")
+
+
+CROWD: Final = tuple(f"site-{number:02}" for number in range(1, 13))
+"""Sites of `Crowded`, after those of `Caches`: more in all than a page has columns for."""
+
+
+class Crowded(Caches):
+    """The same with more sites than fit on a page, and with a dataset `parts`, of which mere subsets are there.
+
+    At `dgx-basement` the subset of v1 is ready, of v2 it fills, of v3 it is damaged, v4 leaves soon, v5 is pinned, v6
+    in use, v7 waits for its fill, v8 was asked to go; v9 is there as a whole as well, and its subset is pinned.
+    """
+
+    def __init__(self, hub: LocalHub, access: AccessStore, clock: FakeClock) -> None:
+        super().__init__(hub, access, clock)
+        self.parts: dict[int, str] = {}
+
+    def _past(self) -> None:
+        for site in CROWD:
+            self.site(site, 4_000 * GB)
+        for number in range(1, 10):
+            self.add("parts", 100 + number, "In parts")
+            self.parts[number] = self.subset(f"parts@v{number}", columns=("label", "price"), share=0.2)
+        self.ready("dgx-basement", self.parts[4])
+        super()._past()
+
+    def _now(self) -> None:
+        super()._now()
+        here, parts = "dgx-basement", self.parts
+        for number in (1, 3, 5, 6, 8, 9):
+            self.ready(here, parts[number])
+        self.ready(here, "parts@v9")
+        damaged = self.hub.catalog.resolve(parts[3])
+        self.hub.replicas.mark_damaged(volume_of(here), damaged, "part-3.parquet is torn")
+        for number in (5, 9):
+            self.hub.replicas.pin(volume_of(here), self.hub.catalog.resolve(parts[number]), "vera", "the course", 0.0)
+        self.lease(here, parts[6], "ada")
+        self.ask(here, TaskKind.FILL, parts[7], "olga")
+        self.ask(here, TaskKind.EVICT, parts[8], "olga")
+        self.filling(here, parts[2], 0.5)
+        self.ready("site-12", "chest-xray@v3")
+        self.ready("site-11", "clicks-raw@v1")
+        clicks = self.hub.catalog.resolve("clicks-raw@v1")
+        self.hub.replicas.mark_damaged(volume_of("site-11"), clicks, "logs/day-0 is torn")
+        self.beat()

@@ -30,6 +30,7 @@ PATHS: Final[tuple[str, ...]] = (
     "/cache/aks-gpu/criteo/v7",
     "/cache/gcp-cpu/chest-xray/v3",
     "/cache/dgx-basement/criteo/v6/evict",
+    "/cache/dgx-basement/criteo/v6/pin",
     *PREVIEWS,
     "/cache/-/warm?ref=criteo%40prod&site=gcp-cpu",
     "/cache/aks-gpu/chest-xray/v2",

@@ -13,10 +13,11 @@ from forebay import words
 from forebay.hub.access import rules
 from forebay.hub.access.rules import Action
 from forebay.hub.board import care, grid, overview
-from forebay.hub.board.grid import Filter, Grid, Line, Only
+from forebay.hub.board.filtered import Only
+from forebay.hub.board.grid import Filter, Grid, Line
 from forebay.hub.board.overview import Near, Saved, month_of
 from forebay.hub.board.places import Place, place_of, places
-from forebay.hub.web import cache_shown, care_shown, show
+from forebay.hub.web import cache_shown, care_shown, replicas_listed, show
 from forebay.hub.web.care_shown import Item
 from forebay.hub.web.forms import Field, Form
 from forebay.hub.web.page import Page
@@ -27,9 +28,9 @@ from forebay.hub.web.visit import Visit
 pages = Pages()
 
 MOST_PLACES = 12
-"""So many columns has the grid, unless places are chosen."""
+"""So many columns has the grid, unless places are chosen. What it finds, and what needs care, is of all places."""
 
-_LINES, _EXPORTED = 30, 5000
+_LINES, _EXPORTED, _LINKS = 30, 5000, 40
 
 _ONLY: Final = (
     (Only.THERE, "near compute"),
@@ -37,6 +38,7 @@ _ONLY: Final = (
     (Only.READY, "ready"),
     (Only.PARTIAL, "in part"),
     (Only.STALE, "leaving soon"),
+    (Only.EVICTING, "leaving now"),
     (Only.PINNED, "pinned"),
     (Only.USED, "in use"),
     (Only.DAMAGED, "damaged"),
@@ -47,14 +49,18 @@ _ONLY: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """`left_out` are the places for which the grid has no column."""
+    """`left_out` are places for which the grid has no column, with where one sees each; there are `more_left_out`.
+    `listed` is where programs have all that the cells say.
+    """
 
     near: Near
     saved: Saved
     filters: Form
     care: tuple[Item, ...]
     more_care: int
-    left_out: int
+    left_out: tuple[tuple[str, str], ...]
+    more_left_out: int
+    listed: tuple[tuple[str, str], ...]
     may_warm: bool
 
 
@@ -66,7 +72,8 @@ def cache(visit: Visit) -> Page:
         sight, now = visit.sight, visit.now
         everywhere = places(connection, sight, now)
         chosen = _chosen(visit, everywhere)
-        found = grid.grid(connection, sight, chosen, wanted, now)
+        most = 0 if visit.exports or _named(visit) else MOST_PLACES
+        found = grid.grid(connection, sight, chosen, wanted, now, most=most)
         near = visit.keep("near", (), lambda sight: overview.near(connection, sight))
         saved = visit.keep("saved", month_of(now), lambda sight: overview.saved(connection, sight, now))
         teams = visit.keep("teams", (), lambda sight: grid.teams(connection, sight))
@@ -77,11 +84,15 @@ def cache(visit: Visit) -> Page:
         filters=_filters(wanted, everywhere, teams, _named(visit)),
         care=care_shown.items(needs),
         more_care=needs.more,
-        left_out=0 if _named(visit) else len(everywhere) - len(chosen),
+        left_out=tuple((place.name, _asked(visit, "site", place.key)) for place in found.others[:_LINKS]),
+        more_left_out=max(0, len(found.others) - _LINKS),
+        listed=tuple((kind.upper(), _listed(visit, kind)) for kind in ("csv", "json")) if found.lines else (),
         may_warm=any(visit.may(Action.WARM, rules.Place(site=place.site)) for place in everywhere if place.site),
     )
-    table = _table(found, visit, _empty(wanted, everywhere, visit))
-    return Page(template="cache/grid.html", title="Cache", nav="cache", context=context, tables=(table,))
+    tables = [_table(found, visit, _empty(wanted, everywhere, visit))]
+    if visit.exports == replicas_listed.NAME:
+        tables.append(replicas_listed.replicas(found, visit.now))
+    return Page(template="cache/grid.html", title="Cache", nav="cache", context=context, tables=tuple(tables))
 
 
 def _wanted(visit: Visit) -> Filter:
@@ -105,7 +116,7 @@ def _chosen(visit: Visit, everywhere: Sequence[Place]) -> list[Place]:
     if named:
         found = {place_of(everywhere, key).key for key in named}
         return [place for place in everywhere if place.key in found]
-    return list(everywhere[:MOST_PLACES])
+    return list(everywhere)
 
 
 def _filters(wanted: Filter, everywhere: Sequence[Place], teams: Sequence[str], named: Sequence[str]) -> Form:
@@ -148,7 +159,7 @@ def _table(found: Grid, visit: Visit, empty: Markup) -> Table:
             Column(key="last_used", title="Last used"),
             *(Column(key=place.name, title=_heading(place)) for place in found.places),
         ),
-        rows=tuple(_row(line, visit.now) for line in found.lines),
+        rows=tuple(_row(line, visit.now, draws=not visit.exports) for line in found.lines),
         more=_more(visit, found.more),
         empty=empty,
     )
@@ -163,7 +174,8 @@ def _heading(place: Place) -> Markup:
     )
 
 
-def _row(line: Line, now: float) -> Row:
+def _row(line: Line, now: float, *, draws: bool) -> Row:
+    """What a cell looks like is of no use to programs, and costs something."""
     version = line.version
     return Row(
         key=version.ref,
@@ -178,7 +190,7 @@ def _row(line: Line, now: float) -> Row:
             *(
                 Cell(
                     value=spot.look.value,
-                    shown=cache_shown.spot(spot, version, now),
+                    shown=cache_shown.spot(spot, version, now) if draws else None,
                     href=cache_shown.spot_href(spot.place, version.dataset, version.number),
                 )
                 for spot in line.spots
@@ -188,16 +200,23 @@ def _row(line: Line, now: float) -> Row:
 
 
 def _last_used(line: Line, now: float) -> Markup:
-    users = line.version.users
+    users = [name for name in line.version.users if name]
     if users:
-        return Markup("now <small>· {}</small>").format(
-            users[0] if len(users) == 1 else words.count(len(users), "user")
-        )
+        return Markup("now <small>· {}</small>").format(cache_shown.who(users, "user"))
     return show.when(line.version.last_used_at or None, now)
 
 
 def _more(visit: Visit, after: str) -> str:
-    if not after:
-        return ""
-    kept = [(name, value) for name, value in visit.query_pairs if name not in ("after", "table", "as") and value]
-    return f"/cache?{urlencode([*kept, ('after', after)])}"
+    return _asked(visit, "after", after) if after else ""
+
+
+def _listed(visit: Visit, kind: str) -> str:
+    """All that the cells of these versions say, as one of the kinds of tables for programs."""
+    kept = [pair for pair in visit.query_pairs if pair[0] not in ("table", "as") and pair[1]]
+    return f"/cache?{urlencode([*kept, ('table', replicas_listed.NAME), ('as', kind)])}"
+
+
+def _asked(visit: Visit, name: str, value: str) -> str:
+    """The same page, asked for something else, from its begin on."""
+    kept = [pair for pair in visit.query_pairs if pair[0] not in (name, "after", "table", "as") and pair[1]]
+    return f"/cache?{urlencode([*kept, (name, value)])}"

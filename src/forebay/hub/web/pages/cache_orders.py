@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from forebay import words
 from forebay.cache.policy import Decision
-from forebay.errors import ConflictError, ForebayError, InputError
+from forebay.errors import ForebayError, InputError
 from forebay.hub.access.rules import Action
 from forebay.hub.board import going, grid
 from forebay.hub.board.grid import Line, Spot
@@ -20,10 +20,10 @@ from forebay.hub.board.places import Place, place_of, places
 from forebay.hub.board.standing import Known, Look
 from forebay.hub.board.warming import Source, Warming, warming
 from forebay.hub.web import cache_shown, show
-from forebay.hub.web.forms import Confirm, Field, Form, failed
+from forebay.hub.web.forms import Field, Form, failed
 from forebay.hub.web.page import Page, Redirect
-from forebay.hub.web.pages.cache_version import found, may
 from forebay.hub.web.route import Pages
+from forebay.hub.web.spot_asked import may
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.wire.catalog import Version
@@ -93,54 +93,6 @@ def warm(visit: Visit) -> Redirect:
         place = place_of(places(connection, visit.sight, visit.now), site)
     here = cache_shown.spot_href(place, version.dataset, version.number)
     return Redirect(to=here, notice=f"{place.name} brings {task.ref}.")
-
-
-@pages.get("/cache/{place}/{dataset}/v{number}/evict")
-def ask_to_evict(visit: Visit) -> Page:
-    """What would go of a version, and what that means."""
-    place, line = found(visit)
-    spot, version = line.spots[0], line.version
-    whole = spot.whole
-    here = cache_shown.spot_href(place, version.dataset, version.number)
-    stays = _stays(spot)
-    facts: list[str | Markup] = [
-        f"It frees at most {words.size(whole.size_bytes)}; what other versions here share stays."
-    ]
-    if place.bandwidth_bytes_s:
-        facts.append(f"To bring it back takes about {cache_shown.about(whole.size_bytes / place.bandwidth_bytes_s)}.")
-    facts.append(Markup("Last used {}.").format(show.when(whole.last_used_at or None, visit.now)))
-    facts.append("The lake keeps it: that is checked before anything is deleted.")
-    if stays:
-        facts.insert(0, Markup("<strong>{}</strong>").format(stays))
-    may_evict = place.takes_orders and not stays and may(visit, Action.EVICT, place, version.dataset)
-    confirm = Confirm(
-        heading=f"Let {version.ref} go from {place.name}?",
-        says="Whoever wants it there again waits until it has come back.",
-        form=Form(action=f"{here}/evict", button="Evict it", danger=True, cancel=here)
-        if may_evict
-        else Form(action=here, method="get", button="Back"),
-        facts=tuple(facts),
-    )
-    return Page(
-        template="confirm.html",
-        title=f"Evict {version.ref}",
-        nav="cache",
-        context=confirm,
-        parent=(f"{version.ref} at {place.name}", here),
-    )
-
-
-@pages.post("/cache/{place}/{dataset}/v{number}/evict")
-def evict(visit: Visit) -> Redirect:
-    """Ask the site to let it go."""
-    place, line = found(visit)
-    stays = _stays(line.spots[0])
-    if stays:
-        raise ConflictError("in-use", stays)
-    ref = line.version.ref
-    visit.hub.sites.ask(place.site, TaskKind.EVICT, ref, f"{visit.sight.user} let it go")
-    here = cache_shown.spot_href(place, line.version.dataset, line.version.number)
-    return Redirect(to=here, notice=f"{place.name} lets {ref} go.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,17 +315,3 @@ def _decision(item: Decision, now: float, *, chooses: bool) -> Row:
             Cell(value=item.reason),
         ),
     )
-
-
-def _stays(spot: Spot) -> str:
-    """Why a version can't be let go now; "" where it can."""
-    whole = spot.whole
-    if not whole.is_there:
-        return f"{whole.ref} is not at {spot.place.name}."
-    if whole.leases:
-        return f"It is {cache_shown.users(whole)}, so it stays."
-    if whole.pinned_by:
-        return f"It is pinned by {cache_shown.pinner(whole)}, so it stays."
-    if spot.look in (Look.FILLING, Look.QUEUED):
-        return "It is being filled. Call the fill off first."
-    return ""

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from shlex import quote
 
 from markupsafe import Markup
-from sqlalchemy import Connection
 
 from forebay import words
-from forebay.errors import InputError, NotFoundError
-from forebay.hub.access import rules
-from forebay.hub.access.rules import Action
 from forebay.hub.board import grid, history
-from forebay.hub.board.grid import Line, Spot
+from forebay.hub.board.grid import Spot
 from forebay.hub.board.known import Version
-from forebay.hub.board.places import Place, place_of, places
 from forebay.hub.board.standing import Known, Look
-from forebay.hub.web import cache_shown, history_shown, show
-from forebay.hub.web.forms import Field, Form, failed, filled
+from forebay.hub.web import buttons, cache_shown, history_shown, show
+from forebay.hub.web.forms import Form
 from forebay.hub.web.page import Page, Redirect
+from forebay.hub.web.pages.cache_pin import pin_form
 from forebay.hub.web.route import Pages
+from forebay.hub.web.spot_asked import Acts, Rights, acts, found, found_in, rights
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.wire.sites import TaskKind
@@ -34,18 +30,14 @@ _EVENTS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneVersion:
-    """`facts` are (name, value); `command` tells the same to a shell. Addresses are "" for what one may not do."""
+    """`facts` are (name, value); `command` tells the same to a shell."""
 
     ref: str
     here: str
     state: Markup
     facts: tuple[tuple[str, str | Markup], ...]
     version_href: str
-    warm_href: str
-    warm_label: str
-    evict_href: str
-    unpin_href: str
-    withdraw: tuple[tuple[str, str], ...]
+    acts: Acts
     pin: Form | None
     command: str
     parts: int
@@ -54,93 +46,6 @@ class OneVersion:
 @pages.get("/cache/{place}/{dataset}/v{number}", live=("says", "acts", "facts", "parts", "events"))
 def one_version(visit: Visit) -> Page:
     """How it stands."""
-    return _page(visit)
-
-
-@pages.post("/cache/{place}/{dataset}/v{number}/pin")
-def pin(visit: Visit) -> Page | Redirect:
-    """Keep it, or the subset that is named, until told otherwise or until a day."""
-    place, line = found(visit)
-    form = filled(_pin_form(place, line.version, line.spots[0]), visit.form)
-    try:
-        end = _end_of(visit.form.get("until", "").strip(), visit.now)
-        version = visit.hub.catalog.resolve(_ref(visit, line.spots[0]))
-        reason = visit.form.get("reason", "").strip()[:500]
-        visit.hub.replicas.pin(place.volume_id, version, visit.sight.user, reason, end)
-    except InputError as error:
-        return replace(_page(visit, pin_form=failed(form, error, "until")), status=422)
-    here = cache_shown.spot_href(place, line.version.dataset, line.version.number)
-    return Redirect(to=here, notice=f"{version.ref} stays at {place.name}.")
-
-
-@pages.post("/cache/{place}/{dataset}/v{number}/unpin")
-def unpin(visit: Visit) -> Redirect:
-    """Take a person's pin away; a rule's ends with the rule."""
-    place, line = found(visit)
-    version = visit.hub.catalog.resolve(_ref(visit, line.spots[0]))
-    visit.hub.replicas.unpin(place.volume_id, version)
-    here = cache_shown.spot_href(place, line.version.dataset, line.version.number)
-    return Redirect(to=here, notice=f"{version.ref} may go from {place.name} once it is idle.")
-
-
-@pages.post("/cache/{place}/{dataset}/v{number}/withdraw")
-def withdraw(visit: Visit) -> Redirect:
-    """A fill or an eviction that was asked for is not wanted any more."""
-    place, line = found(visit)
-    task = visit.hub.sites.withdraw(visit.form.get("task", ""), f"{visit.sight.user} does not want it any more")
-    here = cache_shown.spot_href(place, line.version.dataset, line.version.number)
-    return Redirect(to=here, notice=f"The {task.kind} of {task.ref} is called off.")
-
-
-def found(visit: Visit) -> tuple[Place, Line]:
-    """The place and the version, alone with it, that the address names; NotFoundError `version-not-found`."""
-    with visit.read() as connection:
-        return found_in(connection, visit)
-
-
-def found_in(connection: Connection, visit: Visit) -> tuple[Place, Line]:
-    """The same, within a transaction."""
-    place = place_of(places(connection, visit.sight, visit.now), visit.path["place"])
-    dataset, text = visit.path["dataset"], visit.path["number"]
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1
-    line = grid.one(connection, visit.sight, (dataset, number), [place], visit.now)
-    if line is None:
-        raise NotFoundError(
-            "version-not-found",
-            f"There is no version {dataset}@v{text}.",
-            todo="See its dataset's page for all of them.",
-        )
-    return place, line
-
-
-def may(visit: Visit, action: Action, place: Place, dataset: str) -> bool:
-    """Whether that is allowed on a dataset at a place."""
-    data = visit.data_of(dataset)
-    at = rules.Place(site=place.site)
-    return data is not None and not data.removed and visit.may(action, replace(data, at=at))
-
-
-def _end_of(day: str, now: float) -> float:
-    """The end of a day, in UTC; 0 for none. InputError `bad-until`."""
-    if not day:
-        return 0.0
-    try:
-        date = datetime.date.fromisoformat(day)
-    except ValueError as error:
-        raise InputError("bad-until", f"{day[:40]!r} is no day.", todo="Write one as 2027-01-31.") from error
-    end = datetime.datetime.combine(date, datetime.time.max, datetime.UTC).timestamp()
-    if end <= now:
-        raise InputError("bad-until", f"{day} is over.", todo="Choose a day to come.")
-    return end
-
-
-def _ref(visit: Visit, spot: Spot) -> str:
-    """The version, or that subset of it which the form names."""
-    asked = visit.form.get("ref", "")
-    return asked if asked in {part.ref for part in spot.parts} else spot.whole.ref
-
-
-def _page(visit: Visit, *, pin_form: Form | None = None) -> Page:
     with visit.read() as connection:
         place, line = found_in(connection, visit)
         dataset = line.version.dataset
@@ -148,26 +53,17 @@ def _page(visit: Visit, *, pin_form: Form | None = None) -> Page:
             connection, visit.sight, [place], dataset=dataset, number=line.version.number, limit=visit.limit(_EVENTS)
         )
     version, spot = line.version, line.spots[0]
-    whole = spot.whole
     here = cache_shown.spot_href(place, dataset, version.number)
-    may_fill = place.takes_orders and may(visit, Action.WARM, place, dataset)
-    may_evict = place.takes_orders and may(visit, Action.EVICT, place, dataset)
-    may_pin = may(visit, Action.PIN, place, dataset)
-    is_there = spot.look in (Look.READY, Look.STALE)
-    fills = spot.look in (Look.ABSENT, Look.PARTIAL, Look.DAMAGED) and whole.errand(TaskKind.FILL) is None
-    goes = whole.errand(TaskKind.EVICT) is not None
+    held = rights(visit, place, dataset)
+    can = acts(spot, here, held, retired=version.retired)
     context = OneVersion(
         ref=version.ref,
         here=here,
         state=cache_shown.state(spot, version, visit.now),
         facts=tuple(_facts(spot, version, visit.now)),
         version_href=cache_shown.version_href(dataset, version.number),
-        warm_href=cache_shown.warm_href(version.ref, place.key) if may_fill and fills and not version.retired else "",
-        warm_label="Mend it" if spot.look is Look.DAMAGED else "Warm it here",
-        evict_href=f"{here}/evict" if may_evict and whole.is_there and not goes else "",
-        unpin_href=f"{here}/unpin" if may_pin and whole.pinned_by and not whole.by_rule else "",
-        withdraw=tuple((item.task_id, _called(item.kind)) for item in whole.errands) if may_fill or may_evict else (),
-        pin=(pin_form or _pin_form(place, version, spot)) if may_pin and is_there and not whole.pinned_by else None,
+        acts=can,
+        pin=pin_form(here, spot) if can.pin_href else None,
         command=f"forebay cache why {quote(version.ref)}",
         parts=len(spot.parts),
     )
@@ -179,30 +75,18 @@ def _page(visit: Visit, *, pin_form: Form | None = None) -> Page:
         title=f"{version.ref} at {place.name}",
         nav="cache",
         context=context,
-        tables=(_parts(spot, version, visit.now), events),
+        tables=(_parts(spot, version, here, held, visit.now), events),
         parent=(place.name, cache_shown.place_href(place)),
     )
 
 
-def _called(kind: TaskKind) -> str:
-    return {TaskKind.FILL: "Call the fill off", TaskKind.EVICT: "Keep it after all"}.get(kind, "Call it off")
-
-
-def _pin_form(place: Place, version: Version, spot: Spot) -> Form:
-    here = cache_shown.spot_href(place, version.dataset, version.number)
-    return Form(
-        action=f"{here}/pin",
-        button="Pin",
-        fields=(
-            Field(name="reason", label="Why it must stay", placeholder="nightly training"),
-            Field(
-                name="until",
-                label="Until the end of (UTC)",
-                kind="date",
-                hint="Empty: until somebody unpins it.",
-            ),
-        ),
-    )
+@pages.post("/cache/{place}/{dataset}/v{number}/withdraw")
+def withdraw(visit: Visit) -> Redirect:
+    """A fill or an eviction that was asked for is not wanted any more."""
+    place, line = found(visit)
+    task = visit.hub.sites.withdraw(visit.form.get("task", ""), f"{visit.sight.user} does not want it any more")
+    here = cache_shown.spot_href(place, line.version.dataset, line.version.number)
+    return Redirect(to=here, notice=f"The {task.kind} of {task.ref} is called off.")
 
 
 def _facts(spot: Spot, version: Version, now: float) -> Sequence[tuple[str, str | Markup]]:
@@ -273,8 +157,22 @@ def _pin(whole: Known, now: float) -> Markup:
     return Markup("{}, {}{}").format(cache_shown.pinner(whole), until, said)
 
 
-def _parts(spot: Spot, version: Version, now: float) -> Table:
-    """The subsets of it that are there, or on their way."""
+def _parts(spot: Spot, version: Version, here: str, held: Rights, now: float) -> Table:
+    """The subsets of it that are there, or on their way, each with its buttons."""
+    rows = []
+    for part in spot.parts:
+        alone = grid.spot_of(spot.place, part, (), now)
+        doable = _buttons(alone, acts(alone, here, held, retired=version.retired), here)
+        cells = (
+            Cell(value=part.ref, shown=show.mono(part.subset)),
+            Cell(value=cache_shown.selected(part, version)),
+            Cell(value=part.state.value, shown=cache_shown.state(alone, version, now)),
+            Cell(value=part.size_bytes, shown=words.size(part.size_bytes)),
+            Cell(value=" ".join(name for name in part.users if name), shown=_users(part)),
+            Cell(value=part.last_used_at or None, shown=show.when(part.last_used_at or None, now)),
+            Cell(value=None, shown=doable),
+        )
+        rows.append(Row(key=part.subset, cells=cells))
     return Table(
         name="parts",
         caption="Subsets here",
@@ -283,23 +181,21 @@ def _parts(spot: Spot, version: Version, now: float) -> Table:
             Column(key="holds", title="Holds"),
             Column(key="state", title="State"),
             Column(key="size_bytes", title="Size", number=True),
+            Column(key="users", title="In use by"),
             Column(key="last_used", title="Last used"),
+            Column(key="acts", title=""),
         ),
-        rows=tuple(
-            Row(
-                key=part.subset,
-                cells=(
-                    Cell(value=part.ref, shown=show.mono(part.subset)),
-                    Cell(value=cache_shown.selected(part, version)),
-                    Cell(value=part.state.value, shown=_part_state(spot, part, version, now)),
-                    Cell(value=part.size_bytes, shown=words.size(part.size_bytes)),
-                    Cell(value=part.last_used_at or None, shown=show.when(part.last_used_at or None, now)),
-                ),
-            )
-            for part in spot.parts
-        ),
+        rows=tuple(rows),
     )
 
 
-def _part_state(spot: Spot, part: Known, version: Version, now: float) -> Markup:
-    return cache_shown.state(grid.spot_of(spot.place, part, (), now), version, now)
+def _buttons(alone: Spot, can: Acts, here: str) -> Markup:
+    """As those of the version above: what destroys or needs a reason asks first, on its page."""
+    part = alone.whole
+    links = ((can.warm_href, can.warm_label), (can.pin_href, "Pin…"), (can.evict_href, "Evict…"))
+    found = [buttons.link(href, label, about=part.subset) for href, label in links if href]
+    if can.unpin_href:
+        found.append(buttons.post(can.unpin_href, "Unpin", {"ref": part.ref}, about=part.subset))
+    for task, label in can.withdraw:
+        found.append(buttons.post(f"{here}/withdraw", label, {"task": task}, about=part.subset))
+    return buttons.side_by_side(*found)

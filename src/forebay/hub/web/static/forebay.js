@@ -94,8 +94,8 @@ const held = new Map();
 function isInUse(part) {
   const active = document.activeElement;
   const types = part.contains(active) && active.matches("input:not([type=checkbox]), select, textarea");
-  const has = [...part.querySelectorAll(written)].some((field) => field.value !== field.defaultValue);
-  return types || has || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
+  const begun = [...part.querySelectorAll(written)].some((field) => field.value !== field.defaultValue);
+  return types || begun || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
 }
 
 function swap(id, text) {
