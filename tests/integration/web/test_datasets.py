@@ -102,6 +102,22 @@ def test_the_list_is_searched_and_given_as_a_file(filled: Dashboard) -> None:
     assert "1 dataset" in page(browser, "/datasets?order=nonsense&page=x&q=clicks")
 
 
+def test_files_of_lists_have_the_marks_that_stand_beside_names(filled: Dashboard) -> None:
+    browser = filled.admin()
+    filled.hub.catalog.tag("clicks", "best", 1, "ada")
+    filled.hub.retention.retire("clicks", 2, "wrong labels", "ada")
+    rows = json.loads(browser.get("/datasets/clicks?table=versions&as=json").text)
+    told = {row["version"]: (row["tags"], row["retired"]) for row in rows}
+    assert told == {"clicks@v2": ("", True), "clicks@v1": ("best prod", False)}
+    csv = browser.get("/datasets/clicks?table=versions&as=csv").text.splitlines()
+    assert csv[0].endswith(",places,tags,retired")
+    found = json.loads(browser.get("/datasets?table=datasets&as=json").text)
+    assert {row["dataset"]: row["tags"] for row in found} == {"clicks": "best:v1 prod:v1", "features": "", "secret": ""}
+    text = browser.get("/datasets/clicks").text
+    assert "Retired</th>" not in text
+    assert "Tags</th>" not in text
+
+
 def test_an_empty_list_teaches_the_first_step(dashboard: Dashboard) -> None:
     shown = page(dashboard.admin(), "/datasets")
     assert "forebay dataset register NAME 's3://bucket/folder/*'" in shown
