@@ -27,6 +27,12 @@ VOLUME = "v1"
 
 def add(dashboard: Dashboard, dataset: str, *paths: str, parents: tuple[Version, ...] = (), **facts: Any) -> Version:
     entries = [Entry(path=path, size_bytes=1000, etag=f"{dataset}-{path}") for path in paths]
+    return store(dashboard, dataset, entries, parents=parents, **facts)
+
+
+def store(
+    dashboard: Dashboard, dataset: str, entries: list[Entry], *, parents: tuple[Version, ...] = (), **facts: Any
+) -> Version:
     new = NewVersion(
         dataset=dataset,
         manifest_digest=store_manifest(dashboard.hub, Manifest.registered(entries)),
@@ -233,6 +239,33 @@ def test_a_difference_begins_with_the_version_before(filled: Dashboard) -> None:
     assert "From features@v1" in page(browser, "/datasets/clicks/v2/diff?with=features@v1")
     page(browser, "/datasets/clicks/v2/diff?with=prod", 400)
     assert "no other version" in page(browser, "/datasets/features/v1/diff")
+
+
+def test_what_is_not_known_to_be_the_same_is_not_told_as_changed(dashboard: Dashboard) -> None:
+    kept = [Entry(path="kept", size_bytes=500, etag="one")]
+    old = [Entry(path="a", size_bytes=1000), Entry(path="b", size_bytes=1000, etag="one"), *kept]
+    new = [Entry(path="a", size_bytes=1000), Entry(path="b", size_bytes=1500, etag="two"), *kept]
+    for entries in (old, new, [*new, Entry(path="c", size_bytes=5)]):
+        store(dashboard, "clicks", entries)
+    browser = dashboard.admin()
+    told = page(browser, "/datasets/clicks/v2/diff")
+    assert "17 % of the bytes are known to be the same, 50 % are new or changed, 33 % not known." in told
+    assert "learned as a version is filled" in told
+    little = page(browser, "/datasets/clicks/v3/diff")
+    assert "67 % of the bytes are known to be the same, <1 % are new or changed, 33 % not known." in little
+
+
+def test_a_moved_file_has_the_same_bytes(dashboard: Dashboard) -> None:
+    for path, other in (("a", "cd"), ("b", "ef")):
+        entries = [
+            Entry(path=path, size_bytes=750, digest="ab" * 32),
+            Entry(path=f"new-{path}", size_bytes=250, digest=other * 32),
+        ]
+        digest = store_manifest(dashboard.hub, Manifest.committed(entries))
+        store(dashboard, "clicks", [], manifest_digest=digest, origin="committed")
+    told = page(dashboard.admin(), "/datasets/clicks/v2/diff")
+    assert "75 % of the bytes are the same." in told
+    assert "not known" not in told
 
 
 def test_lineage_is_drawn_and_told(filled: Dashboard) -> None:

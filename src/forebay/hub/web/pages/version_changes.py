@@ -57,8 +57,9 @@ class ChangesPage:
     tabs: tuple[Tab, ...]
     form: Form | None
     same: bool
+    told: str
+    unknown: int
     values: str
-    kept_share: float
     rows: Rows | None
     rows_told: str
     trail: tuple[tuple[str, str], ...]
@@ -90,15 +91,15 @@ def changes(visit: Visit) -> Page:
     chosen = "" if other is None else (f"v{other.number}" if other.dataset == name else other.ref)
     found = None if other is None else diff.changes(visit.hub.catalog, other.manifest_digest, version.manifest_digest)
     rows = None if found is None or other is None else rows_below(visit, found, folder, other, version)
-    kept = found.tallies[ChangeKind.UNCHANGED].size_bytes if found else 0
     context = ChangesPage(
         version=version,
         other=other,
         tabs=version_tabs(name, number, "diff"),
         form=_form(base, chosen, [item for item in known if item != number]),
         same=found is None or found.same,
+        told="There is no other version to compare with." if not (found and other) else _told(found, other, version),
+        unknown=found.tallies[ChangeKind.UNKNOWN].files if found else 0,
         values="" if other is None or other.dataset != name else f"{base}/preview?with={other.number}",
-        kept_share=kept / version.size_bytes if version.size_bytes else 1.0,
         rows=rows,
         rows_told=_in_short(rows, folder),
         trail=tuple(data_shown.crumbs(base, folder, version.ref, **{"with": chosen})),
@@ -164,6 +165,26 @@ def _form(base: str, chosen: str, others: list[int]) -> Form | None:
         options.insert(0, (chosen, chosen))
     field = Field(name="with", label="Compared with", kind="select", value=chosen, options=tuple(options))
     return Form(action=base, method="get", button="Compare", fields=(field,), quiet=True)
+
+
+def _told(found: Changes, other: Version, version: Version) -> str:
+    """How much of a version is in another one, too, as far as that is known."""
+    if found.same:
+        return f"The same files as {other.ref}."
+    begins = f"From {other.ref} to {version.ref}:"
+    if not version.size_bytes:
+        return f"{begins} there are no bytes in it."
+    size = {kind: found.tallies[kind].size_bytes / version.size_bytes for kind in ChangeKind}
+    same = _part(size[ChangeKind.UNCHANGED] + size[ChangeKind.RENAMED])
+    if not size[ChangeKind.UNKNOWN]:
+        return f"{begins} {same} of the bytes are the same."
+    new = _part(size[ChangeKind.ADDED] + size[ChangeKind.CHANGED])
+    unknown = _part(size[ChangeKind.UNKNOWN])
+    return f"{begins} {same} of the bytes are known to be the same, {new} are new or changed, {unknown} not known."
+
+
+def _part(share: float) -> str:
+    return "<1 %" if 0 < share < 0.01 else show.percent(share)
 
 
 def _tallies(found: Changes) -> Table:
