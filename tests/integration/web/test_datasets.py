@@ -237,8 +237,42 @@ def test_a_difference_begins_with_the_version_before(filled: Dashboard) -> None:
     inside = page(browser, "/datasets/clicks/v2/diff?with=v1&folder=day=3")
     assert "a.tsv added" in inside
     assert "From features@v1" in page(browser, "/datasets/clicks/v2/diff?with=features@v1")
-    page(browser, "/datasets/clicks/v2/diff?with=prod", 400)
     assert "no other version" in page(browser, "/datasets/features/v1/diff")
+
+
+def test_any_other_version_may_be_named_to_compare_with(filled: Dashboard) -> None:
+    browser = filled.browser_of("eve")
+    here = "/datasets/clicks/v2/diff"
+    for wanted in ("?with=1", "?with=v1", "?other=clicks@v1&with=v2", "?other=v1"):
+        assert "From clicks@v1 to clicks@v2" in page(browser, f"{here}{wanted}")
+    typed = browser.get(f"{here}?with=v1&other=features@v1")
+    assert "From features@v1 to clicks@v2" in words_of(typed.text)
+    assert f'href="{here}/preview?with=features%40v1"' in typed.text
+    assert '<option value="features@v1" selected>' in typed.text
+    for wanted, status, told in (
+        ("prod", 400, "names no version by its number. Write v3 or clicks@v3."),
+        ("Clicks@v1", 400, "cannot be the name of a dataset"),
+        ("features@v9", 404, "There is no version features@v9"),
+        ("secret@v1", 404, "There is no dataset 'secret'"),
+    ):
+        wrong = browser.get(f"{here}?other={wanted}")
+        assert wrong.status_code == status
+        assert told in words_of(wrong.text)
+        assert f'value="{wanted}"' in wrong.text, "what was written is still there"
+        assert "bytes are" not in words_of(wrong.text)
+        assert browser.get(f"{here}/preview?other={wanted}").status_code == status
+
+
+def test_changed_tables_lead_to_how_they_changed(dashboard: Dashboard) -> None:
+    for mark in ("1", "2"):
+        marks = {"a.csv": mark, "new.csv": mark, "readme.md": mark, "same.csv": "0"}
+        entries = [Entry(path=path, size_bytes=9, etag=etag) for path, etag in marks.items()]
+        store(dashboard, "clicks", [item for item in entries if mark == "2" or item.path != "new.csv"])
+    text = dashboard.admin().get("/datasets/clicks/v2/diff").text
+    base = "/datasets/clicks/v2/diff/preview"
+    assert re.findall(rf'href="({base}\?path=[^"]*)"', text) == [
+        f"{base}?path={path}&amp;with=v1" for path in ("a.csv", "new.csv")
+    ]
 
 
 def test_what_is_not_known_to_be_the_same_is_not_told_as_changed(dashboard: Dashboard) -> None:
