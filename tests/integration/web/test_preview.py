@@ -201,9 +201,25 @@ def test_two_versions_are_compared_by_schema_and_distribution(shown: Dashboard) 
     assert rows["age"]["change"] == "another type"
     assert rows["price"]["psi"] > 0.25
     assert rows["clicked"]["psi"] < 0.1
+    assert rows["seen_at"]["psi"] > 0.25
+    assert {name: row["values"] for name, row in rows.items()} == {
+        "clicked": "steady",
+        "seen_at": "moves on",
+        "price": "another population",
+        "age": "steady",
+        "country": "another population",
+        "user": "not compared",
+        "<b>note</b>": "steady",
+        "campaign": "not compared",
+        "topics": "not compared",
+    }
     page = browser.get(address).text
     assert "another population" in page
-    assert "changes of the schema" in page
+    told = "Of 9 columns: 3 changes of the schema, 2 columns of another population, 1 column of times or keys"
+    assert told in page
+    assert "moves on by itself" in page
+    (others,) = re.findall(r"has drifted.*?\(PSI [^)]*\), and (\d+) other column", browser.get("/").text, re.DOTALL)
+    assert int(others) + 1 == 2, "the first page counts the same ones"
     assert browser.get(f"/datasets/{SHOWN}/v2/diff/preview").text.count("v1") >= 1
 
 
@@ -257,6 +273,23 @@ def test_another_dataset_is_compared_as_far_as_its_files_have_the_same_names(sho
     assert f"ad-notes@v1 has no file day_0.parquet. There is nothing to compare: this is what {SHOWN}@v1 has." in page
     barred = browser.get(f"/datasets/{SHOWN}/v1/diff/preview?with=ad-faces@v1").text
     assert "Previews of ad-faces are switched off" in barred
+
+
+def test_both_sides_are_drawn_over_the_same_range(shown: Dashboard) -> None:
+    page = shown.browser_of("ada").get(f"/datasets/{SHOWN}/v2/diff/preview?with=1&path=day_0.parquet").text
+    (row,) = re.findall(r'<tr><th scope="row"><span class="mono">seen_at</span>.*?</tr>', page, re.DOTALL)
+    before, after = re.findall(r"<svg.*?</svg>", row, re.DOTALL)
+    ends = re.findall(r'class="ends" aria-hidden="true"><span>([^<]*)</span><span>([^<]*)</span>', row)
+    assert ends == [("2026-03-01 00:00", "2026-03-02 23:59")] * 2
+    bars = [
+        [float(x) for x in re.findall(r'class="bin" x="([^"]*)"[^>]*height="(?!0")', side)] for side in (before, after)
+    ]
+    assert max(bars[0]) <= min(bars[1]) + 4, "a day later"
+    assert "between 2026-03-01 00:00 and 2026-03-02 23:59" in before
+    (row,) = re.findall(r'<tr><th scope="row"><span class="mono">country</span>.*?</tr>', page, re.DOTALL)
+    lists = [re.findall(r'class="value">([^<]*)<', side) for side in row.split("</ul>")[:2]]
+    assert lists[0] == lists[1]
+    assert sorted(lists[0]) == ["DE", "FR", "PL", "US"]
 
 
 def test_a_comparison_waits_for_both(shown: Dashboard) -> None:

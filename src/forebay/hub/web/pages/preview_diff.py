@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from forebay.errors import NotFoundError
 from forebay.hub.board import dataset as board
 from forebay.hub.board import diff
-from forebay.hub.web import compared, data_shown, previewed
+from forebay.hub.web import compared, data_shown, previewed, shifted
 from forebay.hub.web.addresses import of_version
 from forebay.hub.web.forms import Field, Form
 from forebay.hub.web.page import Page
@@ -15,7 +15,7 @@ from forebay.hub.web.preview_asked import Asked, files_of, look_if_there, number
 from forebay.hub.web.route import Pages
 from forebay.hub.web.table import Table
 from forebay.hub.web.visit import Visit
-from forebay.previews.shift import ColumnShift, shifts
+from forebay.previews.drift import judged
 from forebay.wire.catalog import Version
 
 pages = Pages()
@@ -33,6 +33,7 @@ class Compared:
     views: tuple[data_shown.Tab, ...]
     form: Form
     told: str
+    by_what: str
     only: Asked | None
     facts: tuple[str, ...]
 
@@ -52,17 +53,18 @@ def compare(visit: Visit) -> Page:
         raise _none_before(number)
     before, after = _sides(visit, version, choice.version)
     names = ("" if choice.version is None else compared.called(choice.version, name), f"v{number}")
-    found = _shifts(before, after)
+    found = _judged(before, after)
     only = _only(before, after)
     made = only.preview.table if only is not None and only.preview is not None else None
-    tables: tuple[Table, ...] = (previewed.shifts_table(found, *names),) if found else ()
+    tables: tuple[Table, ...] = (shifted.shifts_table(found, *names),) if found else ()
     context = Compared(
         before=before,
         after=after,
         names=names,
         views=data_shown.version_tabs(name, number, "diff"),
         form=_form(of_version(name, number, "diff", "preview"), compared.fields(name, number, choice), after),
-        told=previewed.drifted(found) if found else "",
+        told=shifted.in_short(found) if found else "",
+        by_what=shifted.by_what(found),
         only=only,
         facts=tuple(previewed.facts(made)) if made is not None else (),
     )
@@ -108,12 +110,12 @@ def _path(visit: Visit, before: Asked, after: Asked, other: Version, version: Ve
     return diff.table_in_both(found) or next((path for path in now if path in was), now[0])
 
 
-def _shifts(before: Asked | None, after: Asked) -> tuple[ColumnShift, ...]:
+def _judged(before: Asked | None, after: Asked) -> shifted.Judged:
     if before is None or before.preview is None or after.preview is None:
         return ()
     if before.preview.table is None or after.preview.table is None:
         return ()
-    return shifts(before.preview.table, after.preview.table)
+    return judged(before.preview.table, after.preview.table)
 
 
 def _only(before: Asked | None, after: Asked) -> Asked | None:

@@ -152,16 +152,12 @@ def _told(found: Changes, other: Version, version: Version) -> str:
     if not version.size_bytes:
         return f"{begins} there are no bytes in it."
     size = {kind: found.tallies[kind].size_bytes / version.size_bytes for kind in ChangeKind}
-    same = _part(size[ChangeKind.UNCHANGED] + size[ChangeKind.RENAMED])
+    same = show.part(size[ChangeKind.UNCHANGED] + size[ChangeKind.RENAMED])
     if not size[ChangeKind.UNKNOWN]:
         return f"{begins} {same} of the bytes are the same."
-    new = _part(size[ChangeKind.ADDED] + size[ChangeKind.CHANGED])
-    unknown = _part(size[ChangeKind.UNKNOWN])
+    new = show.part(size[ChangeKind.ADDED] + size[ChangeKind.CHANGED])
+    unknown = show.part(size[ChangeKind.UNKNOWN])
     return f"{begins} {same} of the bytes are known to be the same, {new} are new or changed, {unknown} not known."
-
-
-def _part(share: float) -> str:
-    return "<1 %" if 0 < share < 0.01 else show.percent(share)
 
 
 def _tallies(found: Changes) -> Table:
