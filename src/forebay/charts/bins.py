@@ -9,12 +9,12 @@ from forebay.charts.markup import Markup, element
 _HEIGHT, _BAR, _GAP = 28.0, 4.0, 1.0
 
 
-def bins(counts: Sequence[int], titles: Sequence[str], label: str) -> Markup:
+def bins(counts: Sequence[float], titles: Sequence[str], label: str, *, most: float = 0.0) -> Markup:
     """An SVG image of (bins,) counts; `titles` say of each bar what it stands for, `label` of all what they show.
 
-    What is there at all is a pixel high at least.
+    What is there at all is a pixel high at least, and `most` as high as the image: by default the most there is.
     """
-    most = max(counts, default=0) or 1
+    most = most or max(counts, default=0.0) or 1.0
     return element(
         "svg",
         *(
@@ -38,5 +38,5 @@ def bins(counts: Sequence[int], titles: Sequence[str], label: str) -> Markup:
     )
 
 
-def _height(count: int, most: int) -> float:
+def _height(count: float, most: float) -> float:
     return max(1.0, _HEIGHT * count / most) if count else 0.0

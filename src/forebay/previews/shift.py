@@ -114,12 +114,12 @@ def _tenths(histogram: Histogram) -> list[float]:
 
 def _between(histogram: Histogram, cuts: Sequence[float]) -> list[float]:
     """(cuts + 1,) how many values are below the first cut, between two, above the last."""
-    below = [_below(histogram, cut) for cut in cuts]
-    ends = [0.0, *below, float(sum(histogram.counts))]
+    ends = [0.0, *(below(histogram, cut) for cut in cuts), float(sum(histogram.counts))]
     return [high - low for low, high in itertools.pairwise(ends)]
 
 
-def _below(histogram: Histogram, cut: float) -> float:
+def below(histogram: Histogram, cut: float) -> float:
+    """How many values are below the cut, where those in a bin are taken for spread evenly."""
     found = 0.0
     for low, high, count in zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False):
         if cut >= high:

@@ -226,6 +226,7 @@ def test_a_head_sums_a_dataset_up(board: Board) -> None:
     assert head.dataset.versions == 1
     assert head.last_used_at == board.clock.now()
     assert board.see(ROOT, one.numbers, "clicks") == [(2, False), (1, True)]
+    assert board.see(ROOT, one.numbers, "clicks", before=2) == [(1, True)]
 
 
 def test_use_is_told_by_day_and_by_person(board: Board) -> None:

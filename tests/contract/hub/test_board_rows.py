@@ -59,6 +59,25 @@ def test_rows_are_rolled_up_by_folder(found: Changes) -> None:
     assert below == {"a.csv": (0, 1, 1, 0), "moved.csv": (3, 3, 0, 0)}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ({"a.csv": "1", "b.csv": "", "c.csv": "3"}, {"a.csv": "1", "b.csv": "", "c.csv": "4", "d.csv": "5"}, "c.csv"),
+        ({"a.csv": "1", "b.csv": ""}, {"a.csv": "1", "b.csv": "", "c.csv": "5"}, "b.csv"),
+        ({"a.txt": "1", "b.csv": "2"}, {"a.txt": "3", "c.csv": "2"}, ""),
+    ],
+)
+def test_the_first_table_that_changed_or_may_have(
+    embedded: LocalHub, old: dict[str, str], new: dict[str, str], path: str
+) -> None:
+    versions = []
+    for files in (old, new):
+        entries = [Entry(path=path, size_bytes=10, etag=mark) for path, mark in files.items()]
+        versions.append(add_version(embedded, "clicks", Manifest.registered(entries), "file:///lake"))
+    found = diff.changes(embedded.catalog, *(version.manifest_digest for version in versions))
+    assert diff.table_in_both(found) == path
+
+
 def test_of_all_together_a_row_that_went_elsewhere_has_not_gone(found: Changes) -> None:
     assert told(CountedRows(found, BEFORE, AFTER).of_folder("")) == (11, 7, 1, 5)
 

@@ -28,6 +28,12 @@ VOLUME = "v1"
 
 def add(dashboard: Dashboard, dataset: str, *paths: str, parents: tuple[Version, ...] = (), **facts: Any) -> Version:
     entries = [Entry(path=path, size_bytes=1000, etag=f"{dataset}-{path}") for path in paths]
+    return store(dashboard, dataset, entries, parents=parents, **facts)
+
+
+def store(
+    dashboard: Dashboard, dataset: str, entries: list[Entry], *, parents: tuple[Version, ...] = (), **facts: Any
+) -> Version:
     new = NewVersion(
         dataset=dataset,
         manifest_digest=store_manifest(dashboard.hub, Manifest.registered(entries)),
@@ -101,6 +107,22 @@ def test_the_list_is_searched_and_given_as_a_file(filled: Dashboard) -> None:
     assert csv.splitlines()[1].startswith("clicks,2,3000,2,")
     assert "No dataset that you may see is like that" in page(browser, "/datasets?q=nothing")
     assert "1 dataset" in page(browser, "/datasets?order=nonsense&page=x&q=clicks")
+
+
+def test_files_of_lists_have_the_marks_that_stand_beside_names(filled: Dashboard) -> None:
+    browser = filled.admin()
+    filled.hub.catalog.tag("clicks", "best", 1, "ada")
+    filled.hub.retention.retire("clicks", 2, "wrong labels", "ada")
+    rows = json.loads(browser.get("/datasets/clicks?table=versions&as=json").text)
+    told = {row["version"]: (row["tags"], row["retired"]) for row in rows}
+    assert told == {"clicks@v2": ("", True), "clicks@v1": ("best prod", False)}
+    csv = browser.get("/datasets/clicks?table=versions&as=csv").text.splitlines()
+    assert csv[0].endswith(",places,tags,retired")
+    found = json.loads(browser.get("/datasets?table=datasets&as=json").text)
+    assert {row["dataset"]: row["tags"] for row in found} == {"clicks": "best:v1 prod:v1", "features": "", "secret": ""}
+    text = browser.get("/datasets/clicks").text
+    assert "Retired</th>" not in text
+    assert "Tags</th>" not in text
 
 
 def test_an_empty_list_teaches_the_first_step(dashboard: Dashboard) -> None:
@@ -237,8 +259,69 @@ def test_a_difference_begins_with_the_version_before(filled: Dashboard) -> None:
     inside = page(browser, "/datasets/clicks/v2/diff?with=v1&folder=day=3")
     assert "a.tsv added" in inside
     assert "From features@v1" in page(browser, "/datasets/clicks/v2/diff?with=features@v1")
-    page(browser, "/datasets/clicks/v2/diff?with=prod", 400)
     assert "no other version" in page(browser, "/datasets/features/v1/diff")
+
+
+def test_any_other_version_may_be_named_to_compare_with(filled: Dashboard) -> None:
+    browser = filled.browser_of("eve")
+    here = "/datasets/clicks/v2/diff"
+    for wanted in ("?with=1", "?with=v1", "?other=clicks@v1&with=v2", "?other=v1"):
+        assert "From clicks@v1 to clicks@v2" in page(browser, f"{here}{wanted}")
+    typed = browser.get(f"{here}?with=v1&other=features@v1")
+    assert "From features@v1 to clicks@v2" in words_of(typed.text)
+    assert f'href="{here}/preview?with=features%40v1"' in typed.text
+    assert '<option value="features@v1" selected>' in typed.text
+    for wanted, status, told in (
+        ("prod", 400, "names no version by its number. Write v3 or clicks@v3."),
+        ("Clicks@v1", 400, "cannot be the name of a dataset"),
+        ("features@v9", 404, "There is no version features@v9"),
+        ("secret@v1", 404, "There is no dataset 'secret'"),
+    ):
+        wrong = browser.get(f"{here}?other={wanted}")
+        assert wrong.status_code == status
+        assert told in words_of(wrong.text)
+        assert f'value="{wanted}"' in wrong.text, "what was written is still there"
+        assert "bytes are" not in words_of(wrong.text)
+        assert browser.get(f"{here}/preview?other={wanted}").status_code == status
+
+
+def test_changed_tables_lead_to_how_they_changed(dashboard: Dashboard) -> None:
+    for mark in ("1", "2"):
+        marks = {"a.csv": mark, "new.csv": mark, "readme.md": mark, "same.csv": "0"}
+        entries = [Entry(path=path, size_bytes=9, etag=etag) for path, etag in marks.items()]
+        store(dashboard, "clicks", [item for item in entries if mark == "2" or item.path != "new.csv"])
+    text = dashboard.admin().get("/datasets/clicks/v2/diff").text
+    base = "/datasets/clicks/v2/diff/preview"
+    assert re.findall(rf'href="({base}\?path=[^"]*)"', text) == [
+        f"{base}?path={path}&amp;with=v1" for path in ("a.csv", "new.csv")
+    ]
+
+
+def test_what_is_not_known_to_be_the_same_is_not_told_as_changed(dashboard: Dashboard) -> None:
+    kept = [Entry(path="kept", size_bytes=500, etag="one")]
+    old = [Entry(path="a", size_bytes=1000), Entry(path="b", size_bytes=1000, etag="one"), *kept]
+    new = [Entry(path="a", size_bytes=1000), Entry(path="b", size_bytes=1500, etag="two"), *kept]
+    for entries in (old, new, [*new, Entry(path="c", size_bytes=5)]):
+        store(dashboard, "clicks", entries)
+    browser = dashboard.admin()
+    told = page(browser, "/datasets/clicks/v2/diff")
+    assert "17 % of the bytes are known to be the same, 50 % are new or changed, 33 % not known." in told
+    assert "learned as a version is filled" in told
+    little = page(browser, "/datasets/clicks/v3/diff")
+    assert "67 % of the bytes are known to be the same, <1 % are new or changed, 33 % not known." in little
+
+
+def test_a_moved_file_has_the_same_bytes(dashboard: Dashboard) -> None:
+    for path, other in (("a", "cd"), ("b", "ef")):
+        entries = [
+            Entry(path=path, size_bytes=750, digest="ab" * 32),
+            Entry(path=f"new-{path}", size_bytes=250, digest=other * 32),
+        ]
+        digest = store_manifest(dashboard.hub, Manifest.committed(entries))
+        store(dashboard, "clicks", [], manifest_digest=digest, origin="committed")
+    told = page(dashboard.admin(), "/datasets/clicks/v2/diff")
+    assert "75 % of the bytes are the same." in told
+    assert "not known" not in told
 
 
 def test_lineage_is_drawn_and_told(filled: Dashboard) -> None:

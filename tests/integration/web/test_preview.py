@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from forebay.catalog.manifest import Entry, Manifest
 from forebay.hub.access.guarded import Guarded
 from forebay.hub.access.rules import Person
 from forebay.hub.access.trail import Request
@@ -16,6 +17,7 @@ from forebay.hub.board.keep import nothing_kept
 from forebay.hub.board.sight import Sight
 from forebay.hub.web.page import Page
 from forebay.hub.web.visit import Visit
+from forebay.testing.cached.world import add_version
 from forebay.testing.web.dashboard import Dashboard
 from forebay.testing.web.paths import PREVIEWS
 from forebay.testing.web.previews import SHOWN, SITE, show_previews
@@ -199,10 +201,95 @@ def test_two_versions_are_compared_by_schema_and_distribution(shown: Dashboard) 
     assert rows["age"]["change"] == "another type"
     assert rows["price"]["psi"] > 0.25
     assert rows["clicked"]["psi"] < 0.1
+    assert rows["seen_at"]["psi"] > 0.25
+    assert {name: row["values"] for name, row in rows.items()} == {
+        "clicked": "steady",
+        "seen_at": "moves on",
+        "price": "another population",
+        "age": "steady",
+        "country": "another population",
+        "user": "not compared",
+        "<b>note</b>": "steady",
+        "campaign": "not compared",
+        "topics": "not compared",
+    }
     page = browser.get(address).text
     assert "another population" in page
-    assert "changes of the schema" in page
+    told = "Of 9 columns: 3 changes of the schema, 2 columns of another population, 1 column of times or keys"
+    assert told in page
+    assert "moves on by itself" in page
+    (others,) = re.findall(r"has drifted.*?\(PSI [^)]*\), and (\d+) other column", browser.get("/").text, re.DOTALL)
+    assert int(others) + 1 == 2, "the first page counts the same ones"
     assert browser.get(f"/datasets/{SHOWN}/v2/diff/preview").text.count("v1") >= 1
+
+
+def add(shown: Dashboard, **etags: str) -> None:
+    """A version of `SHOWN` that is nowhere, with files of these names."""
+    entries = [Entry(path=f"{name}.csv", size_bytes=9, etag=etag) for name, etag in etags.items()]
+    add_version(shown.hub, SHOWN, Manifest.registered(entries), f"s3://lake/{SHOWN}")
+
+
+def test_a_file_that_one_of_them_alone_has_is_shown_alone(shown: Dashboard) -> None:
+    add(shown, day_1="4", day_2="4")
+    browser = shown.browser_of("ada")
+    address = f"/datasets/{SHOWN}/v2/diff/preview?path=day_0.parquet&with="
+    for other in ("v4", "ad-notes@v1"):
+        page = browser.get(f"{address}{other}")
+        assert page.status_code == 200
+        lacking = other if "@" in other else f"{SHOWN}@{other}"
+        assert f"{lacking} has no file day_0.parquet. There is nothing to compare" in page.text
+        assert 'aria-label="Distribution of price' in page.text
+    rows = browser.get(f"{address}v4&table=columns&as=json").json()
+    assert "price" in {row["column"] for row in rows}
+    gone = browser.get(f"/datasets/{SHOWN}/v4/diff/preview?path=day_0.parquet&with=v2").text
+    assert f"{SHOWN}@v4 has no file day_0.parquet." in gone
+    assert 'aria-label="Distribution of price' in gone
+    new = browser.get(f"/datasets/{SHOWN}/v4/diff/preview?path=day_2.csv&with=v2")
+    assert f"{SHOWN}@v2 has no file day_2.csv." in new.text
+    assert "no site that is up has" in new.text
+    assert browser.get(f"/datasets/{SHOWN}/v4/diff/preview?path=day_9.csv&with=v2").status_code == 404
+    viewer = shown.browser_of("vera", Role.VIEWER).get(f"{address}v4")
+    assert "takes the role scientist" in viewer.text
+    assert "price" not in viewer.text
+
+
+def test_a_comparison_begins_with_a_file_that_changed(shown: Dashboard) -> None:
+    add(shown, day_0="same", day_1="before", day_2="before")
+    add(shown, a_new_one="x", day_0="same", day_1="after", day_2="after")
+    add(shown, another_new_one="y", day_0="same")
+    browser = shown.browser_of("ada")
+    page = browser.get(f"/datasets/{SHOWN}/v5/diff/preview")
+    assert '<option value="day_1.csv" selected>' in page.text
+    assert page.text.count("no site that is up has") == 2
+    nothing_changed = browser.get(f"/datasets/{SHOWN}/v6/diff/preview").text
+    assert '<option value="day_0.csv" selected>' in nothing_changed
+    other = browser.get(f"/datasets/{SHOWN}/v4/diff/preview?with=ad-notes@v1").text
+    assert "ad-notes@v1 has no file day_0.csv." in other
+
+
+def test_another_dataset_is_compared_as_far_as_its_files_have_the_same_names(shown: Dashboard) -> None:
+    browser = shown.browser_of("ada")
+    page = browser.get(f"/datasets/ad-notes/v1/diff/preview?other={SHOWN}@v1").text
+    assert f"ad-notes@v1 has no file day_0.parquet. There is nothing to compare: this is what {SHOWN}@v1 has." in page
+    barred = browser.get(f"/datasets/{SHOWN}/v1/diff/preview?with=ad-faces@v1").text
+    assert "Previews of ad-faces are switched off" in barred
+
+
+def test_both_sides_are_drawn_over_the_same_range(shown: Dashboard) -> None:
+    page = shown.browser_of("ada").get(f"/datasets/{SHOWN}/v2/diff/preview?with=1&path=day_0.parquet").text
+    (row,) = re.findall(r'<tr><th scope="row"><span class="mono">seen_at</span>.*?</tr>', page, re.DOTALL)
+    before, after = re.findall(r"<svg.*?</svg>", row, re.DOTALL)
+    ends = re.findall(r'class="ends" aria-hidden="true"><span>([^<]*)</span><span>([^<]*)</span>', row)
+    assert ends == [("2026-03-01 00:00", "2026-03-02 23:59")] * 2
+    bars = [
+        [float(x) for x in re.findall(r'class="bin" x="([^"]*)"[^>]*height="(?!0")', side)] for side in (before, after)
+    ]
+    assert max(bars[0]) <= min(bars[1]) + 4, "a day later"
+    assert "between 2026-03-01 00:00 and 2026-03-02 23:59" in before
+    (row,) = re.findall(r'<tr><th scope="row"><span class="mono">country</span>.*?</tr>', page, re.DOTALL)
+    lists = [re.findall(r'class="value">([^<]*)<', side) for side in row.split("</ul>")[:2]]
+    assert lists[0] == lists[1]
+    assert sorted(lists[0]) == ["DE", "FR", "PL", "US"]
 
 
 def test_a_comparison_waits_for_both(shown: Dashboard) -> None:

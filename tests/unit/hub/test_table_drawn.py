@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from forebay.hub.web.table import Cell, Column, Row, Table
+from forebay.hub.web.table import Cell, Column, Row, Table, as_csv, as_json
 from forebay.hub.web.table_drawn import drawn
 
 HOSTILE = "\"><script>alert('1')</script>&"
@@ -33,6 +33,15 @@ def test_nothing_is_markup_but_what_says_so() -> None:
     assert drawn(table(marked)) == (
         f'<tr><td class="mark"><b>1</b></td><th scope="row"></th><td class="n">{ESCAPED}</td></tr>\n'
     )
+
+
+def test_what_is_given_in_exports_alone_is_not_drawn() -> None:
+    columns = (Column(key="name", title="Name"), Column(key="tags", title="Tags", given=True))
+    row = Row(cells=(Cell(value="one"), Cell(value="prod best")))
+    made = Table(name="t", caption="T", columns=columns, rows=(row,))
+    assert drawn(made) == '<tr><th scope="row">one</th></tr>\n'
+    assert as_csv(made) == "name,tags\r\none,prod best\r\n"
+    assert '"tags": "prod best"' in as_json(made)
 
 
 def test_an_address_that_would_run_is_none() -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from forebay.previews.bounds import Bounds
-from forebay.previews.drift import LEAST_ROWS, drift
+from forebay.previews.drift import LEAST_ROWS, Verdict, drift, judged
 from forebay.previews.seen import Seen, summed_up
 from forebay.wire.previews import TablePreview
 
@@ -54,6 +54,39 @@ def test_times_and_keys_move_on_without_a_drift() -> None:
     assert drift(before, after) is None
     unknown = replace(after, rows=None, columns=tuple(replace(column, distinct=None) for column in after.columns))
     assert drift(before, unknown) is None
+
+
+def test_of_each_column_it_is_said_what_is_to_be_said() -> None:
+    day = datetime.datetime(2026, 3, 1)
+    before, after = (
+        table(
+            at=[day + datetime.timedelta(days=shift, seconds=at) for at in range(1000)],
+            id=list(range(1000 * shift, 1000 * shift + 1000)),
+            same=normal(0, 10 + shift, 1000),
+            some=normal(0.45 * shift, 20 + shift, 1000),
+            far=normal(2 * shift, 30 + shift, 1000),
+            **{("went", "came")[shift]: normal(0, 1, 1000)},
+        )
+        for shift in (0, 1)
+    )
+    found = {item.name: verdict for item, verdict in judged(before, after)}
+    assert found == {
+        "at": Verdict.MOVES_ON,
+        "id": Verdict.MOVES_ON,
+        "same": Verdict.STEADY,
+        "some": Verdict.MOVED,
+        "far": Verdict.DRIFTED,
+        "came": Verdict.NOT_COMPARED,
+        "went": Verdict.NOT_COMPARED,
+    }
+    drifted = drift(before, after)
+    assert drifted is not None
+    assert (drifted.column, drifted.columns) == ("far", 1)
+
+
+def test_what_looks_moved_by_a_few_rows_is_not_said_to_have_drifted() -> None:
+    ((_, verdict),) = judged(table(x=normal(0, 1)), table(x=normal(3, 2, LEAST_ROWS - 1)))
+    assert verdict is Verdict.TOO_FEW
 
 
 def test_whole_numbers_that_repeat_are_no_keys() -> None:

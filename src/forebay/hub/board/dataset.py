@@ -25,6 +25,7 @@ from forebay.wire.cache import ReplicaState
 from forebay.wire.catalog import Dataset, Version, ref_of
 
 PAGE = 50
+NAMED = 500
 _NEAREST = 2000
 _DAY_S = 86_400.0
 
@@ -220,14 +221,20 @@ def version_line(connection: Connection, sight: Sight, name: str, number: int, n
     return lines[0]
 
 
-def numbers(connection: Connection, sight: Sight, name: str, *, limit: int = 500) -> list[tuple[int, bool]]:
-    """The numbers of a dataset's versions, newest first, and whether each is retired; errors as `require`."""
+def numbers(
+    connection: Connection, sight: Sight, name: str, *, before: int = 0, limit: int = NAMED
+) -> list[tuple[int, bool]]:
+    """The numbers of a dataset's versions, newest first, those before one if it is named, and whether each is retired;
+    errors as `require`.
+    """
     query = (
         sa.select(t.version.c.number, t.version.c.retired_at)
         .where(t.version.c.dataset_id == require(connection, sight, name), WHOLE)
         .order_by(t.version.c.number.desc())
         .limit(limit)
     )
+    if before:
+        query = query.where(t.version.c.number < before)
     return [(row.number, row.retired_at > 0) for row in connection.execute(query)]
 
 

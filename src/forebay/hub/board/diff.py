@@ -137,6 +137,16 @@ def _changes(old: Manifest, new: Manifest) -> Changes:
     return Changes(tallies=compared.tallies, table=table, folders=Folders(table["path"]), up_to=up_to)
 
 
+def table_in_both(found: Changes) -> str:
+    """The first file with rows that is in both and has changed, or may have; "" where there is none."""
+    is_table = pc.match_substring_regex(found.table["path"], TABLE_PATTERN)
+    for kind in (ChangeKind.CHANGED, ChangeKind.UNKNOWN):
+        row = pc.index(pc.and_(is_table, pc.equal(found.table["kind"], kind.value)), True).as_py()
+        if row >= 0:
+            return str(found.table["path"][row].as_py())
+    return ""
+
+
 class Tables(StrEnum):
     """Changed files with rows: those that an older version had, that the newer one has, that were only renamed.
 

@@ -16,7 +16,10 @@ from forebay.wire.previews import Preview, PreviewFiles, PreviewKind, PreviewSta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """`barred` says why nothing is shown, `todo` what would help; `preview` is None then, and where nothing can be."""
+    """`barred` says why nothing is shown, `todo` what would help; `preview` is None then, and where nothing can be.
+
+    `lacks`: the version has no such file.
+    """
 
     dataset: str
     number: int
@@ -26,6 +29,7 @@ class Asked:
     preview: Preview | None = None
     barred: str = ""
     todo: str = ""
+    lacks: bool = False
 
     @property
     def ref(self) -> str:
@@ -37,32 +41,55 @@ class Asked:
         return self.preview is not None and self.preview.state in (PreviewState.WAITING, PreviewState.ORDERED)
 
 
-def ask(visit: Visit, number: int, *, kind: PreviewKind | None = None, path: str = "") -> Asked:
-    """For the dataset in the page's path: the preview of `path`, by default of the first file of the wanted kind.
+def ask(visit: Visit, number: int) -> Asked:
+    """For the dataset in the page's path: the preview that the address asks for, by default of the first file.
 
     NotFoundError for what is not there, or not to be seen.
     """
-    dataset = visit.path["name"]
+    found = files_of(visit, visit.path["name"], number)
+    if found.barred:
+        return found
+    kind = _kind(visit, found.files)
+    return look(visit, found, visit.query.get("path", "") or _first(found.files, kind), kind=kind)
+
+
+def files_of(visit: Visit, dataset: str, number: int) -> Asked:
+    """Which files there are, before one is meant; NotFoundError as `ask`."""
     ref = ref_of(dataset, number)
     # Before anything is told: whether it is there, for this one.
     visit.hub.catalog.resolve(ref)
     try:
-        files = visit.hub.previews.files(ref)
+        return Asked(dataset=dataset, number=number, files=visit.hub.previews.files(ref))
     except NotAllowedError as error:
         return Asked(dataset=dataset, number=number, barred=error.message, todo=error.todo)
-    kind = kind or _kind(visit, files)
-    path = path or visit.query.get("path", "") or _first(files, kind)
-    asked = Asked(dataset=dataset, number=number, files=files, kind=kind, path=path)
-    if not path:
+
+
+def look(visit: Visit, found: Asked, path: str, *, kind: PreviewKind = PreviewKind.TABLE) -> Asked:
+    """The preview of one of the files; NotFoundError `file-not-found`."""
+    asked = replace(found, kind=kind, path=path)
+    if not path or asked.barred:
         return asked
-    if not visit.may_on(Action.OPEN, dataset):
+    if not visit.may_on(Action.OPEN, asked.dataset):
         why = "To look into files takes the role scientist, which you have not here."
         return replace(asked, barred=why, todo="Ask an admin.")
     try:
-        preview = visit.hub.previews.ask(ref, kind, path)
+        preview = visit.hub.previews.ask(asked.ref, kind, path)
     except UnavailableError as error:
         return replace(asked, barred=error.message, todo=error.todo)
     return replace(asked, preview=preview)
+
+
+def look_if_there(visit: Visit, found: Asked, path: str) -> Asked:
+    """As `look`, of a file with rows that the version may not have."""
+    tables, count = found.files.tables, found.files.all_tables
+    if path and not found.barred and path not in tables and count == len(tables):
+        return _lacking(found, path)
+    try:
+        return look(visit, found, path)
+    except NotFoundError as error:
+        if error.kind != "file-not-found":
+            raise
+        return _lacking(found, path)
 
 
 def number_of(text: str) -> int:
@@ -77,6 +104,10 @@ def _kind(visit: Visit, files: PreviewFiles) -> PreviewKind:
     if visit.query.get("kind") in (PreviewKind.TABLE.value, PreviewKind.IMAGES.value):
         return PreviewKind(visit.query["kind"])
     return PreviewKind.TABLE if files.all_tables or not files.all_pictures else PreviewKind.IMAGES
+
+
+def _lacking(found: Asked, path: str) -> Asked:
+    return replace(found, path=path, barred=f"{found.ref} has no file {path}.", lacks=True)
 
 
 def _first(files: PreviewFiles, kind: PreviewKind) -> str:

@@ -95,6 +95,11 @@ def percent(share: float | None) -> str:
     return f"{told} %"
 
 
+def part(share: float) -> str:
+    """As `percent`, of which what is little is never told as nothing."""
+    return "<1 %" if 0 < share < 0.01 else percent(share)
+
+
 def when(at: float | None, now: float) -> Markup:
     """`3 min ago` or `in 2 h`, with the exact moment; the page's script tells that in the reader's zone."""
     if not at:

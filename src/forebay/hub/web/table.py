@@ -25,6 +25,7 @@ class Column:
     """A column; `number`: right-aligned; `quiet`: beside what matters more.
 
     One without a title is for marks or buttons, and in no export; `unseen` is its title for who does not see.
+    `given`: in exports alone, for what the page shows as marks beside a name; these come last.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Column:
     number: bool = False
     quiet: bool = False
     unseen: str = "Actions"
+    given: bool = False
 
     @property
     def classes(self) -> str:

@@ -11,11 +11,15 @@ from forebay.hub.web.table import Cell, Column, Table
 def drawn(table: Table) -> Markup:
     """A line for each row; all that is no markup is escaped."""
     head = table.head
-    ends = [_ends(column, is_head=place == head) for place, column in enumerate(table.columns)]
+    ends = [
+        None if column.given else _ends(column, is_head=place == head) for place, column in enumerate(table.columns)
+    ]
     return Markup("").join(
         Markup(  # noqa: S704
             f"<tr{_id(table, row.key)}>"
-            + "".join(f"{begin}{_cell(item)}{end}" for (begin, end), item in zip(ends, row.cells, strict=True))
+            + "".join(
+                f"{around[0]}{_cell(item)}{around[1]}" for around, item in zip(ends, row.cells, strict=True) if around
+            )
             + "</tr>\n"
         )
         for row in table.rows

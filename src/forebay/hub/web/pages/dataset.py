@@ -224,6 +224,8 @@ def _versions(name: str, lines: Sequence[VersionLine], now: float, more: str) ->
             Column(key="uses", title="Opened", number=True),
             Column(key="last_used", title="Last used"),
             Column(key="places", title="Where"),
+            Column(key="tags", title="Tags", given=True),
+            Column(key="retired", title="Retired", given=True),
         ),
         rows=tuple(_version_row(line, now) for line in lines),
         more=more,
@@ -253,6 +255,8 @@ def _version_row(line: VersionLine, now: float) -> Row:
             Cell(value=line.uses, shown=show.whole(line.uses)),
             Cell(value=line.last_used_at, shown=show.when(line.last_used_at, now)),
             data_shown.places(item.dataset, item.number, line.places, now),
+            Cell(value=" ".join(item.tags)),
+            Cell(value=item.is_retired),
         ),
         key=f"v{item.number}",
     )

@@ -128,6 +128,7 @@ def _table(visit: Visit, query: DatasetQuery, page: board.DatasetsPage) -> Table
             Column(key="cached", title="Cached"),
             Column(key="owner", title="Owner"),
             Column(key="team", title="Team"),
+            Column(key="tags", title="Tags", given=True),
         ),
         rows=tuple(_row(line, visit.now) for line in page.lines),
         more=more,
@@ -156,6 +157,7 @@ def _row(line: DatasetLine, now: float) -> Row:
             data_shown.cached(line.name, line.cached),
             Cell(value=line.owner),
             Cell(value=line.team),
+            Cell(value=" ".join(f"{tag}:v{number}" for tag, number in line.tags)),
         ),
         key=line.name,
     )

@@ -8,16 +8,14 @@ from markupsafe import Markup
 
 from forebay import words
 from forebay.catalog.diff import ChangeKind
-from forebay.catalog.names import NumberRef, parse_ref
-from forebay.errors import InputError
 from forebay.hub.board import dataset as board
 from forebay.hub.board import diff, lineage
 from forebay.hub.board.diff import ChangeLine, Changes
 from forebay.hub.board.row_changes import FolderRows
-from forebay.hub.web import data_shown, forms, show
+from forebay.hub.web import compared, data_shown, forms, show
 from forebay.hub.web.addresses import address, of_dataset, of_version
 from forebay.hub.web.data_shown import Tab, version_tabs
-from forebay.hub.web.forms import Field, Form
+from forebay.hub.web.forms import Form
 from forebay.hub.web.lineage_drawn import drawn, lineage_table
 from forebay.hub.web.page import Page
 from forebay.hub.web.pages.version import number_of
@@ -25,11 +23,14 @@ from forebay.hub.web.route import Pages
 from forebay.hub.web.rows_asked import Rows, rows_below
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
+from forebay.previews.kinds import can_be
 from forebay.wire.catalog import Version
+from forebay.wire.previews import PreviewKind
 
 pages = Pages()
 
 _PAGE = 100
+_ALONE = "There is no other version of it to compare with."
 _TOLD = {
     ChangeKind.ADDED: "added",
     ChangeKind.REMOVED: "removed",
@@ -55,10 +56,11 @@ class ChangesPage:
     version: Version
     other: Version | None
     tabs: tuple[Tab, ...]
-    form: Form | None
+    form: Form
     same: bool
+    told: str
+    unknown: int
     values: str
-    kept_share: float
     rows: Rows | None
     rows_told: str
     trail: tuple[tuple[str, str], ...]
@@ -79,26 +81,27 @@ class LineagePage:
 
 @pages.get("/datasets/{name}/v{number}/diff", live=("folder",))
 def changes(visit: Visit) -> Page:
-    """`?with=v2` or another dataset's `name@v2`, `folder`, `start`."""
+    """`?with=` (or `other`) as in `compared`, `folder`, `start`."""
     name, number = visit.path["name"], number_of(visit)
     with visit.read() as connection:
         version = board.version(connection, visit.sight, name, number)
-        known = [item for item, _ in board.numbers(connection, visit.sight, name)]
-        wanted = _wanted(visit, name, number, known)
-        other = None if wanted is None else board.version(connection, visit.sight, *wanted)
+        choice = compared.other_of(visit, connection, name, number, later=True)
+    other = choice.version
     base, folder = of_version(name, number, "diff"), visit.query.get("folder", "").strip("/")
-    chosen = "" if other is None else (f"v{other.number}" if other.dataset == name else other.ref)
+    chosen = "" if other is None else compared.called(other, name)
     found = None if other is None else diff.changes(visit.hub.catalog, other.manifest_digest, version.manifest_digest)
     rows = None if found is None or other is None else rows_below(visit, found, folder, other, version)
-    kept = found.tallies[ChangeKind.UNCHANGED].size_bytes if found else 0
     context = ChangesPage(
         version=version,
         other=other,
         tabs=version_tabs(name, number, "diff"),
-        form=_form(base, chosen, [item for item in known if item != number]),
+        form=Form(
+            action=base, method="get", button="Compare", fields=compared.fields(name, number, choice), quiet=True
+        ),
         same=found is None or found.same,
-        values="" if other is None or other.dataset != name else f"{base}/preview?with={other.number}",
-        kept_share=kept / version.size_bytes if version.size_bytes else 1.0,
+        told=_told(found, other, version) if found and other else "" if choice.error else _ALONE,
+        unknown=found.tallies[ChangeKind.UNKNOWN].files if found else 0,
+        values=address(f"{base}/preview", **{"with": chosen}) if other else "",
         rows=rows,
         rows_told=_in_short(rows, folder),
         trail=tuple(data_shown.crumbs(base, folder, version.ref, **{"with": chosen})),
@@ -111,6 +114,7 @@ def changes(visit: Visit) -> Page:
         context=context,
         tables=tables,
         parent=(name, of_dataset(name)),
+        status=choice.status,
     )
 
 
@@ -140,30 +144,20 @@ def version_lineage(visit: Visit) -> Page:
     )
 
 
-def _wanted(visit: Visit, name: str, number: int, known: list[int]) -> tuple[str, int] | None:
-    """What to compare with: what is asked for, else the version before, else the one after; InputError `bad-ref`."""
-    text = visit.query.get("with", "").strip()
-    if text:
-        ref = parse_ref(text if "@" in text else f"{name}@{text}")
-        if not isinstance(ref, NumberRef) or ref.subset:
-            raise InputError(
-                "bad-ref", f"{text[:100]!r} names no version by its number.", todo=f"Write v3 or {name}@v3."
-            )
-        return ref.dataset, ref.number
-    before = [item for item in known if item < number]
-    after = [item for item in known if item > number]
-    found = before[:1] or after[-1:]
-    return (name, found[0]) if found else None
-
-
-def _form(base: str, chosen: str, others: list[int]) -> Form | None:
-    if not others and not chosen:
-        return None
-    options = [(f"v{item}", f"v{item}") for item in others]
-    if chosen and (chosen, chosen) not in options:
-        options.insert(0, (chosen, chosen))
-    field = Field(name="with", label="Compared with", kind="select", value=chosen, options=tuple(options))
-    return Form(action=base, method="get", button="Compare", fields=(field,), quiet=True)
+def _told(found: Changes, other: Version, version: Version) -> str:
+    """How much of a version is in another one, too, as far as that is known."""
+    if found.same:
+        return f"The same files as {other.ref}."
+    begins = f"From {other.ref} to {version.ref}:"
+    if not version.size_bytes:
+        return f"{begins} there are no bytes in it."
+    size = {kind: found.tallies[kind].size_bytes / version.size_bytes for kind in ChangeKind}
+    same = show.part(size[ChangeKind.UNCHANGED] + size[ChangeKind.RENAMED])
+    if not size[ChangeKind.UNKNOWN]:
+        return f"{begins} {same} of the bytes are the same."
+    new = show.part(size[ChangeKind.ADDED] + size[ChangeKind.CHANGED])
+    unknown = show.part(size[ChangeKind.UNKNOWN])
+    return f"{begins} {same} of the bytes are known to be the same, {new} are new or changed, {unknown} not known."
 
 
 def _tallies(found: Changes) -> Table:
@@ -224,7 +218,7 @@ def _changes(visit: Visit, found: Changes, rows: Rows | None, base: str, folder:
             Column(key="new_bytes", title="After", number=True),
             *(() if rows is None else _ROW_COLUMNS),
         ),
-        rows=tuple(_change_row(line, rows, address(base, folder=line.path, **given)) for line in page.lines),
+        rows=tuple(_change_row(line, rows, _below(line, base, given)) for line in page.lines),
         more=more,
         empty="Nothing changed in this folder.",
     )
@@ -259,6 +253,14 @@ def _counted(rows: int, counted: int, files: int) -> Cell:
     return Cell(value=rows, shown=f"≥ {rows:,}", title=f"Counted in {counted:,} of {words.count(files, 'file')}")
 
 
+def _below(line: ChangeLine, base: str, given: dict[str, str]) -> str:
+    """Where more is told of it: a folder's changes, how a file with rows differs; of what was only moved, nowhere."""
+    if line.is_folder:
+        return address(base, folder=line.path, **given)
+    is_shown = line.kind is not ChangeKind.RENAMED and can_be(PreviewKind.TABLE, line.path)
+    return address(f"{base}/preview", path=line.path, **given) if is_shown else ""
+
+
 def _change_row(line: ChangeLine, rows: Rows | None, href: str) -> Row:
     if line.is_folder:
         told = ", ".join(f"{count:,} {_TOLD[kind]}" for kind, count in line.files.items())
@@ -266,7 +268,7 @@ def _change_row(line: ChangeLine, rows: Rows | None, href: str) -> Row:
         change: Cell = Cell(value=told)
     else:
         fact = f"was {line.old_path}" if line.old_path else ""
-        name = Cell(value=line.path, shown=line.name)
+        name = Cell(value=line.path, shown=line.name, href=href)
         change = Cell(value=line.kind.value, shown=show.state(_MARKS[line.kind], _TOLD[line.kind], fact))
     is_new, is_gone = line.files.keys() <= {ChangeKind.ADDED}, line.files.keys() <= {ChangeKind.REMOVED}
     return Row(
