@@ -33,6 +33,17 @@ def test_a_dataset_is_a_teams_and_says_so(ads: Program, days: Path) -> None:
     ads("dataset", "team", "criteo", code=2)
 
 
+def test_a_dataset_is_described(ads: Program) -> None:
+    assert ads("dataset", "describe", "criteo", "clicks of [b]a day[/b]").out == "criteo is described now\n"
+    assert ads("dataset", "show", "criteo").out.splitlines()[1] == "clicks of [b]a day[/b]"
+    assert ads("dataset", "show", "criteo", "--json").json["dataset"]["description"] == "clicks of [b]a day[/b]"
+    ads("dataset", "describe", "criteo", code=2)
+    ads("dataset", "describe", "criteo", "x", "--none", code=2)
+    ads("dataset", "describe", "nobody", "x", code=3)
+    assert ads("dataset", "describe", "criteo", "--none").out == "nothing is said of criteo any more\n"
+    assert ads("dataset", "show", "criteo", "--json").json["dataset"]["description"] == ""
+
+
 def test_a_quota_is_shown_tried_and_set(ads: Program) -> None:
     assert "forebay cache quota set" in ads("cache", "quota", "ls").out
     assert ads("cache", "quota", "ls", "--json").json == []

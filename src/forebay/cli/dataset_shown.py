@@ -38,13 +38,15 @@ def kept(committed: Committed) -> str:
 
 
 def print_dataset(out: Console, details: DatasetDetails, now: float) -> None:
-    """A line about the dataset, then its versions."""
+    """A line about the dataset, what was said of it, then its versions."""
     item = details.dataset
     retired = sum(version.is_retired for version in details.versions)
     besides = f" and {count(retired, 'retired one')}" if retired else ""
     told = f"{item.name}: {count(item.versions, 'version')}{besides}, owned by {item.owner or 'nobody'}"
     told += f", of the team {item.team}" if item.team else ""
     say(out, f"{told}, made {moment(item.created_at)}")
+    if item.description:
+        say(out, item.description)
     if item.stale_after_s is not None:
         say(out, f"its replicas {goes_after(item.stale_after_s)}")
     columns = [

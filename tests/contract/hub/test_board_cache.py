@@ -204,6 +204,8 @@ def test_capacity_is_by_dataset_and_by_team(board: Board) -> None:
     (ads,) = (item for item in found.teams if item.name == "ads")
     assert (ads.size_bytes, ads.used_bytes, ads.stale_bytes) == (1990 * GB, (930 + 180) * GB, 880 * GB)
     assert ads.filling_bytes == int(0.62 * 1030 * GB)
+    assert ads.brought_bytes == found.brought_bytes == int(0.62 * 1030 * GB)
+    assert found.awaited_bytes == 1030 * GB - found.brought_bytes
     assert ads.quota is not None
     assert found.other_bytes == 0
 

@@ -11,7 +11,7 @@ import pytest
 from forebay.testing.cached import FakeClock
 from forebay.testing.served import ServedApp
 from forebay.testing.servers import Chromium
-from forebay.testing.web.caches import GB, Caches, volume_of
+from forebay.testing.web.caches import GB, Crowded, volume_of
 from forebay.testing.web.dashboard import Dashboard
 from forebay.testing.web.looking import PHONE, WIDE, Eyes
 from forebay.wire.access import Role
@@ -29,6 +29,11 @@ PAGES = (
     "/cache/dgx-basement/chest-xray/v1",
     "/cache/dgx-basement/chest-xray/v1/evict",
     "/cache/-/warm?ref=clicks-raw&site=aks-gpu",
+    "/cache?q=parts&only=all&site=dgx-basement",
+    "/cache/dgx-basement/parts/v1",
+    "/cache/dgx-basement/parts/v2",
+    "/cache/dgx-basement/parts/v5",
+    "/cache/dgx-basement/parts/v9/pin",
 )
 
 
@@ -48,7 +53,7 @@ class Stage:
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     clock = FakeClock(time.time())
     with Dashboard.on(tmp_path_factory.mktemp("hub"), clock) as dashboard:
-        Caches(dashboard.hub, dashboard.access, clock).make()
+        Crowded(dashboard.hub, dashboard.access, clock).make()
         with ServedApp(dashboard.made) as served:
             yield Stage(url=served.url, dashboard=dashboard, clock=clock)
 

@@ -8,6 +8,7 @@ from forebay.testing.servers import Chromium
 from forebay.testing.web.looking import Eyes
 from forebay.testing.web.showcase import HIDDEN
 from forebay.wire.access import Role
+from forebay.wire.sites import SiteState
 from tests.e2e.web.conftest import Stage
 
 pytestmark = pytest.mark.e2e
@@ -63,6 +64,34 @@ def test_the_page_of_a_version_shows_a_fill_as_it_goes(stage: Stage, chromium: C
         stage.showcase.filling(stage.showcase.gcp, "criteo@v2", 0.37)
         eyes.page.locator("#places").get_by_text("37 %").first.wait_for()
         assert eyes.page.evaluate("window.notReloaded")
+        assert eyes.complaints == []
+
+
+def test_the_page_of_a_dataset_shows_a_fill_as_it_goes(stage: Stage, chromium: Chromium) -> None:
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.go("/datasets/criteo")
+        eyes.page.evaluate("window.notReloaded = true")
+        assert "29 %" not in eyes.page.inner_text("#versions")
+        stage.showcase.filling(stage.showcase.gcp, "criteo@v1", 0.29)
+        eyes.page.locator("#versions").get_by_text("29 %").first.wait_for()
+        assert eyes.page.evaluate("window.notReloaded")
+        assert eyes.complaints == []
+
+
+def test_what_somebody_has_written_is_not_swapped_away(stage: Stage, chromium: Chromium) -> None:
+    """A site is drained by somebody else while one writes why it should be, and looks elsewhere for a moment."""
+    sites = stage.dashboard.hub.sites
+    with Eyes.of(chromium, stage.url, stage.session()) as eyes:
+        eyes.go("/sites/gcp-cpu")
+        eyes.page.locator("#out input[name=reason]").fill("new disks")
+        eyes.page.evaluate("document.activeElement.blur()")
+        try:
+            sites.set_state("gcp-cpu", SiteState.DRAINING, "power cut")
+            eyes.page.locator("#acts").get_by_text("Bring it back").wait_for()
+            eyes.page.locator("#state").get_by_text("power cut").wait_for()
+            assert eyes.page.locator("#out input[name=reason]").input_value() == "new disks"
+        finally:
+            sites.set_state("gcp-cpu", SiteState.UP, "")
         assert eyes.complaints == []
 
 

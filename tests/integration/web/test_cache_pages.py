@@ -124,6 +124,23 @@ def test_the_grid_is_a_table_for_programs_too(admin: TestClient) -> None:
     assert rows["criteo@v3"]["dgx-basement"] == "ready"
 
 
+def test_a_place_says_by_dataset_and_by_team_what_leaves_and_what_came(admin: TestClient) -> None:
+    page = admin.get("/cache/aks-gpu").text
+    bars = re.findall(r'<svg class="stack" .*?</svg>', page, re.DOTALL)
+    assert [re.findall(r'aria-label="(By \w+):', bar) for bar in bars] == [["By dataset"], ["By team"]]
+    titles = [re.findall(r'height="12"><title>([^<]+)</title>', bar) for bar in bars]
+    criteo = ["criteo: 866.1 GiB", "criteo, leaves within a day: 819.6 GiB"]
+    assert titles[0][:3] == [*criteo, "criteo, came so far by fills under way: 594.7 GiB"]
+    assert titles[1][:3] == [
+        "ads: 1.0 TiB",
+        "ads, leaves within a day: 819.6 GiB",
+        "ads, came so far by fills under way: 594.7 GiB",
+    ]
+    for shown in titles:
+        assert shown[-1] == "set aside for fills, still to come: 364.5 GiB"
+    assert titles[1][3] == "no team: 233.8 GiB"
+
+
 def test_a_bad_cursor_and_a_place_that_is_not_there_are_told(admin: TestClient) -> None:
     assert admin.get("/cache?after=x").status_code == 400
     assert admin.get("/cache/-/history?before=x").status_code == 400

@@ -23,7 +23,8 @@ from forebay.wire.cache import Quota, ReplicaState
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holds:
     """What one dataset or one team has there: `versions` of it, subsets counted, of which so many bytes are pinned, in
-    use, or go soon. `filling_bytes` are on their way.
+    use, or go soon. `filling_bytes` of what is on its way are there; of them fills brought `brought_bytes` into room
+    that is set aside, and the others were there before.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Holds:
     used_bytes: int
     stale_bytes: int
     filling_bytes: int
+    brought_bytes: int
     last_used_at: float
     quota: Quota | None = None
 
@@ -56,6 +58,16 @@ class Capacity:
     @property
     def kept_bytes(self) -> int:
         return sum(item.kept_bytes for item in self.datasets)
+
+    @property
+    def brought_bytes(self) -> int:
+        """By fills that one may know of, out of what is set aside for them."""
+        return min(self.place.reserved_bytes, sum(item.brought_bytes for item in self.datasets))
+
+    @property
+    def awaited_bytes(self) -> int:
+        """Set aside, and not there yet as far as one may know."""
+        return self.place.reserved_bytes - self.brought_bytes
 
     @property
     def other_bytes(self) -> int:
@@ -114,7 +126,9 @@ def _holds(
     def summed(where: ColumnElement[bool], value: Any = size) -> Any:
         return sa.func.coalesce(sa.func.sum(sa.case((where, value), else_=0)), 0)
 
-    brought = sa.func.coalesce(t.fill.c.present_bytes + t.fill.c.moved_bytes, 0)
+    there = sa.func.coalesce(t.fill.c.present_bytes + t.fill.c.moved_bytes, 0)
+    moved, reserved = t.fill.c.moved_bytes, t.fill.c.reserved_bytes
+    brought = sa.func.coalesce(sa.case((moved < reserved, moved), else_=reserved), 0)
     query = (
         sa.select(
             by.label("name"),
@@ -123,7 +137,8 @@ def _holds(
             summed(sa.and_(~is_filling, is_kept(now))).label("kept_bytes"),
             summed(is_used(now)).label("used_bytes"),
             summed(is_stale([place], now)).label("stale_bytes"),
-            summed(is_filling, brought).label("filling_bytes"),
+            summed(is_filling, there).label("filling_bytes"),
+            summed(is_filling, brought).label("brought_bytes"),
             sa.func.max(t.replica.c.last_used_at).label("last_used_at"),
         )
         .select_from(t.replica)
@@ -149,7 +164,7 @@ def _holds(
     return sorted(holds, key=lambda item: (-item.size_bytes - item.filling_bytes, item.name))
 
 
-_SUMS = ("versions", "size_bytes", "kept_bytes", "used_bytes", "stale_bytes", "filling_bytes")
+_SUMS = ("versions", "size_bytes", "kept_bytes", "used_bytes", "stale_bytes", "filling_bytes", "brought_bytes")
 
 
 def _nothing(team: str, quota: Quota) -> Holds:

@@ -28,6 +28,7 @@ PAGE = 50
 NAMED = 500
 _NEAREST = 2000
 _DAY_S = 86_400.0
+_POLICY = tuple(column for column in t.dataset_policy.c if column.name != "dataset_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +74,10 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """A dataset, and what all its versions come to. `retired` of them are no more used."""
+    """A dataset, and what all its versions come to. `retired` of them are used no more. `policy`: who may."""
 
     dataset: Dataset
+    policy: DatasetPolicy
     retired: int
     all_bytes: int
     last_used_at: float
@@ -160,21 +162,16 @@ def head(connection: Connection, sight: Sight, name: str) -> Head:
         .where(t.tag.c.dataset_id == owner)
         .order_by(t.tag.c.name)
     )
+    dataset, policy = _dataset(connection, owner)
     return Head(
-        dataset=_dataset(connection, owner),
+        dataset=dataset,
+        policy=policy,
         retired=int(counted[0]),
         all_bytes=int(counted[1]),
         last_used_at=used or 0.0,
         sites=tuple(connection.execute(sites).scalars()),
         tags=tuple((row.name, row.number) for row in connection.execute(tags)),
     )
-
-
-def policy(connection: Connection, sight: Sight, name: str) -> DatasetPolicy:
-    """Who may use it, and where its bytes may be; errors as `require`."""
-    here = t.dataset_policy.c.dataset_id == require(connection, sight, name)
-    row = connection.execute(sa.select(t.dataset_policy).where(here)).mappings().first()
-    return DatasetPolicy(dataset=name) if row is None else policy_of(row, name)
 
 
 def timeline(
@@ -326,8 +323,8 @@ def _no_version(name: str, number: int) -> NotFoundError:
     return NotFoundError("version-not-found", f"There is no version {ref_of(name, number)}.")
 
 
-def _dataset(connection: Connection, owner: int) -> Dataset:
-    """As `catalog.records` reads it, of one dataset alone: there all versions are counted."""
+def _dataset(connection: Connection, owner: int) -> tuple[Dataset, DatasetPolicy]:
+    """As `catalog.records` reads it, of one dataset alone: there all versions are counted. With its policy."""
     counted = connection.execute(
         sa.select(sa.func.count(), sa.func.coalesce(sa.func.max(t.version.c.number), 0)).where(
             t.version.c.dataset_id == owner, WHOLE, LIVE
@@ -336,8 +333,11 @@ def _dataset(connection: Connection, owner: int) -> Dataset:
     size = sa.select(t.version.c.size_bytes).where(
         t.version.c.dataset_id == owner, t.version.c.number == counted[1], WHOLE
     )
-    row = connection.execute(sa.select(t.dataset).where(t.dataset.c.dataset_id == owner)).one()
-    return Dataset(
+    both = sa.select(t.dataset, *_POLICY).outerjoin(
+        t.dataset_policy, t.dataset_policy.c.dataset_id == t.dataset.c.dataset_id
+    )
+    row = connection.execute(both.where(t.dataset.c.dataset_id == owner)).one()
+    dataset = Dataset(
         name=row.name,
         group=row.access_group,
         owner=row.owner,
@@ -349,6 +349,7 @@ def _dataset(connection: Connection, owner: int) -> Dataset:
         latest=int(counted[1]),
         size_bytes=connection.execute(size).scalar() or 0,
     )
+    return dataset, policy_of(row._mapping, row.name)
 
 
 def _subsets(connection: Connection, owner: int, wanted: Sequence[int]) -> dict[int, list[str]]:

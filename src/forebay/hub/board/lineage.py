@@ -125,6 +125,7 @@ def newest(connection: Connection, sight: Sight, dataset: str, latest: int) -> G
 def _with_edges(connection: Connection, sight: Sight, dataset: str) -> Iterable[int]:
     """The newest version of a dataset that was made from another one, and the newest that another one was made from."""
     other, its = t.version.alias("other"), t.dataset.alias("its")
+    ways = []
     for here, there in ((t.parent.c.child_id, t.parent.c.parent_id), (t.parent.c.parent_id, t.parent.c.child_id)):
         query = (
             sa.select(sa.func.max(t.version.c.number))
@@ -134,16 +135,16 @@ def _with_edges(connection: Connection, sight: Sight, dataset: str) -> Iterable[
             .join(its, its.c.dataset_id == other.c.dataset_id)
             .where(WHOLE, t.dataset.c.name == dataset, t.dataset.c.removed_at == 0, its.c.removed_at == 0)
         )
-        number = connection.execute(sight.narrow(query, its.c.name)).scalar()
-        if number is not None:
-            yield int(number)
+        ways.append(sight.narrow(query, its.c.name))
+    return [number for number in connection.execute(sa.union_all(*ways)).scalars() if number is not None]
 
 
 def _read_lately(connection: Connection, sight: Sight, dataset: str) -> Iterable[int]:
     """The versions of a dataset that the last runs read."""
     reads = sa.select(t.run_data.c.run_seq).where(t.run_data.c.dataset == dataset)
     lately = sight.narrow_runs(connection, sa.select(t.run.c.run_id).where(t.run.c.run_seq.in_(reads)), _OWN_RUNS)
-    for run in used_by.runs_of(connection, sight, list(connection.execute(lately).scalars())):
+    ids = list(connection.execute(lately).scalars())
+    for run in used_by.runs_of(connection, sight, ids) if ids else ():
         for item in run.new.data:
             name, _, number = _whole(item.ref).partition("@v")
             if name == dataset and number.isdecimal():

@@ -35,8 +35,10 @@ class OnePlace:
     place: Place
     state: Markup
     capacity: Capacity
-    stack: Markup
-    keys: tuple[tuple[Markup, str, int], ...]
+    by_dataset: Markup
+    dataset_keys: tuple[tuple[Markup, str, int], ...]
+    by_team: Markup
+    team_keys: tuple[tuple[Markup, str, int], ...]
     care: tuple[Item, ...]
     more_care: int
     may_warm: bool
@@ -61,8 +63,10 @@ def one_place(visit: Visit) -> Page:
         place=place,
         state=place_state(place),
         capacity=holds,
-        stack=stack_shown.stack(holds),
-        keys=tuple(stack_shown.keys(holds)),
+        by_dataset=stack_shown.by_dataset(holds),
+        dataset_keys=tuple(stack_shown.keys_by_dataset(holds)),
+        by_team=stack_shown.by_team(holds),
+        team_keys=tuple(stack_shown.keys_by_team(holds)),
         care=care_shown.items(needs),
         more_care=needs.more,
         may_warm=bool(place.site) and visit.may(Action.WARM, rules.Place(site=place.site)),
@@ -95,7 +99,7 @@ def one_place(visit: Visit) -> Page:
 def _datasets(held: Capacity, now: float, limit: int) -> Table:
     rows = []
     for number, item in enumerate(held.datasets[:limit]):
-        name = Markup("{} {}").format(stack_shown.key_of(number), item.name)
+        name = Markup("{} {}").format(stack_shown.key_of(number, item), item.name)
         cells = (
             Cell(value=item.name, shown=name, href=f"/datasets/{quote(item.name, safe='')}"),
             *_sums(item, held.place),
@@ -112,17 +116,12 @@ def _datasets(held: Capacity, now: float, limit: int) -> Table:
 
 
 def _teams(held: Capacity, limit: int) -> Table:
-    rows = [
-        Row(
-            key=item.name or "-",
-            cells=(
-                Cell(value=item.name, shown=item.name or Markup('<span class="dim">no team</span>')),
-                *_sums(item, held.place),
-                _quota(item),
-            ),
-        )
-        for item in held.teams[:limit]
-    ]
+    rows = []
+    for number, item in enumerate(held.teams[:limit]):
+        name = item.name or Markup('<span class="dim">no team</span>')
+        shown = Markup("{} {}").format(stack_shown.key_of(number, item), name)
+        cells = (Cell(value=item.name, shown=shown), *_sums(item, held.place), _quota(item))
+        rows.append(Row(cells=cells, key=item.name or "-"))
     return Table(
         name="teams",
         caption="By team",

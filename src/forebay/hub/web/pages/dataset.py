@@ -77,14 +77,13 @@ def dataset(visit: Visit) -> Page:
         line = board.timeline(connection, visit.sight, name, visit.now, before=before, limit=limit)
         use = board.use_of(connection, visit.sight, name, visit.now, days=_DAYS)
         latest = head.dataset.latest
-        policy = board.policy(connection, visit.sight, name)
         graph = lineage.newest(connection, visit.sight, name, latest) if latest and not before else None
     may_add = visit.may_on(Action.WRITE, name)
     context = DatasetPage(
         head=head,
         tabs=dataset_tabs(name, ""),
         chart=_chart(use.days) if use.users else None,
-        rights=_rights(policy),
+        rights=_rights(head.policy),
         settings=of_dataset(name, "settings"),
         graph=drawn(graph) if graph else None,
         graph_of=graph.of if graph else "",
@@ -371,6 +370,7 @@ def _chart(days: Sequence[DayOfUse]) -> Drawn:
         "How often any version was opened, by day (UTC).",
         chart,
         chart_table("Openings by day", (*numbers("Day", "Openings"),), rows),
+        key="use",
     )
 
 

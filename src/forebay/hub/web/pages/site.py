@@ -208,7 +208,7 @@ def withdraw(visit: Visit) -> Redirect:
 
 
 def _says(record: SiteRecord, busy: str, runs: Sequence[Working], tasks: Sequence[Task]) -> str:
-    parts = [site_words.hardware(record), *([busy] if busy else [])]
+    parts = [busy or site_words.hardware(record)]
     parts += [f"{words.count(len(runs), 'run')} under way", words.count(len(tasks), "task")]
     return " · ".join(parts)
 
