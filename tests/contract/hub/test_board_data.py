@@ -261,6 +261,10 @@ def test_files_are_shown_a_folder_at_a_time(board: Board) -> None:
         files.page(listed, "day=9")
     found = files.find(listed, "/a", limit=2)
     assert ([line.path for line in found.lines], found.files) == (["day=1/a", "day=2/a"], 3)
+    further = files.find(listed, "/a", start=found.next_start, limit=2)
+    assert ([line.path for line in further.lines], further.files) == (["day=3/a"], 3)
+    assert (found.before, further.before, further.next_start) == (0, 2, 0)
+    assert files.find(listed, "/a", start=4) == files.FilesFound(lines=(), files=3, before=3)
     entry = files.entry(listed, "day=1/a", board.hub.catalog.seal_path(board.newer.manifest_digest))
     assert entry == Entry(path="day=1/a", size_bytes=10, key="day=1/a", etag="clicks-day=1/a")
     assert files.entry(listed, "day=1", None) is None
