@@ -242,6 +242,28 @@ def test_use_is_told_by_day_and_by_person(board: Board) -> None:
     assert board.see(ROOT, one.use_of, "clicks", board.clock.now() + 3 * 86_400.0, days=2).users == ()
 
 
+def test_who_opened_a_version_last(board: Board) -> None:
+    assert board.see(ROOT, used_by.opened_by, "clicks", 2) == []
+    part = Manifest.registered([Entry(path="day=3/a", size_bytes=10, etag="clicks-day=3/a")])
+    digest = store_manifest(board.hub, part)
+    subset = board.hub.catalog.add_subset(
+        NewSubset(dataset="clicks", number=2, subset="day=3/a", selection="{}", manifest_digest=digest)
+    )
+    for version in (board.clicks, board.newer, subset):
+        ready(board.hub, board.dgx.volume_id, version)
+    opened = (("bob", board.newer), ("eve", board.newer), ("cid", board.clicks), ("ada", subset), ("eve", board.newer))
+    for user, version in opened:
+        board.clock.pass_by(60.0)
+        board.hub.leases.take(board.dgx.volume_id, version, replace(holder(), user=user))
+    now = board.clock.now()
+    told = [(item.user, now - item.last_used_at) for item in board.see(EVE, used_by.opened_by, "clicks", 2)]
+    assert told == [("eve", 0.0), ("ada", 60.0), ("bob", 240.0)]
+    assert [item.user for item in board.see(EVE, used_by.opened_by, "clicks", 2, most=1)] == ["eve"]
+    board.open(board.secret)
+    assert board.see(EVE, used_by.opened_by, "secret", 1) == []
+    assert [item.user for item in board.see(ADA, used_by.opened_by, "secret", 1)] == ["tester"]
+
+
 def test_files_are_shown_a_folder_at_a_time(board: Board) -> None:
     listed = files.listing(board.newer.manifest_digest, board.hub.catalog.manifest_path)
     top = files.page(listed, "", limit=2)

@@ -207,6 +207,15 @@ def test_a_version_lists_the_runs_that_used_it(filled: Dashboard) -> None:
     assert "No run has read it yet" in page(filled.admin(), "/datasets/clicks/v2")
 
 
+def test_a_version_names_who_opened_it(filled: Dashboard) -> None:
+    shown = page(filled.admin(), "/datasets/clicks/v1")
+    assert "opened 1 time" in shown
+    assert "Who opened it The last ones Who Last tester" in shown
+    given = json.loads(filled.browser_of("eve").get("/datasets/clicks/v1?table=users&as=json").text)
+    assert [row["user"] for row in given] == ["tester"]
+    assert "Nobody has opened it yet" in page(filled.admin(), "/datasets/clicks/v2")
+
+
 def test_what_a_run_made_leads_to_it(filled: Dashboard) -> None:
     add(filled, "model", "weights", made_by=MadeBy(command="python", parameters="run 0123456789abcdef; python 3.11"))
     assert 'href="/runs/0123456789abcdef"' in filled.admin().get("/datasets/model/v1").text
