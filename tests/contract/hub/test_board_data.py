@@ -242,6 +242,28 @@ def test_use_is_told_by_day_and_by_person(board: Board) -> None:
     assert board.see(ROOT, one.use_of, "clicks", board.clock.now() + 3 * 86_400.0, days=2).users == ()
 
 
+def test_who_opened_a_version_last(board: Board) -> None:
+    assert board.see(ROOT, used_by.opened_by, "clicks", 2) == []
+    part = Manifest.registered([Entry(path="day=3/a", size_bytes=10, etag="clicks-day=3/a")])
+    digest = store_manifest(board.hub, part)
+    subset = board.hub.catalog.add_subset(
+        NewSubset(dataset="clicks", number=2, subset="day=3/a", selection="{}", manifest_digest=digest)
+    )
+    for version in (board.clicks, board.newer, subset):
+        ready(board.hub, board.dgx.volume_id, version)
+    opened = (("bob", board.newer), ("eve", board.newer), ("cid", board.clicks), ("ada", subset), ("eve", board.newer))
+    for user, version in opened:
+        board.clock.pass_by(60.0)
+        board.hub.leases.take(board.dgx.volume_id, version, replace(holder(), user=user))
+    now = board.clock.now()
+    told = [(item.user, now - item.last_used_at) for item in board.see(EVE, used_by.opened_by, "clicks", 2)]
+    assert told == [("eve", 0.0), ("ada", 60.0), ("bob", 240.0)]
+    assert [item.user for item in board.see(EVE, used_by.opened_by, "clicks", 2, most=1)] == ["eve"]
+    board.open(board.secret)
+    assert board.see(EVE, used_by.opened_by, "secret", 1) == []
+    assert [item.user for item in board.see(ADA, used_by.opened_by, "secret", 1)] == ["tester"]
+
+
 def test_files_are_shown_a_folder_at_a_time(board: Board) -> None:
     listed = files.listing(board.newer.manifest_digest, board.hub.catalog.manifest_path)
     top = files.page(listed, "", limit=2)
@@ -261,6 +283,10 @@ def test_files_are_shown_a_folder_at_a_time(board: Board) -> None:
         files.page(listed, "day=9")
     found = files.find(listed, "/a", limit=2)
     assert ([line.path for line in found.lines], found.files) == (["day=1/a", "day=2/a"], 3)
+    further = files.find(listed, "/a", start=found.next_start, limit=2)
+    assert ([line.path for line in further.lines], further.files) == (["day=3/a"], 3)
+    assert (found.before, further.before, further.next_start) == (0, 2, 0)
+    assert files.find(listed, "/a", start=4) == files.FilesFound(lines=(), files=3, before=3)
     entry = files.entry(listed, "day=1/a", board.hub.catalog.seal_path(board.newer.manifest_digest))
     assert entry == Entry(path="day=1/a", size_bytes=10, key="day=1/a", etag="clicks-day=1/a")
     assert files.entry(listed, "day=1", None) is None

@@ -229,6 +229,15 @@ def test_a_version_lists_the_runs_that_used_it(filled: Dashboard) -> None:
     assert "No run has read it yet" in page(filled.admin(), "/datasets/clicks/v2")
 
 
+def test_a_version_names_who_opened_it(filled: Dashboard) -> None:
+    shown = page(filled.admin(), "/datasets/clicks/v1")
+    assert "opened 1 time" in shown
+    assert "Who opened it The last ones Who Last tester" in shown
+    given = json.loads(filled.browser_of("eve").get("/datasets/clicks/v1?table=users&as=json").text)
+    assert [row["user"] for row in given] == ["tester"]
+    assert "Nobody has opened it yet" in page(filled.admin(), "/datasets/clicks/v2")
+
+
 def test_what_a_run_made_leads_to_it(filled: Dashboard) -> None:
     add(filled, "model", "weights", made_by=MadeBy(command="python", parameters="run 0123456789abcdef; python 3.11"))
     assert 'href="/runs/0123456789abcdef"' in filled.admin().get("/datasets/model/v1").text
@@ -248,6 +257,26 @@ def test_files_are_a_tree(filled: Dashboard) -> None:
     page(browser, "/datasets/clicks/v1/files?start=minus", 400)
     page(browser, "/datasets/clicks/v9/files", 404)
     page(browser, "/datasets/clicks/vx", 404)
+
+
+def test_files_that_were_found_go_on_a_page_at_a_time(filled: Dashboard) -> None:
+    paths = [f"part-{number:03}.csv" for number in range(230)]
+    add(filled, "parts", "a.txt", *paths, "z.txt")
+    browser = filled.admin()
+    address, found, captions = "/datasets/parts/v1/files?find=part-", list[str](), list[str]()
+    while address:
+        text = browser.get(address).text
+        found += re.findall(r"files\?file=(part-[^\"]*)", text)
+        captions += re.findall(r"<caption>([^<]*)</caption>", text)
+        more = re.search(r'<a class="more" href="([^"]*)" rel="next"', text)
+        address = html.unescape(more[1]) if more else ""
+    assert found == paths
+    begins = "230 files with part- in the path; "
+    assert captions == [f"{begins}{told} by path" for told in ("1 to 100", "101 to 200", "201 to 230")]
+    given = json.loads(browser.get("/datasets/parts/v1/files?find=part-&table=files&as=json").text)
+    assert [row["name"] for row in given] == paths
+    assert "No path behind row 900 has part- in it" in page(browser, "/datasets/parts/v1/files?find=part-&start=900")
+    page(browser, "/datasets/parts/v1/files?find=part-&start=minus", 400)
 
 
 def test_a_difference_begins_with_the_version_before(filled: Dashboard) -> None:

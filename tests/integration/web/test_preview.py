@@ -281,6 +281,8 @@ def test_both_sides_are_drawn_over_the_same_range(shown: Dashboard) -> None:
     before, after = re.findall(r"<svg.*?</svg>", row, re.DOTALL)
     ends = re.findall(r'class="ends" aria-hidden="true"><span>([^<]*)</span><span>([^<]*)</span>', row)
     assert ends == [("2026-03-01 00:00", "2026-03-02 23:59")] * 2
+    (clicked,) = re.findall(r'<tr><th scope="row"><span class="mono">clicked</span>.*?</tr>', page, re.DOTALL)
+    assert re.findall(r'class="ends" aria-hidden="true"><span>0</span><span>1</span>', clicked) != []
     bars = [
         [float(x) for x in re.findall(r'class="bin" x="([^"]*)"[^>]*height="(?!0")', side)] for side in (before, after)
     ]

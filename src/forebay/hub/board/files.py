@@ -6,6 +6,7 @@ them is decided before, by whoever names the version.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +53,15 @@ class FilesPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesFound:
-    """Files whose path has a text in it, the first of them by path; `files` counts all."""
+    """Files whose path has a text in it, some of them by path, after `before` others; `files` counts all.
+
+    `next_start` is the manifest's row where the next page starts (0: there is none).
+    """
 
     lines: tuple[FileLine, ...]
     files: int
+    before: int = 0
+    next_start: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,15 +121,18 @@ def page(listed: Listing, folder: str, *, start: int = 0, limit: int = 100) -> F
     )
 
 
-def find(listed: Listing, text: str, *, limit: int = _FOUND) -> FilesFound:
-    """The files whose path has that text in it, as it is written."""
+def find(listed: Listing, text: str, *, start: int = 0, limit: int = _FOUND) -> FilesFound:
+    """The files whose path has that text in it, as it is written, from the manifest's row `start` on."""
     rows = listed.paths.rows_with(text)
-    first = rows.slice(0, limit)
+    before = bisect_left(range(len(rows)), start, key=lambda place: rows[place].as_py())
+    first = rows.slice(before, limit)
+    after = before + len(first)
     lines = [
         FileLine(name=path, path=path, is_folder=False, files=1, size_bytes=listed.bytes_of(row, row + 1))
         for row, path in zip(first.to_pylist(), listed.paths.values.take(first).to_pylist(), strict=True)
     ]
-    return FilesFound(lines=tuple(lines), files=len(rows))
+    next_start = int(rows[after].as_py()) if after < len(rows) else 0
+    return FilesFound(lines=tuple(lines), files=len(rows), before=before, next_start=next_start)
 
 
 def entry(listed: Listing, path: str, seal: Path | None) -> Entry | None:

@@ -9,17 +9,28 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
+from forebay.catalog.engine import once
 from forebay.catalog.records import WHOLE
 from forebay.hub import run_rows
 from forebay.hub.board.run_names import title_of
 from forebay.hub.board.sight import Sight
+from forebay.hub.ledger import IS_USE
 from forebay.hub.run_rows import Kept
 from forebay.wire.catalog import ref_of
 from forebay.wire.runs import Run, RunState
 
 PAGE = 25
 _CHUNK = 100
+_OPENINGS = 500
 _LOOKS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opener:
+    """Somebody who opened a version, and when last."""
+
+    user: str
+    last_used_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +88,36 @@ def runs_that_read(
     return RunUses(runs=tuple(use(sight, item.course.run, now) for item in found), next_before=0)
 
 
+def opened_by(connection: Connection, sight: Sight, dataset: str, number: int, *, most: int = 5) -> list[Opener]:
+    """Who opened a version or a subset of it, in a run or not, the last one first; of its last openings alone, however
+    many there are. Nothing where its dataset is hidden.
+    """
+    if not sight.sees(dataset):
+        return []
+    refs = refs_of(connection, dataset, number)
+    # Out of the index alone; only then are names read.
+    newest = sa.select(t.use.c.use_id).where(t.use.c.ref.in_(refs), IS_USE).order_by(t.use.c.at.desc()).limit(_OPENINGS)
+    last = sa.func.max(t.use.c.at)
+    query = (
+        sa.select(t.use.c.user_name, last.label("at"))
+        .where(t.use.c.use_id.in_(newest.scalar_subquery()))
+        .group_by(t.use.c.user_name)
+        .order_by(last.desc(), t.use.c.user_name)
+        .limit(most)
+    )
+    return [Opener(user=row.user_name, last_used_at=row.at) for row in connection.execute(query)]
+
+
 def refs_of(connection: Connection, dataset: str, number: int) -> list[str]:
-    """The refs of a version and of its subsets."""
+    """The refs of a version and of its subsets, asked for once in a snapshot."""
     query = (
         sa.select(t.version.c.subset)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
         .where(t.dataset.c.name == dataset, t.version.c.number == number, sa.not_(WHOLE))
         .limit(1000)
     )
-    return [ref_of(dataset, number), *(ref_of(dataset, number, part) for part in connection.execute(query).scalars())]
+    parts = once(connection, ("subsets", dataset, number), lambda: tuple(connection.execute(query).scalars()))
+    return [ref_of(dataset, number), *(ref_of(dataset, number, part) for part in parts)]
 
 
 def runs_of(connection: Connection, sight: Sight, run_ids: Sequence[str]) -> list[Run]:

@@ -63,7 +63,10 @@ def in_short(judged: Judged) -> str:
         (changed, f"{show.count(changed, 'change')} of the schema"),
         (found[Verdict.DRIFTED], f"{show.count(found[Verdict.DRIFTED], 'column')} of another population"),
         (found[Verdict.MOVED], f"{show.count(found[Verdict.MOVED], 'column')} moved"),
-        (found[Verdict.MOVES_ON], f"{show.count(found[Verdict.MOVES_ON], 'column')} of times or keys, which move on"),
+        (
+            found[Verdict.MOVES_ON],
+            f"{show.count(found[Verdict.MOVES_ON], 'column')} of times or keys, which move on by themselves",
+        ),
         (found[Verdict.TOO_FEW], f"{show.count(found[Verdict.TOO_FEW], 'column')} with too few rows to say"),
     ]
     told = ", ".join(text for count, text in parts if count)
@@ -123,7 +126,8 @@ def _drawn(before: ColumnPreview | None, after: ColumnPreview | None) -> tuple[M
             if (common := beside(before.histogram, after.histogram, whole=whole)) is not None:
                 most = max(*common.before, *common.after)
                 sides = ((before, common.before), (after, common.after))
-                first, second = (_histogram(column, common, shares, most) for column, shares in sides)
+                last = common.edges[-1] - (1 if whole else 0)
+                first, second = (_histogram(column, common, shares, most, last) for column, shares in sides)
                 return first, second
         elif before.top and after.top:
             values = _values(before, after)
@@ -131,12 +135,13 @@ def _drawn(before: ColumnPreview | None, after: ColumnPreview | None) -> tuple[M
     return _alone(before), _alone(after)
 
 
-def _histogram(column: ColumnPreview, common: Beside, shares: Sequence[float], most: float) -> Markup:
+def _histogram(column: ColumnPreview, common: Beside, shares: Sequence[float], most: float, greatest: float) -> Markup:
+    """With the ends of the range below it, the least and the greatest of both sides."""
     titles = [
         f"{number(column, low)} to {number(column, high)}: {show.part(share)} of the values"
         for (low, high), share in zip(pairwise(common.edges), shares, strict=True)
     ]
-    first, last = number(column, common.edges[0]), number(column, common.edges[-1])
+    first, last = number(column, common.edges[0]), number(column, greatest)
     label = f"Distribution of {column.name} between {first} and {last}; it has {column.minimum} to {column.maximum}"
     # Its own escaped markup, of another module's class.
     drawn = Markup(str(bins(shares, titles, label, most=most)))  # noqa: S704
@@ -188,5 +193,7 @@ def _median(column: ColumnPreview | None) -> str | None:
 def _pair(before: str | None, after: str | None) -> Cell:
     """Before and after, which a narrow column has one below the other."""
     was, now = before or "–", after or "–"
+    if before is None and after is None:
+        return Cell(value=f"{was} → {now}", shown=none())
     shown = Markup('<span class="q">{} →</span> <span class="q">{}</span>').format(was, now)
     return Cell(value=f"{was} → {now}", shown=shown)

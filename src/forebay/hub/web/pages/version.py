@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
 
@@ -12,6 +13,7 @@ from forebay.hub.access.rules import Action
 from forebay.hub.board import dataset as board
 from forebay.hub.board import used_by
 from forebay.hub.board.dataset import Place, VersionLine
+from forebay.hub.board.used_by import Opener
 from forebay.hub.web import data_shown, forms, show
 from forebay.hub.web.addresses import WARM, address, of_dataset, of_place, of_ref, of_run, of_version
 from forebay.hub.web.data_shown import NO_SITE, Tab, place_fact, version_tabs
@@ -39,7 +41,7 @@ class VersionPage:
     actions: tuple[tuple[str, str], ...]
 
 
-@pages.get("/datasets/{name}/v{number}", live=("says", "tags", "acts", "stands", "facts", "places", "runs"))
+@pages.get("/datasets/{name}/v{number}", live=("says", "tags", "acts", "stands", "facts", "places", "runs", "users"))
 def version(visit: Visit) -> Page:
     """`?before=` is the cursor of the runs."""
     name, number = visit.path["name"], number_of(visit)
@@ -54,6 +56,7 @@ def version(visit: Visit) -> Page:
             before=forms.number(visit.query, "before", "before"),
             limit=min(visit.limit(used_by.PAGE), 10_000),
         )
+        openers = used_by.opened_by(connection, visit.sight, name, number)
     found = line.version
     more = address(of_version(name, number), before=runs.next_before) if runs.next_before else ""
     return Page(
@@ -70,6 +73,7 @@ def version(visit: Visit) -> Page:
         ),
         tables=(
             _places(line.places, found, visit.now),
+            _users(openers, visit.now),
             data_shown.run_table(
                 runs.runs,
                 visit.now,
@@ -284,6 +288,24 @@ def _places(found: tuple[Place, ...], item: Version, now: float) -> Table:
         ),
         rows=tuple(rows),
         empty=Markup("<p>It is on no volume.</p>{}").format(show.command(f"forebay cache warm {quote(item.ref)}")),
+    )
+
+
+def _users(openers: Sequence[Opener], now: float) -> Table:
+    return Table(
+        name="users",
+        caption="The last ones",
+        columns=(Column(key="user", title="Who"), Column(key="last_used", title="Last")),
+        rows=tuple(
+            Row(
+                cells=(
+                    Cell(value=item.user),
+                    Cell(value=item.last_used_at, shown=show.when(item.last_used_at, now)),
+                )
+            )
+            for item in openers
+        ),
+        empty="Nobody has opened it yet.",
     )
 
 

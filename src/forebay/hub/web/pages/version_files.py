@@ -41,7 +41,7 @@ class FilesPage:
 
 @pages.get("/datasets/{name}/v{number}/files")
 def version_files(visit: Visit) -> Page:
-    """`?folder=` with `start`, or `?find=`, or `?file=`."""
+    """`?folder=` or `?find=`, each with `start`, or `?file=`."""
     with visit.read() as connection:
         version = board.version(connection, visit.sight, visit.path["name"], number_of(visit))
     listed = files.listing(version.manifest_digest, visit.hub.catalog.manifest_path)
@@ -76,10 +76,12 @@ def _folder(visit: Visit, version: Version, listed: Listing) -> Page:
 
 def _found(visit: Visit, version: Version, listed: Listing, text: str) -> Page:
     base = of_version(version.dataset, version.number, "files")
-    found = files.find(listed, text, limit=visit.limit(_PAGE))
+    start = forms.number(visit.query, "start", "start")
+    found = files.find(listed, text, start=start, limit=visit.limit(_PAGE))
     told = show.count(found.files, "file") + f" with {text} in the path"
-    if len(found.lines) < found.files:
-        told += f"; the first {len(found.lines)} by path"
+    if 0 < len(found.lines) < found.files:
+        told += f"; {found.before + 1:,} to {found.before + len(found.lines):,} by path"
+    more = address(base, find=text, start=found.next_start) if found.next_start else ""
     rows = tuple(_row(line, base, version.size_bytes) for line in found.lines)
     context = FilesPage(
         version=version,
@@ -88,8 +90,9 @@ def _found(visit: Visit, version: Version, listed: Listing, text: str) -> Page:
         trail=(),
         found=found.files,
     )
-    empty = Markup("<p>No path has {} in it.</p><p>{}</p>").format(text, show.link(base, "Show the folders"))
-    return _page(visit, version, context, _table(told, rows, "", empty))
+    none = f"No path behind row {start} has {text} in it." if found.files else f"No path has {text} in it."
+    empty = Markup("<p>{}</p><p>{}</p>").format(none, show.link(base, "Show the folders"))
+    return _page(visit, version, context, _table(told, rows, more, empty))
 
 
 def _one_file(visit: Visit, version: Version, listed: Listing, path: str) -> Page:
