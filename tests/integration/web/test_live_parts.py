@@ -110,7 +110,7 @@ def test_all_that_changes_about_a_version_is_live(dashboard: Dashboard, team: Te
     hub.leases.take("v-dgx", hub.catalog.resolve("criteo@v3"), holder())
     hub.catalog.tag("criteo", "best", 3, "ada")
     after = Page(dashboard, "/datasets/criteo/v3")
-    assert renewed(before, after) == {"says", "tags", "places"}
+    assert renewed(before, after) == {"says", "tags", "places", "users"}
     assert "opened 1 time" in after.parts["says"]
     assert "best" in after.parts["tags"]
 
