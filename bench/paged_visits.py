@@ -69,6 +69,7 @@ def addresses(size: Size) -> dict[str, str]:
         "/cache/{place}/evict": f"/cache/{place}/evict",
         "/cache/{place}/{dataset}/v{number}": held,
         "/cache/{place}/{dataset}/v{number}/evict": f"{held}/evict",
+        "/cache/{place}/{dataset}/v{number}/pin": f"{held}/pin",
         "/settings": "/settings",
         "/find": "/find?q=clicks-00",
         "/datasets": "/datasets",

@@ -123,6 +123,7 @@ def is_for_all(route: str) -> bool:
         "/settings",
         "/cancel",
         "/evict",
+        "/pin",
         "/down",
         "/warm",
         "/register",
