@@ -29,17 +29,10 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     return element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
-def figure(title: str, reading: str, chart: Markup, numbers: Markup | None, *, key: str = "") -> Markup:
-    """A chart, the sentence that says how to read it, and its numbers, folded away (None: the page shows them).
-
-    With a `key`, which is unique on its page, what a reader unfolded stays so while the chart is renewed.
-    """
+def figure(title: str, reading: str, chart: Markup, numbers: Markup | None) -> Markup:
+    """A chart, the sentence that says how to read it, and its numbers, folded away (None: the page shows them)."""
     told = element("figcaption", element("h3", title), element("p", reading))
-    folded = (
-        None
-        if numbers is None
-        else element("details", element("summary", "Numbers"), numbers, id=f"{key}-numbers" if key else None)
-    )
+    folded = None if numbers is None else element("details", element("summary", "Numbers"), numbers)
     return element("figure", told, chart, folded)
 
 

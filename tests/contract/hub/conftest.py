@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from forebay.cache.machine import Terms
 from forebay.catalog.manifest import Entry, Manifest
+from forebay.hub.access.store import AccessStore
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import add_version, migrated_database
 from forebay.testing.lent import LentDatabases
 from forebay.testing.served import ServedHubs
+from forebay.testing.servers import Postgres
 from forebay.wire.catalog import Version
 from forebay.wire.hub import Hub
 
@@ -67,3 +69,22 @@ def version(hub: Hub) -> Version:
 def new_version(hub: Hub, dataset: str, size_bytes: int = 100) -> Version:
     manifest = Manifest.registered([Entry(path=f"{dataset}.tsv", size_bytes=size_bytes)])
     return add_version(hub, dataset, manifest, "file:///lake")
+
+
+def filled_hub(
+    request: pytest.FixtureRequest,
+    folder: Path,
+    clock: FakeClock,
+    fill: Callable[[LocalHub, AccessStore, FakeClock], object],
+) -> Iterator[LocalHub]:
+    """One for a whole module, on the database that `request.param` names, which nothing in it changes."""
+    url = f"sqlite:///{folder}/hub.db"
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres_server")
+        url = server.new_database()
+    hub = LocalHub.open(folder, url, clock)
+    access = AccessStore(hub.engine, clock)
+    access.bootstrap()
+    fill(hub, access, clock)
+    yield hub
+    hub.close()

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from forebay.catalog.engine import reading
 from forebay.errors import InputError, NotFoundError
 from forebay.hub.access.rules import Person
-from forebay.hub.access.store import AccessStore
 from forebay.hub.board import care, going, grid, history, overview, running
 from forebay.hub.board.capacity import capacity
 from forebay.hub.board.filtered import Only
@@ -22,9 +21,9 @@ from forebay.hub.board.standing import Look
 from forebay.hub.board.warming import warming
 from forebay.hub.local import LocalHub
 from forebay.testing.cached import FakeClock
-from forebay.testing.servers import Postgres
 from forebay.testing.web.caches import GB, SECRET, Caches, volume_of
 from forebay.wire.access import Role
+from tests.contract.hub.conftest import filled_hub
 
 ADMIN = Person(user="root", role=Role.ADMIN)
 OUTSIDER = Person(user="ada", role=Role.SCIENTIST, teams=frozenset({"ads"}))
@@ -59,16 +58,7 @@ def caches(
 ) -> Iterator[LocalHub]:
     """Made once: nothing here changes it."""
     home = tmp_path_factory.mktemp("home")
-    url = f"sqlite:///{home}/hub.db"
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres_server")
-        url = server.new_database()
-    hub = LocalHub.open(home, url, clock)
-    access = AccessStore(hub.engine, clock)
-    access.bootstrap()
-    Caches(hub, access, clock).make()
-    yield hub
-    hub.close()
+    yield from filled_hub(request, home, clock, lambda *hub: Caches(*hub).make())
 
 
 @pytest.fixture

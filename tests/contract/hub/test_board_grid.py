@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from forebay.catalog.engine import reading
 from forebay.hub.access.rules import Person
-from forebay.hub.access.store import AccessStore
 from forebay.hub.board import grid
 from forebay.hub.board.filtered import Only
 from forebay.hub.board.grid import Filter, Grid, Spot
@@ -20,9 +19,9 @@ from forebay.hub.board.standing import Look
 from forebay.hub.local import LocalHub
 from forebay.hub.web.pages.cache import MOST_PLACES
 from forebay.testing.cached import FakeClock
-from forebay.testing.servers import Postgres
 from forebay.testing.web.caches import Crowded
 from forebay.wire.access import Role
+from tests.contract.hub.conftest import filled_hub
 
 HERE: Final = "dgx-basement"
 
@@ -60,16 +59,7 @@ def hub(
 ) -> Iterator[LocalHub]:
     """Made once: nothing here changes it."""
     home = tmp_path_factory.mktemp("home")
-    url = f"sqlite:///{home}/hub.db"
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres_server")
-        url = server.new_database()
-    hub = LocalHub.open(home, url, clock)
-    access = AccessStore(hub.engine, clock)
-    access.bootstrap()
-    Crowded(hub, access, clock).make()
-    yield hub
-    hub.close()
+    yield from filled_hub(request, home, clock, lambda *hub: Crowded(*hub).make())
 
 
 @pytest.fixture

@@ -370,7 +370,6 @@ def _chart(days: Sequence[DayOfUse]) -> Drawn:
         "How often any version was opened, by day (UTC).",
         chart,
         chart_table("Openings by day", (*numbers("Day", "Openings"),), rows),
-        key="use",
     )
 
 
