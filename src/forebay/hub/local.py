@@ -26,6 +26,7 @@ from forebay.fsio import Disk
 from forebay.hub.changes import Changes
 from forebay.hub.downtimes import DowntimeStore
 from forebay.hub.fills import FillStore
+from forebay.hub.foreground import Foreground
 from forebay.hub.leases import LeaseStore
 from forebay.hub.links import LinkStore
 from forebay.hub.previews import PreviewStore
@@ -73,7 +74,8 @@ class LocalHub:
         self.links = LinkStore(engine, clock, terms, of_sites)
         archive = Archive(files, shared=SharedFiles.of(engine))
         shared = SharedBytes(archive)
-        self.scheduler = Scheduler(engine, clock, of_sites, terms, changes, shared, kept)
+        self.foreground = Foreground()
+        self.scheduler = Scheduler(engine, clock, of_sites, terms, changes, shared, kept, self.foreground)
         self.scheduler.chores.append(self.retention.tend_due)
         self.sites = SiteStore(engine, clock, of_sites, changes, self.scheduler.poke)
         self.downtimes = DowntimeStore(engine, clock, of_sites, changes, self.scheduler.poke)

@@ -26,6 +26,7 @@ from forebay.errors import ForebayError
 from forebay.hub import agents, downtimes, run_facts, run_purge, run_rows, site_rows, task_rows
 from forebay.hub import rows as cache_rows
 from forebay.hub.changes import Changes, changes_of, orders_of
+from forebay.hub.foreground import MOST_S, Foreground, before_questions
 from forebay.hub.rule_rounds import RuleRounds
 from forebay.hub.run_facts import Facts
 from forebay.hub.run_rows import Kept
@@ -71,6 +72,7 @@ class Scheduler:
         changes: Changes,
         shared: SharedBytes,
         kept: run_purge.Kept | None = None,
+        foreground: Foreground | None = None,
     ) -> None:
         self._engine = engine
         self._shared = shared
@@ -79,6 +81,7 @@ class Scheduler:
         self._cache_terms = cache_terms
         self._changes = changes
         self._kept = kept or run_purge.Kept()
+        self._foreground = foreground or Foreground()
         self._rules = RuleRounds(engine, clock, terms, changes)
         self._silence = Silence()
         self._ticked_at = math.inf
@@ -269,11 +272,14 @@ class Scheduler:
         self._passed_at = self._clock.monotonic()
         self._keep()
         now = self._clock.now()
+        # By a request's own thread, where nobody serves, it would wait for itself.
+        stand_aside = self._foreground.aside(MOST_S if self._serving else 0.0)
         with reading(self._engine) as connection:
+            before_questions(connection, stand_aside)
             number = connection.execute(sa.select(t.pass_count.c.number)).scalar_one()
             facts = run_facts.load(connection, number, now, self._terms, self._cache_terms)
         facts = run_facts.with_shared(facts, self._shared)
-        done = backlog.step(facts.queue, facts.world, Weights(), now, rethink=rethink)
+        done = backlog.step(facts.queue, facts.world, Weights(), now, rethink=rethink, between=stand_aside)
         for part in planned(facts.before, done, self._terms).parts():
             keys = self._write(facts, part, number)
             if keys is None:

@@ -8,7 +8,7 @@ wrong estimates of others can't put it off any more; one that no volume has room
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from forebay.runs.eligible import Filter, is_out_of_question
@@ -114,14 +114,23 @@ def turn_of(submitted_at: float, estimate_s: float) -> float:
     return submitted_at + EAGERNESS * min(estimate_s, LONGEST_S)
 
 
-def step(queue: Iterable[Queued], world: World, weights: Weights, now: float, *, rethink: bool = False) -> Step:
+def step(
+    queue: Iterable[Queued],
+    world: World,
+    weights: Weights,
+    now: float,
+    *,
+    rethink: bool = False,
+    between: Callable[[], object] = bool,
+) -> Step:
     """One pass. With `rethink`, a placed run moves to another site that starts it clearly sooner.
 
     A hub may ask about some sites alone, with those of the queue that are placed there: those who come first, and those
-    whose fills were not asked for yet.
+    whose fills were not asked for yet. `between` is called before each run is served.
     """
     doing = _Pass(Outlook(world, now), weights, rethink)
     for queued in in_turn(queue):
+        between()
         doing.serve(queued)
     return Step(effects=tuple(doing.effects), waiting=tuple(doing.waiting))
 

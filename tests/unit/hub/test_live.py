@@ -45,6 +45,9 @@ class _Site:
         self.renderer = self
         self.tables = TablesWritten(sa.create_engine("sqlite://"))
 
+    def stand_aside(self) -> None:
+        pass
+
     def rights_mark(self) -> str:
         return self.mark
 

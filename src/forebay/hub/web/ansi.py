@@ -42,8 +42,12 @@ _PLAIN: Final = _Pen()
 
 
 def plain(text: str) -> str:
-    """Without any of it, for search: what is shown, as text. A line that was written over shows what came last."""
-    return "\n".join(_last(line) for line in _COLOUR.sub("", _OTHER.sub("", text)).split("\n"))
+    """Without any of it, for search: what is shown, as text, of as many lines. A line that was written over shows what
+    came last.
+    """
+    if "\x1b" in text:
+        text = _COLOUR.sub("", _OTHER.sub("", text))
+    return "\n".join(map(_last, text.split("\n"))) if "\r" in text else text
 
 
 def coloured(text: str) -> Markup:

@@ -69,10 +69,14 @@ def state(item: Spot, version: Version, now: float) -> Markup:
 
 def _lines(item: Spot, version: Version, now: float, drawn: Callable[[Look, Filling | None], Markup]) -> Markup:
     whole = item.whole
-    lines = [] if item.look is Look.PARTIAL else [_own(item, now) + drawn(item.look, whole.fill)]
+    lines = [] if item.look is Look.PARTIAL else [_beside(_own(item, now), drawn(item.look, whole.fill))]
     for part in item.tells:
-        lines.append(_part(part, item, version, now) + drawn(part.look, part.known.fill))
-    return Markup("<br>").join(lines)
+        lines.append(_beside(_part(part, item, version, now), drawn(part.look, part.known.fill)))
+    return lines[0] if len(lines) == 1 else Markup("<br>").join(lines)
+
+
+def _beside(told: Markup, bar: Markup) -> Markup:
+    return told + bar if bar else told
 
 
 def _bar(look: Look, fill: Filling | None) -> Markup:

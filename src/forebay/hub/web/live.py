@@ -308,6 +308,7 @@ class Live:
             return _Looked(sight=self._site.sight_of(person, mark), mark=mark)
 
     def _rendered(self, audience: Audience, watcher: Watcher, written: Mapping[str, int] | None = None) -> _Rendered:
+        self._site.stand_aside()
         began = time.thread_time()
         route, path = self._site.find(audience.address)
         query = tuple(parse_qsl(urlsplit(audience.address).query, keep_blank_values=True, max_num_fields=200))

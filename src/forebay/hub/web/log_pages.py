@@ -140,7 +140,7 @@ def find(read: Read, wanted: str, end: int) -> Hits:
     pattern = re.compile(re.escape(wanted), re.IGNORECASE)
     hits: list[Hit] = []
     for begin, written in _lines_in_parts(read, end):
-        text = _as_shown(written)
+        text = plain(written)
         at, told, raw, over = begin, 0, 0, 0
         for match in pattern.finditer(text):
             if match.start() < over:
@@ -155,13 +155,6 @@ def find(read: Read, wanted: str, end: int) -> Hits:
             if len(hits) > MOST_HITS:
                 return Hits(lines=tuple(hits[:MOST_HITS]), is_all=False)
     return Hits(lines=tuple(hits), is_all=True)
-
-
-def _as_shown(text: str) -> str:
-    """Without colours and what was written over; as many lines as before."""
-    if "\x1b" not in text and "\r" not in text:
-        return text
-    return "\n".join(map(plain, text.split("\n")))
 
 
 def _after_lines(text: str, start: int, lines: int) -> int:

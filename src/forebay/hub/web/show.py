@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from functools import lru_cache
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -51,6 +52,7 @@ SHAPES: Final = {
 """Every kind of state has one of seven shapes; colour only repeats it. What is not here looks like `absent`."""
 
 
+@lru_cache(maxsize=4096, typed=True)  # the same ones stand on a page by the hundred; text is no markup that equals it
 def state(kind: str, word: str = "", fact: object = "") -> Markup:
     """A shape, which the style sheet draws, a word and the one fact that matters next; `kind` is a key of SHAPES."""
     shape = SHAPES.get(kind, "absent")

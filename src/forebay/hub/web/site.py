@@ -73,6 +73,9 @@ _HEADINGS = {
 }
 
 
+_ASIDE_S = 0.2
+
+
 class Site:
     """The pages of one hub. `origin` is where people reach it, "" where that is not set; `look` is the doctor's."""
 
@@ -172,6 +175,10 @@ class Site:
             **more,
         )
 
+    def stand_aside(self) -> None:
+        """For a moment, where somebody waits for a page: live parts come after it."""
+        self._hub.foreground.aside(_ASIDE_S)()
+
     def rights_mark(self) -> str:
         """A mark of everybody's rights by now."""
         with self.read() as connection:
@@ -208,7 +215,7 @@ class Site:
     def _answer(self, route: Route, request: Request, form: tuple[tuple[str, str], ...]) -> Response:
         written = self.tables.counts()
         try:
-            with joining():
+            with self._hub.foreground.answering(), joining():
                 principal = self.principal_of(request)
                 visit = self.visit(
                     principal,

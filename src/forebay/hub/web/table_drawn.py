@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from markupsafe import Markup, escape
 
 from forebay.hub.web.show import safe
@@ -39,5 +41,11 @@ def _id(table: Table, key: str) -> str:
 
 def _cell(item: Cell) -> str:
     title = f' title="{escape(item.title)}"' if item.title else ""
-    text = escape(item.text)
-    return f'{title}><a href="{escape(safe(item.href))}">{text}</a>' if item.href else f"{title}>{text}"
+    # Markup would be copied twice to be found in need of nothing.
+    text = item.shown if type(item.shown) is Markup else escape(item.text)
+    return f'{title}><a href="{_to(item.href)}">{text}</a>' if item.href else f"{title}>{text}"
+
+
+@lru_cache(maxsize=8192, typed=True)
+def _to(href: str) -> str:
+    return escape(safe(href))
