@@ -162,7 +162,7 @@ def spot_of(place: Place, whole: Known, parts: tuple[Known, ...], now: float) ->
         look=look,
         whole=whole,
         parts=parts,
-        tells=parts_of(whole, parts, place.policy, now),
+        tells=parts_of(whole, parts, place.policy, now) if parts else (),
         seconds=whole.size_bytes / place.bandwidth_bytes_s if is_missing else None,
         leaves_at=whole.leaves_at(place.policy),
     )

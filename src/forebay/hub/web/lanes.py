@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from forebay import words
 from forebay.charts.markup import number
@@ -126,10 +127,12 @@ def _width(bytes_s: float) -> float:
     return _THIN + steps * (_THICK - _THIN)
 
 
+@lru_cache(maxsize=4096)  # where places stand changes with their number alone
 def _across(from_y: float, to_y: float) -> str:
     return f"M0 {number(from_y)}C50 {number(from_y)} 50 {number(to_y)} 100 {number(to_y)}"
 
 
+@lru_cache(maxsize=4096)
 def _around(from_y: float, to_y: float) -> str:
     """The farther apart, the wider; there and back are two curves."""
     reach = 40 + 0.55 * abs(from_y - to_y) + (6 if from_y < to_y else 0)

@@ -89,11 +89,11 @@ def sites(visit: Visit) -> Page:
         loads = site_loads(connection, visit.sight, {site.name: site.volume_id for site in records})
         known = visit.keep("links", nearly(visit.now), lambda sight: links(connection, sight, visit.now))
         found = joined([site.name for site in records], known, flows(connection, visit.sight, visit.now))
-    drawn = drawing(found)
+    drawn, by_name = drawing(found), {site.name: site for site in records}
     context = SitesPage(
         says=_says(records, loads),
         lakes=tuple(_lake(lake, found.lanes) for lake in found.lakes),
-        stops=tuple(_stop(name, records, loads) for name in found.sites),
+        stops=tuple(_stop(name, by_name.get(name), loads) for name in found.sites),
         drawing=drawn,
         keys=keys(drawn),
         told=_told(found),
@@ -213,8 +213,7 @@ def _lake(lake: str, lanes: Sequence[Lane]) -> Stop:
     return Stop(name=lake, fact=f"{words.size(going)}/s" if going else "")
 
 
-def _stop(name: str, records: Sequence[SiteRecord], loads: Mapping[str, SiteLoad]) -> Stop:
-    site = next((item for item in records if item.name == name), None)
+def _stop(name: str, site: SiteRecord | None, loads: Mapping[str, SiteLoad]) -> Stop:
     if site is None:
         return Stop(name=name, fact="a volume of no site")
     load = loads[name]
