@@ -139,6 +139,10 @@ _OF_ALL: Final = (Only.THERE, Only.ABSENT, Only.ALL)
 """No place is nearer to what these ask for than another where something is."""
 
 
+_OF_REPLICAS: Final = (Only.THERE, Only.FILLING, Only.DAMAGED)
+"""What can be told by a row of `replica` alone."""
+
+
 def teams(connection: Connection, sight: Sight) -> tuple[str, ...]:
     """The teams whose datasets one may know of."""
     query = sa.select(t.dataset.c.team).where(t.dataset.c.team != "", t.dataset.c.removed_at == 0).distinct()
@@ -184,15 +188,17 @@ def _keys(connection: Connection, sight: Sight, shown: Sequence[Place], wanted: 
         if wanted.only is Only.ABSENT:
             query = query.where(~is_at(shown))
     else:
-        query = (
-            sa.select(*columns)
-            .select_from(t.replica)
-            .join(t.version, t.version.c.version_id == t.replica.c.version_id)
-            .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-            .where(t.replica.c.volume_id.in_([place.volume_id for place in shown]))
-            .where(condition(wanted.only, shown, now))
-            .distinct()
-        )
+        here = t.replica.c.volume_id.in_([place.volume_id for place in shown])
+        is_such = condition(wanted.only, shown, now)
+        if wanted.only in _OF_REPLICAS:
+            # A version is at many places: each is looked up once.
+            alone = sa.select(t.replica.c.version_id).where(here, is_such).distinct().subquery()
+            query = sa.select(*columns).select_from(alone)
+            query = query.join(t.version, t.version.c.version_id == alone.c.version_id)
+        else:
+            query = sa.select(*columns).select_from(t.replica).where(here, is_such)
+            query = query.join(t.version, t.version.c.version_id == t.replica.c.version_id)
+        query = query.join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id).distinct()
     query = _narrowed(query, wanted).order_by(t.dataset.c.name, t.version.c.number.desc()).limit(wanted.limit + 1)
     found = {(row.name, row.number) for row in connection.execute(sight.narrow(query, t.dataset.c.name))}
     if wanted.only in (Only.THERE, Only.FILLING):

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
 from forebay.hub.access.rules import Action, Whole, decide
+from forebay.hub.board.keep import Keep, nothing_kept
 from forebay.hub.board.sight import Sight
 from forebay.hub.board.site_work import busy_by_site, runs_by_site, tasks_by_site
 from forebay.sites.site import Resources
@@ -66,10 +67,13 @@ class SiteLoad:
         return sum(self.tasks.values())
 
 
-def site_loads(connection: Connection, sight: Sight, volumes: Mapping[str, str]) -> dict[str, SiteLoad]:
+def site_loads(
+    connection: Connection, sight: Sight, volumes: Mapping[str, str], *, keep: Keep | None = None
+) -> dict[str, SiteLoad]:
     """Of each site whose volume is named, by site."""
     accounts = accounts_of(connection, set(volumes.values()))
-    ready = _ready(connection, sight, set(volumes.values()))
+    keep, there = keep or nothing_kept(sight), tuple(sorted(volumes.values()))
+    ready = keep("ready", there, lambda sight: _ready(connection, sight, there))
     runs, tasks, busy = runs_by_site(connection, sight), tasks_by_site(connection, sight), busy_at(connection, sight)
     return {
         site: SiteLoad(

@@ -85,8 +85,9 @@ def sites(visit: Visit) -> Page:
     """All sites."""
     records = visit.hub.sites.all()
     planned = _next_by_site(visit.hub.downtimes.all())
+    volumes = {site.name: site.volume_id for site in records}
     with visit.read() as connection:
-        loads = site_loads(connection, visit.sight, {site.name: site.volume_id for site in records})
+        loads = site_loads(connection, visit.sight, volumes, keep=visit.keep)
         known = visit.keep("links", nearly(visit.now), lambda sight: links(connection, sight, visit.now))
         found = joined([site.name for site in records], known, flows(connection, visit.sight, visit.now))
     drawn, by_name = drawing(found), {site.name: site for site in records}
