@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -214,8 +214,10 @@ class Site:
 
     def _answer(self, route: Route, request: Request, form: tuple[tuple[str, str], ...]) -> Response:
         written = self.tables.counts()
+        # What somebody sends may take long, and what a hub does by itself may be a part of it.
+        waits = self._hub.foreground.answering() if route.method == "GET" else nullcontext()
         try:
-            with self._hub.foreground.answering(), joining():
+            with waits, joining():
                 principal = self.principal_of(request)
                 visit = self.visit(
                     principal,
