@@ -1,7 +1,8 @@
 """A large team's hub, for bench.pages: made in bulk on SQLite or PostgreSQL, then served as any other.
 
 What pages read from files is there as well: manifests of all versions that some volume holds, one of so many files and
-the one before it, and what three runs left. Its sites' agents beat while it is served.
+the one before it, and what three runs left. Its sites' agents beat while it is served, and tell of fills while it is
+watched.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import sqlalchemy as sa
 
 from bench.hub import Asker, hub_process
 from bench.paged_catalog import HIDDEN_EVERY, USERS, Rows, Size, catalog_rows, site, user
-from bench.paged_work import QUEUED, logged, run_id, volume, volume_rows, work_rows
+from bench.paged_work import QUEUED, fill_id, fills, logged, run_id, total_bytes, volume, volume_rows, work_rows
+from forebay.cache.machine import Terms
 from forebay.catalog.engine import writing
 from forebay.catalog.manifest import Entry, Manifest
 from forebay.clock import SystemClock
@@ -35,6 +37,7 @@ from forebay.wire.access import NewToken, Role
 from forebay.wire.sites import Hello
 
 BEAT_S = 10.0
+_FILLED_S = 1800.0
 _AT_ONCE = 10_000
 
 
@@ -135,6 +138,31 @@ async def beating(served: Serving, ended: asyncio.Event) -> None:
             raise RuntimeError(f"the hub answered {status} to a beat: {json.dumps(told)}")
         turn += 1
         due = begun + turn * BEAT_S / len(askers)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), max(0.0, due - time.monotonic()))
+    for asker in askers:
+        asker.close()
+
+
+async def filling(served: Serving, ended: asyncio.Event) -> None:
+    """The agents' fills under way, each told of as often as an agent does, until the end: all would be there in half
+    an hour. RuntimeError where one is refused.
+    """
+    made, under_way = served.made, fills(served.made.size)
+    askers = [Asker(served.port, made.sites[place]) for place, _ in under_way]
+    begun = time.monotonic()
+    turn = 0
+    while not ended.is_set():
+        number = turn % len(askers)
+        total = total_bytes(under_way[number][1])
+        moved = total // 3 + int(total * min(1 / 2, (time.monotonic() - begun) / _FILLED_S))
+        progress = {"total_files": 20, "total_bytes": total, "moved_files": 20 * moved // total, "moved_bytes": moved}
+        told = {"token": 1, "progress": progress}
+        status, answer = await askers[number].ask("PUT", f"/fills/{fill_id(number)}/progress", told)
+        if status >= 400:
+            raise RuntimeError(f"the hub answered {status} to a fill: {json.dumps(answer)}")
+        turn += 1
+        due = begun + turn * Terms().hold_beat_seconds / len(askers)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), max(0.0, due - time.monotonic()))
     for asker in askers:

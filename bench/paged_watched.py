@@ -10,7 +10,7 @@ from time import monotonic
 from urllib.parse import quote, urlencode
 
 from bench.hub import Asker
-from bench.paged import Serving
+from bench.paged import Serving, filling
 from bench.paged_visits import processes_s
 from bench.paged_work import held, volume
 from bench.process import cpu_s
@@ -67,11 +67,16 @@ class _Told:
 
 
 async def watch(served: Serving, seconds: float, watchers: int, sights: int = SIGHTS) -> Watched:
-    """Have them watch, half of them each page, in sessions of their own; measure before, during and after a change."""
+    """Have them watch, half of them each page, in sessions of their own; measure before, during and after a change.
+
+    Fills go on before and during, so that the difference is what it costs to show them. For the change they are silent,
+    so that what comes then is of it.
+    """
     secrets = [served.made.admin, *list(served.made.people.values())[10 : 9 + sights]]
-    idle, database_idle = await _shares(served, seconds)
-    told = [_Told() for _ in range(watchers)]
+    told, arrived = [_Told() for _ in range(watchers)], asyncio.Event()
     async with asyncio.TaskGroup() as group:
+        group.create_task(filling(served, arrived))
+        idle, database_idle = await _shares(served, seconds)
         tasks = [
             group.create_task(_watch(served, secrets[number % len(secrets)], PAGES[number // 5 % 2], one))
             for number, one in enumerate(told)
@@ -80,6 +85,8 @@ async def watch(served: Serving, seconds: float, watchers: int, sights: int = SI
         before = sum(one.parts for one in told)
         watched, database_watched = await _shares(served, seconds)
         parts = sum(one.parts for one in told) - before
+        arrived.set()
+        await asyncio.sleep(_SETTLE_S)
         changed = await _change(served)
         for one in told:
             one.first_since_change = 0.0

@@ -17,7 +17,6 @@ from forebay.wire.runs import DataUse, NewRun
 
 RUNNING = 150
 QUEUED = 50
-FILLS = 40
 LOG_BYTES = 16 << 20
 """As much as a hub keeps of a log."""
 
@@ -74,8 +73,7 @@ def held(size: Size) -> Iterator[tuple[int, int]]:
 def _caches(size: Size, now: float) -> Iterator[Rows]:
     places = list(held(size))
     yield rows_of(t.replica, [_replica(number, *place, now) for number, place in enumerate(places)])
-    filled = [place for number, place in enumerate(places) if _is_filling(number)]
-    yield rows_of(t.fill, [_fill(number, *place, now) for number, place in enumerate(filled)])
+    yield rows_of(t.fill, [_fill(number, *place, now) for number, place in enumerate(fills(size))])
     ready = [place for number, place in enumerate(places) if number % 10 == 0 and not _is_filling(number)]
     yield rows_of(
         t.lease,
@@ -104,6 +102,20 @@ def _caches(size: Size, now: float) -> Iterator[Rows]:
     )
 
 
+def fills(size: Size) -> list[tuple[int, int]]:
+    """The volume and the version of each fill under way, in the order of their ids."""
+    return [place for number, place in enumerate(held(size)) if _is_filling(number)]
+
+
+def fill_id(number: int) -> str:
+    return f"fill-{number}"
+
+
+def total_bytes(version: int) -> int:
+    """What a fill of it brings."""
+    return (1 + version % 400) * GB
+
+
 def _is_filling(number: int) -> bool:
     return number % 251 == 7
 
@@ -128,21 +140,21 @@ def _replica(number: int, place: int, version: int, now: float) -> dict[str, Any
 
 
 def _fill(number: int, place: int, version: int, now: float) -> dict[str, Any]:
-    total_bytes = (1 + version % 400) * GB
+    """Held by its site's agent, as long as that is heard of."""
     return {
-        "fill_id": f"fill-{number}",
+        "fill_id": fill_id(number),
         "volume_id": volume(place),
         "version_id": version,
         "token": 1,
-        "holder_user": user(number),
+        "holder_user": f"agent:{site(place)}",
         "holder_host": "node",
         "holder_purpose": "warm",
         "started_at": now - 300,
         "expires_at": now + _LATER_S,
-        "reserved_bytes": total_bytes,
+        "reserved_bytes": total_bytes(version),
         "total_files": 20,
-        "total_bytes": total_bytes,
-        "moved_bytes": total_bytes // 3,
+        "total_bytes": total_bytes(version),
+        "moved_bytes": total_bytes(version) // 3,
         "rate_bytes_s": 2e8,
         "told_at": now,
     }

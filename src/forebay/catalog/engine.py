@@ -25,7 +25,7 @@ from forebay.catalog.database_errors import shown, translated
 from forebay.catalog.tables_seen import note_read, noting_reads
 from forebay.errors import InputError, NotAllowedError
 
-HEAD = "0018"
+HEAD = "0019"
 """The newest migration (a test holds it equal to Alembic's head)."""
 
 REVISION_TABLE = "forebay_revision"

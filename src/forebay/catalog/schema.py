@@ -89,6 +89,7 @@ version = Table(
     Column("retired_reason", Text, nullable=False, server_default=""),
     UniqueConstraint("dataset_id", "number", "subset"),
     Index(None, "manifest_digest"),
+    Index(None, "retired_at"),
 )
 
 # Which versions of a dataset are kept (NULL: by that rule none is); `checked_at` is when a hub last looked.

@@ -119,6 +119,7 @@ run = Table(
     Column("made", Text, nullable=False),  # refs with a blank between
     Column("forgiven", Integer, nullable=False),
     Index(None, "is_active", "run_seq"),
+    Index(None, "is_active", "since", "run_seq"),
     Index(None, "state", "run_seq"),
     Index(None, "submitted_by", "run_seq"),
     Index(None, "team", "run_seq"),

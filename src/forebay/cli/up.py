@@ -70,6 +70,7 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
     begin_hub()
     from forebay.cli.hub_doctor import doctors_look
     from forebay.client.agent.agent import site_agent
+    from forebay.client.commit_here import CommitHere
     from forebay.client.session import Session
     from forebay.hub.access.sessions import Sessions
     from forebay.hub.access.store import AccessStore
@@ -90,12 +91,13 @@ def up(call: Call, port: Port = None, site: SiteName = None) -> None:
             made = access.bootstrap(secret=settings.token)
             secret = None if made is None or settings.token else made.secret
             limits = Limits(upload_bytes=int(parse_limit(settings.hub_upload_limit)))
-            # One's own machine: every lake that it reaches is its owner's to name.
             metrics = GuardedMetrics(hub, access, session.clock, settings.metrics_token)
             sessions = Sessions(hub.engine, session.clock, parse_duration(settings.hub_session) or 0.0)
+            # One's own machine: every lake that it reaches and every folder is its owner's to name.
             lister = Lister(settings.profile_options, session.clock, settings.profile)
             look = doctors_look(settings, session.clock, with_volume=True)
-            pages = Site(hub, access, session.clock, sessions, lister=lister, look=look)
+            committer = CommitHere(session)
+            pages = Site(hub, access, session.clock, sessions, lister=lister, committer=committer, look=look)
             more = More(metrics=metrics, check_lake=bool, site=pages)
 
             def tell(url: str) -> None:

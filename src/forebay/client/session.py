@@ -46,6 +46,12 @@ class Session:
         """A session with the settings of all sources; `flags` are those of the command line."""
         return cls(load(flags))
 
+    def through(self, hub: Hub) -> Session:
+        """The same settings on another face of the hub: what is done then is that one's to allow. It closes nothing."""
+        other = Session(self.loaded)
+        other.hub = hub
+        return other
+
     @property
     def settings(self) -> Settings:
         return self.loaded.settings

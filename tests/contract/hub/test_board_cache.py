@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from forebay.catalog.engine import reading
 from forebay.errors import InputError, NotFoundError
 from forebay.hub.access.rules import Person
-from forebay.hub.board import care, going, grid, history, overview, running
+from forebay.hub.board import care, going, grid, happened, history, overview, running
 from forebay.hub.board.capacity import capacity
 from forebay.hub.board.filtered import Only
 from forebay.hub.board.grid import Filter, Line
@@ -250,6 +250,7 @@ def everything(board: Board) -> str:
     told: list[object] = [board.places, *(board.lines(only) for only in Only), *(board.lines(text=SECRET),)]
     told += [care.care(c, s, board.places, now), history.history(c, s, board.places, limit=1000)]
     told += [running.active(c, s, 100), running.ended(c, s, 100), running.failed(c, s, 0.0, 100)]
+    told += [happened.happened(c, s, board.places, 1000)]
     told += [overview.near(c, s), overview.saved(c, s, now), overview.fills(c, s, board.places, now, 100)]
     for place in board.places:
         told += [capacity(c, s, place, now), going.going(c, s, place, now)]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 from starlette.testclient import TestClient
 
 from forebay.testing.cached import FakeClock
@@ -16,6 +17,7 @@ from forebay.testing.web.caches import MARKUP, SECRET, Caches, volume_of
 from forebay.testing.web.dashboard import Dashboard
 from forebay.wire.access import Role
 from forebay.wire.cache import ReplicaState
+from forebay.wire.runs import NewRun
 from forebay.wire.sites import Task, TaskKind
 
 PAGES = (
@@ -154,6 +156,24 @@ def test_what_needs_care_stands_on_the_first_page_with_what_helps(admin: TestCli
     for told in ("chest-xray@v2 at aks-gpu", "aks-gpu is 82 % full", "ads is over its quota", "its volume is unstable"):
         assert told in page
     assert 'href="/cache/aks-gpu/evict"' in page
+
+
+def test_the_last_events_tell_of_all_kinds_each_with_its_page(used: Dashboard) -> None:
+    hub = used.hub
+    run = hub.runs.submit(NewRun(command=("true",), gpus=512, title=f"Large {MARKUP}", submitted_by="olga"))
+    hub.runs.cancel(run.run_id, "not tonight", "olga")
+    hub.retention.retire("maps", 1, f"nobody {MARKUP}", "olga")
+    page = used.admin().get("/").text
+    for href, told in ((f"/runs/{run.run_id}", escape(f"Large {MARKUP}")), ("/datasets/maps/v1", "maps@v1")):
+        assert f'<a href="{href}">{told}</a>' in page
+    assert MARKUP not in page
+    rows = json.loads(used.admin().get("/?table=events&as=json").text)
+    first = {row["of"]: (row["event"], row["by"]) for row in reversed(rows)}
+    assert first[run.run_id] == ("run-cancelled", "olga")
+    assert first["maps@v1"] == ("retired", "olga")
+    assert first["chest-xray@v2"][0] == "damaged"
+    assert {row["event"] for row in rows} >= {"registered", "retired", "filled", "evicted"}
+    assert len(rows) > 20, "as a table for programs it goes on"
 
 
 def test_a_new_hub_says_how_to_begin(dashboard: Dashboard) -> None:

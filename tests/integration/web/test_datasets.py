@@ -13,13 +13,18 @@ import pytest
 from starlette.testclient import TestClient
 
 from forebay.catalog.manifest import Entry, Manifest
+from forebay.client.commit_here import CommitHere
+from forebay.client.session import Session
+from forebay.errors import ConflictError
+from forebay.hub.web.committer import CommittedHere, Wanted
 from forebay.hub.web.lister import Lister
 from forebay.testing.cached import FakeClock
 from forebay.testing.cached.world import holder, store_manifest
 from forebay.testing.web.dashboard import Dashboard
 from forebay.wire.access import AuditQuery, DatasetPolicy, Role
-from forebay.wire.cache import FillDone, Granted
+from forebay.wire.cache import FillDone, Granted, ReplicaState
 from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion, Version
+from forebay.wire.hub import Hub
 from forebay.wire.runs import DataUse, NewRun
 from forebay.wire.sites import Hello
 
@@ -511,6 +516,84 @@ def test_a_commit_is_a_command(filled: Dashboard) -> None:
     wrong = browser.post("/datasets/-/commit", data={**given, "parents": "clicks@v9"})
     assert (wrong.status_code, "There is no version clicks@v9" in wrong.text) == (422, True)
     assert browser.post("/datasets/-/commit", data={**given, "folder": ""}).status_code == 422
+
+
+def beside(text: str, field: str) -> str:
+    """What is told beside a field of a form."""
+    found = re.search(rf'id="f-{field}-about"><strong>(.*?)</strong>', text, re.DOTALL)
+    return "" if found is None else html.unescape(found[1])
+
+
+def test_ones_own_hub_commits_a_folder_itself(filled: Dashboard, tmp_path: Path) -> None:
+    (tmp_path / "out" / "day=1").mkdir(parents=True)
+    (tmp_path / "out" / "day=1" / "a.tsv").write_bytes(b"1\t2\n")
+    (tmp_path / "out" / "b.tsv").write_bytes(b"3\n")
+    home = tmp_path / "own"
+    # The hub's clock of a test stands still, long before that of the machine.
+    where = {"home": home, "lake": (tmp_path / "lake").as_uri(), "volume": home / "volume"}
+    session = Session.start({**where, "hub": "", "stale_after": "9999d"})
+    filled.site.committer = CommitHere(session)
+    browser, folder = filled.admin(), str(tmp_path / "out")
+    given = {"name": "made", "folder": folder, "parents": "clicks@prod", "made_by": "python a.py", "message": "it's"}
+    shown = sent(browser, "/datasets/-/commit", team="ads", **given)
+    assert "2 files committed as made@v1, 2 of them sent." in shown
+    assert "not in the cache" not in shown
+    version = filled.hub.catalog.resolve("made@v1")
+    assert (version.origin, version.created_by, version.message) == ("committed", "admin", "it's")
+    assert (version.made_by.command, [parent.ref for parent in version.parents]) == ("python a.py", ["clicks@v1"])
+    assert filled.hub.catalog.dataset("made").team == "ads"
+    replica = filled.hub.replicas.get(session.through(filled.hub).cache.volume_id, version)
+    assert replica is not None
+    assert (replica.state, (home / "lake").exists()) == (ReplicaState.READY, False), "at once, and where the lake is"
+    assert "Nothing has changed: that is made@v1" in sent(browser, "/datasets/-/commit", **given)
+
+    for told, field, wrong in (
+        ("there is no such directory", "folder", {"folder": f"{folder}x"}),
+        ("is no whole path", "folder", {"folder": "out"}),
+        ("There is no home folder", "folder", {"folder": "~nobody-at-all/out"}),
+        ("There is no version clicks@v9", "parents", {"parents": "clicks@v9"}),
+        ("cannot be the name of a dataset", "name", {"name": "Made"}),
+    ):
+        answer = browser.post("/datasets/-/commit", data={**given, **wrong})
+        assert (answer.status_code, told in beside(answer.text, field)) == (422, True), answer.text
+    assert [item.number for item in filled.hub.catalog.versions("made")] == [1]
+
+
+def test_nobody_has_a_folder_read_who_may_not_write(filled: Dashboard, tmp_path: Path) -> None:
+    asked: list[Wanted] = []
+
+    def committer(hub: Hub, wanted: Wanted) -> CommittedHere:
+        asked.append(wanted)
+        raise ConflictError("file-changed", "it changed while it was read.")
+
+    filled.site.committer = committer
+    given = {"name": "made", "folder": str(tmp_path)}
+    answer = filled.browser_of("vera", Role.VIEWER).post("/datasets/-/commit", data=given)
+    assert "may not add versions" in beside(answer.text, "name")
+    assert asked == []
+    answer = filled.browser_of("eve").post("/datasets/-/commit", data=given)
+    assert "changed while it was read" in beside(answer.text, "folder")
+    assert f"forebay dataset commit made {tmp_path}" in words_of(answer.text)
+    assert [item.folder for item in asked] == [tmp_path]
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "told"),
+    [("FILES", 2, "more than 2 files"), ("BYTES", 2, "more than 2 B"), ("SECONDS", -1.0, "longer than a page waits")],
+)
+def test_a_folder_that_is_too_large_for_a_page_gets_the_command(
+    filled: Dashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float, told: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    for number in range(3):
+        (tmp_path / "out" / f"{number}").write_bytes(b"x")
+    monkeypatch.setattr(f"forebay.client.commit_here.MOST_{limit}", value)
+    filled.site.committer = CommitHere(Session.start({"home": tmp_path / "own", "hub": ""}))
+    given = {"name": "made", "folder": str(tmp_path / "out")}
+    answer = filled.admin().post("/datasets/-/commit", data=given)
+    assert told in beside(answer.text, "folder")
+    assert f"forebay dataset commit made {tmp_path}/out" in words_of(answer.text)
+    assert "made" not in {item.name for item in filled.hub.catalog.datasets()}
 
 
 def test_markup_in_names_of_files_and_messages_is_text(filled: Dashboard) -> None:

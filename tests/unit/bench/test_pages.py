@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from bench.paged import make, queued, running
-from bench.paged_catalog import DAY_S, Size, rows_of
+from bench.paged_catalog import DAY_S, Size, rows_of, site
 from bench.paged_visits import NOT_VISITED, Taken, Visits, addresses, p95
 from bench.paged_watched import Painted, Watched
-from bench.paged_work import held, work_rows
+from bench.paged_work import fill_id, fills, held, total_bytes, volume, work_rows
 from bench.pages import ADMIN, Seen, cases, is_for_all
 from forebay.catalog import schema as t
 from forebay.clock import SystemClock
@@ -44,6 +44,16 @@ def test_no_replica_is_there_twice_and_each_has_a_manifest() -> None:
         places = Counter(held(size))
         assert max(places.values()) == 1
         assert all(1 <= version <= size.kept_versions for _, version in places)
+
+
+def test_fills_are_told_of_as_they_were_made() -> None:
+    rows = next(rows for table, rows in work_rows(SMALL, NOW) if table is t.fill)
+    told = [
+        (fill_id(number), volume(place), version, total_bytes(version), f"agent:{site(place)}")
+        for number, (place, version) in enumerate(fills(SMALL))
+    ]
+    names = ("fill_id", "volume_id", "version_id", "total_bytes", "holder_user")
+    assert told == [tuple(row[name] for name in names) for row in rows]
 
 
 def test_rows_are_whole() -> None:

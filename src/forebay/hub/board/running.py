@@ -16,7 +16,7 @@ from forebay.hub.board.sight import Sight
 from forebay.hub.run_rows import new_run
 from forebay.wire.runs import NewRun, RunState
 
-_LOOKED_AT = 400
+_LOOKED_AT, _ENDED = 400, 2000
 _ORDER = {
     state.value: place
     for place, state in enumerate((RunState.RUNNING, RunState.STARTING, RunState.FILLING, RunState.QUEUED))
@@ -80,9 +80,18 @@ def waiting(connection: Connection, sight: Sight, before: float, limit: int) -> 
 
 
 def ended(connection: Connection, sight: Sight, limit: int) -> list[Running]:
-    """The last ones that came to an end, the newest first."""
-    rows = _rows(connection, sight, t.run.c.is_active.is_(False), _LOOKED_AT if sight.hidden else 2 * limit)
-    return sorted(_seen(sight, rows, 2 * limit), key=lambda item: -item.since)[:limit]
+    """The last ones that came to an end, the newest end first; where much is hidden, among the last `_ENDED`.
+
+    Those that are hidden are passed over one by one: told to leave them out, a database reads what all runs read.
+    """
+    c, found = t.run.c, list[Running]()
+    query = sa.select(t.run).where(c.is_active.is_(False)).order_by(c.since.desc(), c.run_seq.desc())
+    for most in (4 * limit, max(4 * limit, _ENDED)) if sight.hidden else (limit,):
+        rows = connection.execute(query.limit(most)).mappings().all()
+        found = list(_seen(sight, rows, limit))
+        if len(found) == limit or len(rows) < most:
+            break
+    return found
 
 
 def _rows(

@@ -26,6 +26,16 @@ KINDS: Final = {
 """By the record's word: the shape, and how people call it."""
 
 
+def kind(event: str) -> tuple[str, str]:
+    """The shape and the word; of what is not known here, its own."""
+    return KINDS.get(event, ("absent", event))
+
+
+def why(reason: str) -> Cell:
+    """The first line, whole on hover where it is long."""
+    return Cell(value=reason, shown=_short(reason), title=reason if len(reason) > _SHORT else "")
+
+
 def events(
     found: Sequence[Event], now: float, *, name: str, caption: str, places: bool, more: str = "", empty: str = ""
 ) -> Table:
@@ -50,7 +60,7 @@ def events(
 
 def _row(item: Event, now: float, *, places: bool) -> Row:
     line = item.line
-    shape, word = KINDS.get(line.event, ("absent", line.event))
+    shape, word = kind(line.event)
     place = [Cell(value=item.place.name, href=cache_shown.place_href(item.place))] if places else []
     return Row(
         key=str(item.number),
@@ -60,7 +70,7 @@ def _row(item: Event, now: float, *, places: bool) -> Row:
             Cell(value=line.ref, href=cache_shown.ref_href(line.ref) if line.ref else ""),
             *place,
             Cell(value=line.size_bytes, shown=words.size(line.size_bytes) if line.size_bytes else ""),
-            Cell(value=line.reason, shown=_short(line.reason), title=line.reason if len(line.reason) > _SHORT else ""),
+            why(line.reason),
         ),
     )
 

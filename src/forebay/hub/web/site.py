@@ -44,6 +44,7 @@ from forebay.hub.local import LocalHub
 from forebay.hub.web import pages as page_modules
 from forebay.hub.web.asked import address_of, for_people, form_of
 from forebay.hub.web.assets import PLACE, Assets
+from forebay.hub.web.committer import Committer
 from forebay.hub.web.lister import Lister
 from forebay.hub.web.live import Live
 from forebay.hub.web.login import LINK, Entrance
@@ -88,6 +89,7 @@ class Site:
         *,
         origin: str = "",
         lister: Lister | None = None,
+        committer: Committer | None = None,
         look: DoctorsLook | None = None,
     ) -> None:
         self.sessions = sessions
@@ -95,6 +97,7 @@ class Site:
         self.origin = f"{parts.scheme}://{parts.netloc}" if origin else ""
         self.clock = clock
         self.lister = lister
+        self.committer = committer
         self.renderer = Renderer(Assets())
         self.tables = TablesWritten(hub.engine)
         self._checkups = Checkups(look)
@@ -171,6 +174,7 @@ class Site:
             data_of=lambda name: self._access.subjects.data(name, principal),
             now=self.clock.now(),
             lister=self.lister,
+            committer=self.committer,
             checkups=self._checkups,
             **more,
         )

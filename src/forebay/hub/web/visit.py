@@ -13,6 +13,7 @@ from forebay.hub.api.acting import TeamHub
 from forebay.hub.board.checkup import Checkups
 from forebay.hub.board.keep import Keep
 from forebay.hub.board.sight import Sight
+from forebay.hub.web.committer import Committer
 from forebay.hub.web.lister import Lister
 
 Pairs = tuple[tuple[str, str], ...]
@@ -25,7 +26,8 @@ _EXPORTED = 100_000
 class Visit:
     """`read` opens a read transaction, the same for the whole of a GET. `path` has the route's parameters, decoded;
     `queries` and `fields` are the address's and the form's pairs in their order. `now` is in Unix seconds.
-    `lister` lists lakes for who registers, where this hub does that. `keep` is for what is added up over whole tables.
+    `lister` lists lakes for who registers and `committer` commits folders, where this hub does that. `keep` is for what
+    is added up over whole tables.
     """
 
     hub: TeamHub
@@ -38,6 +40,7 @@ class Visit:
     query_pairs: Pairs = ()
     form_pairs: Pairs = ()
     lister: Lister | None = None
+    committer: Committer | None = None
     checkups: Checkups = field(default_factory=Checkups)
     keep: Keep
 

@@ -10,12 +10,12 @@ from markupsafe import Markup
 
 from forebay import words
 from forebay.hub.access.rules import Action
-from forebay.hub.board import care, governed, history, overview, running
+from forebay.hub.board import care, governed, happened, overview, running
 from forebay.hub.board.governed import TeamHold
 from forebay.hub.board.overview import Fill, Near, Saved, month_of
 from forebay.hub.board.places import Place, places
 from forebay.hub.board.running import Running
-from forebay.hub.web import cache_shown, care_shown, history_shown, show
+from forebay.hub.web import cache_shown, care_shown, events_shown, show
 from forebay.hub.web.care_shown import Item
 from forebay.hub.web.page import Page
 from forebay.hub.web.route import Pages
@@ -25,6 +25,8 @@ from forebay.hub.web.visit import Visit
 pages = Pages()
 
 _RUNS, _FILLS, _EVENTS, _PLACES, _QUOTAS = 8, 8, 10, 40, 8
+_EXPORTED = 1000
+"""Events as CSV or JSON: all of them are on the pages of the cache, of runs and of datasets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def home(visit: Visit) -> Page:
         fills = overview.fills(connection, sight, shown, now, 100)
         runs = running.active(connection, sight, 100)
         needs = care.care(connection, sight, shown, now, keep=visit.keep)
-        happened = history.history(connection, sight, shown, limit=_EVENTS)
+        events = happened.happened(connection, sight, shown, _events(visit))
         saved = visit.keep("saved", month_of(now), lambda sight: overview.saved(connection, sight, now))
         holds = visit.keep("near-quota", (), lambda sight: governed.near_quota(connection, sight))
     context = Overview(
@@ -71,16 +73,20 @@ def home(visit: Visit) -> Page:
         fills_table(fills[: visit.limit(_FILLS)], now),
         _space(shown[: visit.limit(_PLACES)]),
         _quotas(holds[: visit.limit(_QUOTAS)]),
-        history_shown.events(
-            happened.events,
+        events_shown.events(
+            events,
             now,
             name="events",
             caption="Last events",
-            places=True,
-            empty="Nothing has happened yet. What is filled, evicted or found damaged is told here.",
+            empty="Nothing has happened yet. What is registered, filled, evicted or found damaged is told here, "
+            "and how runs ended.",
         ),
     )
     return Page(template="overview/page.html", title="Overview", nav="overview", context=context, tables=tables)
+
+
+def _events(visit: Visit) -> int:
+    return _EXPORTED if visit.exports == "events" else _EVENTS
 
 
 def _runs(runs: Sequence[Running], now: float) -> Table:

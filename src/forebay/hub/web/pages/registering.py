@@ -1,7 +1,7 @@
-"""New versions: registering what lies in a lake, and the command that commits a folder.
+"""New versions: registering what lies in a lake, and committing a folder.
 
-Where the hub is one's own machine it lists the lake itself. A team's hub never opens a lake: there, and for a commit,
-whose files are elsewhere, the page checks what was written and gives the command.
+Where the hub is one's own machine it lists the lake and commits the folder itself. A team's hub never opens a lake and
+reads no folder: there the page checks what was written and gives the command.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from forebay.errors import ForebayError, InputError, NotAllowedError
 from forebay.hub.access.rules import Action
 from forebay.hub.web import forms, show
 from forebay.hub.web.addresses import COMMIT, REGISTER, of_dataset, of_version
+from forebay.hub.web.committer import Wanted
 from forebay.hub.web.data_shown import teams_known
 from forebay.hub.web.forms import Field, Form
 from forebay.hub.web.lister import Lister
@@ -37,8 +38,25 @@ _FIELDS = {
     "bad-profile": "profile",
     "bad-parent": "parents",
     "bad-ref": "parents",
-    "bad-folder": "folder",
     "not-allowed": "name",
+    **dict.fromkeys(
+        (
+            "bad-folder",
+            "directory-not-found",
+            "empty-directory",
+            "file-changed",
+            "file-missing",
+            "file-unreadable",
+            "folder-too-large",
+            "link-escapes",
+            "long-commit",
+            "not-a-file",
+            "path-collision",
+            "path-duplicate",
+            "path-is-directory",
+        ),
+        "folder",
+    ),
 }
 """Beside which field an error is told."""
 
@@ -104,18 +122,31 @@ def register(visit: Visit) -> Page | Redirect:
 @pages.get(COMMIT)
 def commit_form(visit: Visit) -> Page:
     """`?name=` for another version of a dataset."""
-    return _commit_page(forms.filled(_commit(visit), visit.query))
+    return _commit_page(visit, forms.filled(_commit(visit), visit.query))
 
 
 @pages.post(COMMIT)
-def commit(visit: Visit) -> Page:
-    """Check what was written; the command."""
+def commit(visit: Visit) -> Page | Redirect:
+    """Commit the folder; or check what was written, and give the command."""
     form = forms.filled(_commit(visit), visit.form)
+    command = ""
     try:
-        command = _commit_command(visit)
+        wanted = _wanted(visit)
+        folder = visit.form["folder"].strip() if visit.committer is None else str(wanted.folder)
+        command = _commit_command(wanted, folder)
+        if visit.committer is None:
+            return _commit_page(visit, form, command)
+        _require_writer(visit)
+        done = visit.committer(visit.hub, wanted)
     except ForebayError as error:
-        return _commit_page(_failed(form, error), status=422)
-    return _commit_page(form, command)
+        return _commit_page(visit, _failed(form, error), command, status=422)
+    version = done.version
+    told = f"{show.count(version.files, 'file')} committed as {version.ref}, {done.sent_files:,} of them sent."
+    if not done.created:
+        told = f"Nothing has changed: that is {version.ref} already."
+    if done.not_kept:
+        told = f"{told} It is not in the cache: {done.not_kept}"
+    return Redirect(to=of_version(version.dataset, version.number), notice=told)
 
 
 def _asked(visit: Visit) -> _Asked:
@@ -139,11 +170,7 @@ def _named(visit: Visit) -> str:
 
 
 def _add(visit: Visit, lister: Lister, asked: _Asked) -> AddedVersion:
-    """Nobody has a lake listed who may not add: what a listing says is not for them."""
-    if not visit.may(Action.WRITE):
-        raise NotAllowedError(
-            "not-allowed", f"{visit.sight.user} may not add versions.", todo="Ask an admin of this hub."
-        )
+    _require_writer(visit)
     profile = asked.profile or lister.profile
     found = lister(asked.urls, profile)
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
@@ -165,31 +192,57 @@ def _add(visit: Visit, lister: Lister, asked: _Asked) -> AddedVersion:
     )
 
 
-def _commit_command(visit: Visit) -> str:
-    given = visit.form
-    words = ["forebay", "dataset", "commit", _named(visit)]
-    folder = given.get("folder", "").strip()
-    if not folder:
-        raise InputError(
-            "bad-folder", "The folder is missing.", todo="It is one of the machine where the command runs."
+def _require_writer(visit: Visit) -> None:
+    """Nobody has a lake listed or a folder read who may not add: what is found there is not for them."""
+    if not visit.may(Action.WRITE):
+        raise NotAllowedError(
+            "not-allowed", f"{visit.sight.user} may not add versions.", todo="Ask an admin of this hub."
         )
-    words.append(folder)
-    for ref in given.get("parents", "").split():
+
+
+def _wanted(visit: Visit) -> Wanted:
+    """What a form of a commit says; InputError, and NotFoundError for a parent that is not there."""
+    given = visit.form
+    name, folder = _named(visit), given.get("folder", "").strip()
+    if not folder:
+        where = "It is one of this machine." if visit.committer else "It is one of the machine where the command runs."
+        raise InputError("bad-folder", "The folder is missing.", todo=where)
+    parents = tuple(given.get("parents", "").split())
+    for ref in parents:
         visit.hub.catalog.resolve(ref)
+    texts = {key: given.get(key, "").strip() for key in ("made_by", "message", "team")}
+    path = Path(folder) if visit.committer is None else _on_this_machine(folder)
+    return Wanted(dataset=name, folder=path, parents=parents, **texts)
+
+
+def _on_this_machine(folder: str) -> Path:
+    """A hub has no folder that one would be in: the whole path, or one from the home folder on."""
+    try:
+        path = Path(folder).expanduser()
+    except RuntimeError:
+        raise InputError("bad-folder", f"There is no home folder {folder.partition('/')[0]}.") from None
+    if "\0" in folder or not path.is_absolute():
+        raise InputError("bad-folder", f"{folder[:100]!r} is no whole path.", todo="Begin it with / or ~/.")
+    return path
+
+
+def _commit_command(wanted: Wanted, folder: str) -> str:
+    words = ["forebay", "dataset", "commit", wanted.dataset, folder]
+    for ref in wanted.parents:
         words += ["--parent", ref]
-    if made_by := given.get("made_by", "").strip():
-        words += ["--made-by", made_by]
-    for option, key in (("--team", "team"), ("-m", "message")):
-        words += [option, given[key].strip()] if given.get(key, "").strip() else []
+    for option, value in (("--made-by", wanted.made_by), ("--team", wanted.team), ("-m", wanted.message)):
+        words += [option, value] if value else []
     return " ".join(map(quote, words))
 
 
 def _failed(form: Form, error: ForebayError) -> Form:
     """Beside the field that it is about; what is told of a lake beside its addresses."""
     names = {field.name for field in form.fields}
-    field = _FIELDS.get(error.kind, _OF_A_LAKE if isinstance(error, InputError) and _OF_A_LAKE in names else "")
-    if error.kind.endswith("-not-found") and "parents" in names:
+    field = _FIELDS.get(error.kind, "")
+    if not field and error.kind.endswith("-not-found") and "parents" in names:
         field = "parents"
+    if not field and isinstance(error, InputError) and _OF_A_LAKE in names:
+        field = _OF_A_LAKE
     return forms.failed(form, error, field)
 
 
@@ -229,8 +282,9 @@ def _commit(visit: Visit) -> Form:
             name="folder",
             label="Folder",
             required=True,
-            placeholder="./out",
-            hint="On the machine where the command runs. Its files become the version.",
+            placeholder="/data/out" if visit.committer else "./out",
+            hint=f"On {'this machine' if visit.committer else 'the machine where the command runs'}. "
+            "Its files become the version.",
         ),
         Field(
             name="parents",
@@ -242,7 +296,8 @@ def _commit(visit: Visit) -> Form:
         Field(name="message", label="Message"),
         *_team(visit),
     ]
-    return Form(action=COMMIT, button="Give me the command", fields=tuple(fields), cancel=_back(visit))
+    button = "Give me the command" if visit.committer is None else "Commit"
+    return Form(action=COMMIT, button=button, fields=tuple(fields), cancel=_back(visit))
 
 
 def _team(visit: Visit) -> Sequence[Field]:
@@ -277,7 +332,10 @@ def _register_page(visit: Visit, form: Form, command: str = "", title: str = "",
     )
 
 
-def _commit_page(form: Form, command: str = "", status: int = 200) -> Page:
+def _commit_page(visit: Visit, form: Form, command: str = "", status: int = 200) -> Page:
+    is_own, title = visit.committer is not None, "From a terminal"
+    if command:
+        title = "The same in a terminal" if is_own else "Run this where the folder is"
     return Page(
         template="datasets/register.html",
         title="Commit a folder",
@@ -286,8 +344,10 @@ def _commit_page(form: Form, command: str = "", status: int = 200) -> Page:
             says="Makes a version of a folder's files: only what the lake lacks is sent, and it is ready at once.",
             form=form,
             command=command or "forebay dataset commit features ./out --parent criteo@v1",
-            command_title="Run this where the folder is" if command else "From a terminal",
-            command_says="The hub carries no bytes of datasets: the command sends them straight to the lake.",
+            command_title=title,
+            command_says=""
+            if is_own
+            else "The hub carries no bytes of datasets: the command sends them straight to the lake.",
         ),
         parent=("Datasets", "/datasets"),
         status=status,
