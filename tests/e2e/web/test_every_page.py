@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -12,9 +13,12 @@ from forebay.testing.servers import Chromium
 from forebay.testing.web.acts import WRONG, Wrong, ask_the_palette, fill_in, make_a_token, said
 from forebay.testing.web.looking import PHONE, WIDE, Eyes
 from forebay.testing.web.paths import PATHS, WITHOUT_ONE, paths_of
+from forebay.testing.web.pictures import ACTS, OUTSIDE, PAGES
 from tests.e2e.web.conftest import Stage
 
 pytestmark = pytest.mark.e2e
+
+IMAGES = Path(__file__).parents[3] / "docs" / "images"
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +31,16 @@ def at_desk(stage: Stage, chromium: Chromium) -> Iterator[Eyes]:
 def test_every_page_has_an_address_that_is_looked_at(stage: Stage) -> None:
     missing = _routes_without(stage, paths_of(stage.showcase.ids))
     assert missing == WITHOUT_ONE, "a new page belongs in forebay.testing.web.paths"
+
+
+def test_every_page_has_its_pictures(stage: Stage) -> None:
+    missing = _routes_without(stage, (address.format(**stage.showcase.ids) for address in PAGES.values()))
+    assert missing == WITHOUT_ONE, "a new page belongs in forebay.testing.web.pictures"
+    names = [*PAGES, *OUTSIDE, *ACTS]
+    wanted = {
+        f"{name}-{width}-{scheme}.webp" for name in names for width in (WIDE, PHONE) for scheme in ("light", "dark")
+    }
+    assert {path.name for path in IMAGES.glob("*.webp")} == wanted, "make screenshots"
 
 
 def _routes_without(stage: Stage, addresses: Iterable[str]) -> set[str]:
