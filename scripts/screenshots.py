@@ -11,7 +11,7 @@ import io
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,65 +20,26 @@ from PIL import Image
 from forebay.testing.cached import FakeClock
 from forebay.testing.served import ServedApp
 from forebay.testing.servers import Chromium
+from forebay.testing.servers.process import free_ports
 from forebay.testing.web.dashboard import Dashboard
 from forebay.testing.web.looking import PHONE, WIDE, Eyes, Scheme
 from forebay.testing.web.paths import paths_of
+from forebay.testing.web.pictures import ACTS, OUTSIDE, PAGES
 from forebay.testing.web.showcase import Showcase
 from forebay.wire.access import Role
 
 FOLDER: Final = Path(__file__).parent.parent / "docs" / "images"
-PAGES: Final[Mapping[str, str]] = {
-    "overview": "/",
-    "datasets": "/datasets",
-    "register": "/datasets/-/register",
-    "dataset": "/datasets/criteo",
-    "dataset-settings": "/datasets/criteo/settings",
-    "version": "/datasets/criteo-features/v2",
-    "files": "/datasets/chest-xray/v3/files?folder=images",
-    "preview": "/datasets/ad-clicks/v1/preview",
-    "pictures": "/datasets/ad-clicks/v1/preview?kind=images",
-    "changes": "/datasets/criteo/v7/diff",
-    "drift": "/datasets/ad-clicks/v2/diff/preview?with=1",
-    "lineage": "/datasets/criteo-features/v2/lineage",
-    "cache": "/cache",
-    "cache-at-a-site": "/cache/aks-gpu",
-    "cache-history": "/cache/-/history",
-    "evict": "/cache/aks-gpu/evict",
-    "sites": "/sites",
-    "site": "/sites/dgx-basement",
-    "where": "/sites/where?data=criteo@v7&gpus=2",
-    "runs": "/runs",
-    "run": "/runs/{done0}",
-    "log": "/runs/{running}/log",
-    "report": "/runs/{done0}/report",
-    "compare": "/runs/compare?run={done0}&run={done1}&run={failed}",
-    "why-it-waits": "/runs/{queued}/where",
-    "admin": "/admin",
-    "users": "/admin/users",
-    "team": "/admin/teams/ads",
-    "tokens": "/admin/tokens?all=yes",
-    "policies": "/admin/policies",
-    "quotas": "/admin/quotas",
-    "retention": "/admin/retention",
-    "links": "/admin/links",
-    "audit": "/admin/audit",
-    "agents": "/admin/agents",
-    "doctor": "/admin/doctor",
-    "settings": "/settings",
-    "find": "/find?q=criteo",
-}
-"""The pages in docs/images, by the name of their pictures; `{done0}` and the like are the showcase's runs."""
-
+Act = Callable[[Eyes], object]
 _SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 _HIGHEST: Final = {WIDE: 1300, PHONE: 1600}
 _QUALITY: Final = 60
 
 
-def shoot(eyes: Eyes, pages: Mapping[str, str], folder: Path) -> Iterable[Path]:
+def shoot(eyes: Eyes, pages: Mapping[str, Act], folder: Path) -> Iterable[Path]:
     """Writes `NAME-WIDTH-SCHEME.webp` of each page; yields what it wrote."""
-    for name, address in pages.items():
+    for name, page in pages.items():
         eyes.at(WIDE, "light")
-        eyes.go(address)
+        page(eyes)
         for width in (WIDE, PHONE):
             for scheme in _SCHEMES:
                 eyes.at(width, scheme)
@@ -92,6 +53,13 @@ def _write(png: bytes, path: Path, highest: int) -> None:
     with Image.open(io.BytesIO(png)) as picture:
         whole = picture.convert("RGB")
         whole.crop((0, 0, whole.width, min(whole.height, highest))).save(path, quality=_QUALITY, method=6)
+
+
+def _opened(pages: Mapping[str, str]) -> dict[str, Act]:
+    def opening(address: str) -> Act:
+        return lambda eyes: eyes.go(address)
+
+    return {name: opening(address) for name, address in pages.items()}
 
 
 def _named(addresses: Iterable[str], ids: Mapping[str, str]) -> dict[str, str]:
@@ -117,17 +85,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home, Dashboard.on(Path(home), clock) as dashboard:
         showcase = Showcase(dashboard, clock, markup="").make()
         pages = (
-            _named(paths_of(showcase.runs), showcase.runs)
+            _named(paths_of(showcase.ids), showcase.ids)
             if asked.all
-            else {name: address.format(**showcase.runs) for name, address in PAGES.items()}
+            else {name: address.format(**showcase.ids) for name, address in PAGES.items()}
         )
+        (port,) = free_ports(1)
+        dashboard.open_door(f"http://127.0.0.1:{port}", "https://login.example.org")
         session = dashboard.token_of("admin", Role.ADMIN)
         with (
-            ServedApp(dashboard.made) as served,
+            ServedApp(dashboard.made, port) as served,
             Chromium.start() as chromium,
             Eyes.of(chromium, served.url, session) as eyes,
+            Eyes.of(chromium, served.url) as stranger,
         ):
-            written = list(shoot(eyes, pages, folder))
+            written = [
+                *shoot(eyes, {**_opened(pages), **ACTS}, folder),
+                *shoot(stranger, _opened(OUTSIDE), folder),
+            ]
     size = sum(path.stat().st_size for path in written)
     sys.stdout.write(f"{len(written)} pictures in {folder}, {size:,} bytes\n")
 

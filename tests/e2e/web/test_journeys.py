@@ -254,11 +254,11 @@ def test_a_scientist_compares_two_runs_and_sees_where_they_come_from(place: Plac
         expect(eyes.page.get_by_role("row", name="Train at 0.3")).to_contain_text("succeeded")
 
 
-def test_what_one_evicts_is_absent_in_the_others_browser(place: Place, features: str) -> None:
-    with place.browser("olga") as olga, place.browser("ada") as ada:
-        ada.go("/cache?only=all")
-        ada.page.evaluate("window.notReloaded = true")
-        row = ada.page.get_by_role("row", name="clicks v1")
+def test_what_one_evicts_or_warms_is_so_in_the_others_browser(place: Place, features: str) -> None:
+    with place.browser("olga") as olga, place.browser("carl") as carl:
+        carl.go("/cache?only=all")
+        carl.page.evaluate("window.notReloaded = true")
+        row = carl.page.get_by_role("row", name="clicks v1")
         expect(row).to_contain_text("ready")
         olga.go("/cache/local/clicks/v1")
         olga.page.get_by_role("link", name="Evict…").click()
@@ -266,7 +266,13 @@ def test_what_one_evicts_is_absent_in_the_others_browser(place: Place, features:
         olga.page.get_by_role("button", name="Evict it").click()
         expect(olga.page.locator("#says")).to_contain_text("absent")
         expect(row).to_contain_text("absent")
-        assert ada.page.evaluate("window.notReloaded")
+        assert carl.page.evaluate("window.notReloaded")
+        olga.page.evaluate("window.notReloaded = true")
+        carl.go("/cache/-/warm?ref=clicks@v1&site=local")
+        carl.page.get_by_role("button", name="Warm it").click()
+        expect(olga.page.locator("#says")).to_contain_text("ready")
+        expect(olga.page.locator("#acts")).to_contain_text("Evict…")
+        assert olga.page.evaluate("window.notReloaded")
         olga.go("/cache/-/history")
         expect(olga.page.locator("main")).to_contain_text("evicted")
 
@@ -378,3 +384,59 @@ def test_a_keyboard_is_enough(place: Place, features: str) -> None:
         assert seen.index("Runs") < seen.index("Versions") < seen.index("v1")
         keys.press("Enter")
         eyes.page.wait_for_url("**/datasets/clicks-features/v1")
+
+
+_NAMED = """(() => {
+  const at = document.activeElement;
+  return (at.labels?.[0] ?? at).innerText.trim().split("\\n")[0];
+})()"""
+
+
+def _tab_to(eyes: Eyes, name: str) -> None:
+    """By the keyboard alone to what is called so, and whoever looks sees where they are."""
+    passed = []
+    for _ in range(60):
+        eyes.page.keyboard.press("Tab")
+        passed.append(eyes.page.evaluate(_NAMED))
+        if passed[-1] == name:
+            assert eyes.page.evaluate("document.activeElement.matches(':focus-visible')")
+            return
+    raise AssertionError(f"{name} is not reached: {passed}")
+
+
+def test_a_keyboard_is_enough_to_register_warm_pin_and_evict(place: Place) -> None:
+    with place.browser("olga") as eyes:
+        page, keys = eyes.page, eyes.page.keyboard
+
+        def follow(name: str, address: str) -> None:
+            _tab_to(eyes, name)
+            keys.press("Enter")
+            page.wait_for_url(address)
+
+        follow("Datasets", "**/datasets")
+        follow("Register", "**/datasets/-/register")
+        for label, text in (("Dataset", "keyed"), ("Where the objects lie", f"{place.lake.url}/clicks/day_0")):
+            _tab_to(eyes, label)
+            keys.type(text)
+        follow("Register", "**/datasets/keyed/v1")
+        follow("Warm", "**/cache/-/warm?**")
+        follow("Warm it", "**/cache/local/keyed/v1")
+        expect(page.locator("#says")).to_contain_text("ready")
+        keys.press("Control+k")
+        keys.type("keyed@v1")
+        page.locator("#found").get_by_role("option", name="keyed@v1").wait_for()
+        keys.press("ArrowDown")
+        keys.press("Enter")
+        page.wait_for_url("**/datasets/keyed/v1")
+        follow("local", "**/cache/local/keyed/v1")
+        _tab_to(eyes, "Why it must stay")
+        keys.type("the course")
+        keys.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("keyed@v1 stays at local.")
+        expect(page.locator("#says")).to_contain_text("pinned")
+        _tab_to(eyes, "Unpin")
+        keys.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("keyed@v1 may go")
+        follow("Evict…", "**/cache/local/keyed/v1/evict")
+        follow("Evict it", "**/cache/local/keyed/v1")
+        expect(page.locator("#says")).to_contain_text("absent")

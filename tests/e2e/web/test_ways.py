@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
-from forebay.testing.servers import Chromium
+from forebay.testing.cached import FakeClock
+from forebay.testing.served import ServedApp
+from forebay.testing.servers import Chromium, OpenIdProvider
+from forebay.testing.servers.process import free_ports
+from forebay.testing.web.dashboard import Dashboard
 from forebay.testing.web.looking import PHONE, WIDE, Eyes
 from forebay.wire.access import Role
 from tests.e2e.web.conftest import Stage
@@ -31,6 +38,31 @@ def test_in_with_a_token_and_out_again(stage: Stage, chromium: Chromium) -> None
         eyes.page.wait_for_url("**/login")
         eyes.go("/settings")
         assert eyes.page.url.startswith(f"{stage.url}/login")
+
+
+def test_the_providers_button_leads_in_and_to_the_page_that_was_wanted(
+    tmp_path: Path, openid_provider: OpenIdProvider, chromium: Chromium
+) -> None:
+    clock = FakeClock(time.time())
+    (port,) = free_ports(1)
+    # The provider knows the hub by this name, whose cookies are not those of the address.
+    url = f"http://localhost:{port}"
+    openid_provider.add("u-40", preferred_username="gail", groups=["data"])
+    openid_provider.add("u-41", preferred_username="hank", groups=["football"])
+    with Dashboard.on(tmp_path, clock) as dashboard:
+        dashboard.open_door(url, openid_provider.issuer)
+        with ServedApp(dashboard.made, port), Eyes.of(chromium, url) as eyes:
+            for subject in ("u-41", "u-40"):
+                eyes.go("/datasets?q=clicks&tag=prod")
+                assert eyes.page.url.startswith(f"{url}/login?next=")
+                eyes.page.get_by_role("link", name="Log in with localhost").click()
+                eyes.page.locator("input[name=sub]").fill(subject)
+                eyes.page.get_by_role("button", name="Authorize", exact=True).click()
+                if subject == "u-41":
+                    eyes.page.get_by_text("hank is in no group that may come in").wait_for()
+            eyes.page.wait_for_url(f"{url}/datasets?q=clicks&tag=prod")
+            eyes.go("/settings")
+            assert "You are gail, scientist" in eyes.page.inner_text("main")
 
 
 def test_the_palette_finds_by_the_keyboard_alone(stage: Stage, chromium: Chromium) -> None:

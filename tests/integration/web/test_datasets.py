@@ -426,6 +426,8 @@ def test_retention_is_shown_before_it_is_set(filled: Dashboard, clock: FakeClock
     assert "1 version would be retired now" in shown
     assert "v2 retired" in shown
     assert "v1 kept" in shown, "it is tagged"
+    as_csv = browser.get("/datasets/clicks/settings/retention?keep_last=1&keep_days=&table=fates&as=csv")
+    assert "clicks@v2,retired" in as_csv.text
     assert filled.hub.retention.policy("clicks").keeps_all
     assert "Kept is the newest 1; 1 version retired" in sent(
         browser, "/datasets/clicks/settings/retention", keep_last="1", keep_days=""

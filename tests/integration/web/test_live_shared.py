@@ -80,7 +80,7 @@ def _request(token: str) -> Request:
 
 def _live_paths(hall: Hall) -> list[str]:
     site = hall.showcase.dashboard.site
-    found = [path.format(**hall.showcase.runs) for path in PATHS if not path.startswith("/admin")]
+    found = [path.format(**hall.showcase.ids) for path in PATHS if not path.startswith("/admin")]
     return [path for path in found if site.find(path)[0].live]
 
 

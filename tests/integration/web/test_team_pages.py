@@ -281,6 +281,7 @@ def test_what_goes_down_is_asked_about_first(admin: TestClient, team: Team) -> N
     asks = admin.get("/sites/dgx/down").text
     assert "2 runs under way" in asks
     assert team.run_id[:12] in asks
+    assert len(table(admin, "/sites/dgx/down", "runs")) == 2
     assert "dgx is down" in send(admin, "/sites/dgx/state", state="down", reason="power")
 
 
@@ -431,6 +432,10 @@ def test_a_policy_is_set_by_who_governs(admin: TestClient, dashboard: Dashboard)
     wrong = admin.post("/admin/policies/images", data={"write": "nobody"})
     assert (wrong.status_code, "There is no team" in wrong.text) == (400, True)
     assert "holds from now on" in send(admin, "/admin/policies/images", write="ads, maps", sites="dgx")
+    (images,) = (row for row in table(admin, "/admin/policies", "policies") if row["dataset"] == "images")
+    assert (images["read"], images["write"], images["run"], images["sites"]) == ("", "ads maps", "", "dgx")
+    for address in ("/admin/policies", "/admin/policies/images"):
+        assert "who may read it" in admin.get(address).text, address
     found = dashboard.access.policy("images")
     assert (found.write, found.sites, found.set_by) == (("ads", "maps"), ("dgx",), "admin")
     told = admin.post("/admin/policies/images", data={"read": "ads"})

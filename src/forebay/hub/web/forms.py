@@ -73,6 +73,11 @@ class Confirm:
     facts: tuple[str | Markup, ...] = ()
     table: Table | None = None
 
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """For its page, which gives them as CSV and JSON, too."""
+        return (self.table,) if self.table else ()
+
 
 def filled(form: Form, given: Mapping[str, str]) -> Form:
     """The form with what somebody wrote, so that nothing is lost by an error."""

@@ -6,15 +6,20 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from forebay.clock import Clock
+from forebay.hub.access.claims import Mapped
+from forebay.hub.access.log_ins import LogIns
+from forebay.hub.access.oidc import Client
 from forebay.hub.access.sessions import Sessions
 from forebay.hub.access.store import AccessStore
 from forebay.hub.api.limits import Limits
 from forebay.hub.board.checkup import Look
+from forebay.hub.door import Door, DoorSettings
 from forebay.hub.local import LocalHub
 from forebay.hub.serve import More, guarded_by, make_app
 from forebay.hub.web.site import Site
@@ -23,6 +28,7 @@ from forebay.wire.access import NewToken, Role
 ORIGIN = "http://testserver"
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
 """What a browser says of requests from the hub's own pages."""
+_SESSION_S: Final = 3600.0
 
 
 class Dashboard:
@@ -33,8 +39,9 @@ class Dashboard:
         self.clock = clock
         self.access = AccessStore(hub.engine, clock)
         self.access.bootstrap()
-        self.sessions = Sessions(hub.engine, clock, 3600.0)
+        self.sessions = Sessions(hub.engine, clock, _SESSION_S)
         self.look: Look | None = None
+        self.door: Door | None = None
         self.limits = Limits()
         self.is_stopping = False
 
@@ -60,8 +67,23 @@ class Dashboard:
 
     def made(self, is_stopping: Callable[[], bool]) -> FastAPI:
         """The application for a server, which says whether it stops."""
-        more = More(site=self.site, check_lake=bool)
+        more = More(site=self.site, check_lake=bool, door=self.door)
         return make_app(self.hub, guarded_by(self.access, self.hub), self.clock, self.limits, is_stopping, more)
+
+    def open_door(self, url: str, issuer: str) -> None:
+        """People may log in at that provider as well; before the application is made. `url` is where it is served.
+
+        Whoever is of the group `data` is a scientist.
+        """
+        settings = DoorSettings(
+            url=url,
+            client=Client(issuer=issuer, client_id="forebay", client_secret="hush"),
+            mapped=Mapped(
+                user_claim="preferred_username", groups_claim="groups", roles={"data": Role.SCIENTIST}, teams={}
+            ),
+            session_seconds=_SESSION_S,
+        )
+        self.door = Door(settings, self.access, LogIns(self.hub.engine, self.clock), self.clock)
 
     def token_of(self, user: str, role: Role = Role.SCIENTIST, *teams: str, datasets: tuple[str, ...] = ()) -> str:
         """The secret of a new token of a user, who is made where there is none."""

@@ -20,14 +20,15 @@ GB: Final = 10**9
 DAY: Final = 86400.0
 
 
-def govern(hub: LocalHub, access: AccessStore, now: float, markup: str) -> None:
-    """`markup` stands where people write what they want: a page that shows it as such is wrong."""
+def govern(hub: LocalHub, access: AccessStore, now: float, markup: str) -> dict[str, str]:
+    """`markup` stands where people write what they want: a page that shows it as such is wrong. Ids of tokens."""
     _links(hub)
-    _tokens(access, now, markup)
+    tokens = _tokens(access, now, markup)
     _failing(hub, markup)
     _refused(hub, access)
     hub.retention.set_policy(RetentionPolicy(dataset="criteo", keep_last=6), "olga")
     hub.sites.set_prices("aks-gpu", 2.5, 0.04)
+    return tokens
 
 
 def _links(hub: LocalHub) -> None:
@@ -42,13 +43,18 @@ def _links(hub: LocalHub) -> None:
         hub.links.report(volume_id, moved)
 
 
-def _tokens(access: AccessStore, now: float, markup: str) -> None:
-    access.make_token(NewToken(user="ada", role=Role.SCIENTIST, note="nightly training", expires_at=now + 3 * DAY))
+def _tokens(access: AccessStore, now: float, markup: str) -> dict[str, str]:
+    """The ids of ada's for her `nightly` training, and of the admin's for `agents`."""
+    expires_at = now + 3 * DAY
+    nightly = access.make_token(
+        NewToken(user="ada", role=Role.SCIENTIST, note="nightly training", expires_at=expires_at)
+    )
     access.make_token(NewToken(user="vera", role=Role.VIEWER, note=markup, datasets=("criteo",)))
     ended = access.make_token(NewToken(user="olga", role=Role.ENGINEER, note="a laptop that was lost"))
     access.revoke_token(ended.token.token_id)
     agents = access.make_token(NewToken(user="admin", role=Role.ENGINEER, site="aks-gpu", expires_at=now + 5 * DAY))
     access.principal_of(agents.secret)
+    return {"nightly": nightly.token.token_id, "agents": agents.token.token_id}
 
 
 def _failing(hub: LocalHub, markup: str) -> None:

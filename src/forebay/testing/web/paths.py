@@ -35,6 +35,7 @@ PATHS: Final[tuple[str, ...]] = (
     "/cache/-/warm?ref=criteo%40prod&site=gcp-cpu",
     "/cache/aks-gpu/chest-xray/v2",
     "/settings",
+    "/settings/tokens/{agents}/revoke",
     "/find?q=criteo",
     "/datasets",
     "/datasets?q=nothing-is-called-so",
@@ -90,6 +91,7 @@ PATHS: Final[tuple[str, ...]] = (
     "/admin/teams/ads",
     "/admin/teams/ads/remove",
     "/admin/tokens?all=yes",
+    "/admin/tokens/{nightly}/revoke",
     "/admin/policies",
     "/admin/policies/criteo",
     "/admin/quotas",
@@ -101,21 +103,18 @@ PATHS: Final[tuple[str, ...]] = (
     "/admin/agents",
     "/admin/doctor",
 )
-"""`{done0}`, `{failed}` and the like are the ids of the showcase's runs."""
+"""`{done0}`, `{nightly}` and the like are the ids of the showcase's runs and tokens."""
 
 WITHOUT_ONE: Final[frozenset[str]] = frozenset(
     {
-        "/settings/tokens/{token}/revoke",
-        "/admin/tokens/{token_id}/revoke",
         "/runs/{run}/left/{attempt}/{name}",
         "/runs/{run}/log/text",
         "/datasets/{name}/v{number}/preview/picture",
     }
 )
-"""What has a secret in its address, or an id that the showcase does not tell, or is no page but a file: looked at in
-tests of their own."""
+"""What is no page but a file: looked at in tests of their own."""
 
 
-def paths_of(runs: Mapping[str, str]) -> list[str]:
-    """All addresses; `runs` are ids by what the showcase calls them."""
-    return [path.format(**runs) for path in PATHS]
+def paths_of(ids: Mapping[str, str]) -> list[str]:
+    """All addresses; `ids` are the showcase's."""
+    return [path.format(**ids) for path in PATHS]

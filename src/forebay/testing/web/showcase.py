@@ -18,7 +18,7 @@ from forebay.testing.web.governed import govern
 from forebay.testing.web.left import leave_metrics, leave_report
 from forebay.testing.web.previews import show_previews
 from forebay.wire.access import DatasetPolicy, Role
-from forebay.wire.cache import FillDone, Granted, Progress
+from forebay.wire.cache import FillDone, Granted, Holder, Progress
 from forebay.wire.catalog import MadeBy, NewVersion, ParentVersion, Version
 from forebay.wire.runs import DataUse, NewRun, Output, Run
 from forebay.wire.sites import Hello, Order, Report, TaskKey, TaskState
@@ -91,6 +91,7 @@ class Showcase:
         self.gcp = Staff(self.hub, "gcp-cpu", 0, 10_000 * GB, "cloud=gcp")
         self.staff = (self.dgx, self.aks, self.gcp)
         self.runs: dict[str, str] = {}
+        self.tokens: dict[str, str] = {}
 
     def make(self) -> Showcase:
         """All of it. Ends about now."""
@@ -104,8 +105,13 @@ class Showcase:
         self._runs()
         self.clock.jump(end - self.clock.now() - _FILLING_S)
         self._under_way()
-        govern(self.hub, self.dashboard.access, end, self.markup)
+        self.tokens = govern(self.hub, self.dashboard.access, end, self.markup)
         return self
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Of runs and tokens, by what they are called here: what addresses are made with."""
+        return {**self.runs, **self.tokens}
 
     def _people(self) -> None:
         access = self.dashboard.access
@@ -166,7 +172,7 @@ class Showcase:
         for day in range(12):
             self.clock.pass_by(DAY / 2)
             for ref in ("criteo@v6", "criteo@v7", "criteo-features@v2")[: 1 + day % 3]:
-                self.hub.leases.take(self.dgx.volume_id, catalog.resolve(ref), holder("train"))
+                self.hub.leases.take(self.dgx.volume_id, catalog.resolve(ref), _holder("train"))
         replicas.mark_damaged(self.aks.volume_id, catalog.resolve("chest-xray@v2"), "images/scan-17 is not what it was")
 
     def _runs(self) -> None:
@@ -195,7 +201,7 @@ class Showcase:
         leave_metrics(self.hub, running, {"loss": [0.9, 0.55, 0.41, 0.312]})
         self.runs["queued"] = self.submit("chest-xray@v1", "label.py", gpus=16).run_id
         lease = self.hub.catalog.resolve("criteo-features@v2")
-        self.hub.leases.take(self.dgx.volume_id, lease, holder("train"))
+        self.hub.leases.take(self.dgx.volume_id, lease, _holder("train"))
         self.filling(self.aks, "criteo@v7", 0.62, _FILLING_S)
         self.hub.downtimes.plan("gcp-cpu", self.clock.now() + DAY, self.clock.now() + 1.2 * DAY, "New disks", by="olga")
         show_previews(self.hub, self.dashboard.access)
@@ -241,7 +247,7 @@ class Showcase:
     def ready(self, staff: Staff, ref: str) -> None:
         """The version is at that site from now on."""
         version = self.hub.catalog.resolve(ref)
-        granted = self.hub.fills.claim(staff.volume_id, version, holder())
+        granted = self.hub.fills.claim(staff.volume_id, version, _holder("warm"))
         assert isinstance(granted, Granted)
         size = version.size_bytes
         done = FillDone(added_bytes=size, moved_bytes=size, present_bytes=0, seconds=size / GB, seal_digest="")
@@ -250,7 +256,7 @@ class Showcase:
     def filling(self, staff: Staff, ref: str, share: float, seconds: float = 0.0) -> None:
         """The version is on its way there, for so long; what is there beyond that an earlier fill had brought."""
         version = self.hub.catalog.resolve(ref)
-        granted = self.hub.fills.claim(staff.volume_id, version, holder("warm"))
+        granted = self.hub.fills.claim(staff.volume_id, version, _holder("warm"))
         assert isinstance(granted, Granted)
         self.pass_by(seconds)
         done = int(version.size_bytes * share)
@@ -302,6 +308,10 @@ class Showcase:
             for each in self.staff:
                 each.beat()
             self.hub.scheduler.tick()
+
+
+def _holder(purpose: str) -> Holder:
+    return replace(holder(purpose), user="ada", host="login-1")
 
 
 def _day_files(name: str, count: int, size_bytes: int) -> list[Entry]:

@@ -144,6 +144,7 @@ def plan_retention(visit: Visit) -> Page:
         title=f"What is kept of {name}",
         nav="datasets",
         context=confirm,
+        tables=confirm.tables,
         parent=(name, of_dataset(name, "settings")),
     )
 

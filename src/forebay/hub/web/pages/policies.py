@@ -25,6 +25,8 @@ pages = Pages()
 _POLICIES = ("Policies", "/admin/policies")
 _SHOWN = 100
 _LISTS = (("read", "May read"), ("write", "May write"), ("run", "May run on it"))
+_UNSET = {"read": "everybody", "write": "who may read it", "run": "who may read it", "sites": "any site"}
+"""What holds where no team, or no site, is named; a role may still be too low."""
 
 
 @pages.get("/admin/policies")
@@ -95,20 +97,13 @@ def policy(visit: Visit) -> Page:
 def _one_page(visit: Visit, form: Form | None = None) -> Page:
     dataset = visit.hub.catalog.dataset(visit.path["dataset"])
     found = visit.hub.access.policy(dataset.name)
-    rows = [(title, getattr(found, key) or ("everybody",)) for key, title in _LISTS]
-    rows.append(("Its bytes may be at", found.sites or ("any site",)))
     table = Table(
         name="policy",
         caption="Which teams may do what, and where the bytes may be",
         columns=(Column(key="what", title="What"), Column(key="who", title="Who, or where")),
         rows=tuple(
-            Row(
-                cells=(
-                    Cell(value=what),
-                    Cell(value=" ".join(who), shown=Markup(" ").join(show.tag(item) for item in who)),
-                )
-            )
-            for what, who in rows
+            Row(cells=(Cell(value=title), _names(found, key)))
+            for key, title in (*_LISTS, ("sites", "Its bytes may be at"))
         ),
     )
     set_by = (
@@ -146,20 +141,20 @@ def set_policy(visit: Visit) -> Page | Redirect:
     return Redirect(to=f"/admin/policies/{quote(name)}", notice=f"The policy of {name} holds from now on.")
 
 
+def _names(found: DatasetPolicy, key: str) -> Cell:
+    """Of the teams that may, or of sites; empty to programs where none is named."""
+    names: tuple[str, ...] = getattr(found, key)
+    return Cell(value=" ".join(names), shown=Markup(" ").join(map(show.tag, names)) if names else _UNSET[key])
+
+
 def _row(item: Governed, now: float) -> Row:
     found = item.policy
-
-    def tags(names: tuple[str, ...], otherwise: str) -> Cell:
-        return Cell(
-            value=" ".join(names), shown=Markup(" ").join(show.tag(name) for name in names) if names else otherwise
-        )
-
     return Row(
         key=item.dataset,
         cells=(
             Cell(value=item.dataset, href=f"/admin/policies/{quote(item.dataset)}"),
-            *(tags(getattr(found, key), "everybody") for key, _ in _LISTS),
-            tags(found.sites, "any site"),
+            *(_names(found, key) for key, _ in _LISTS),
+            _names(found, "sites"),
             Cell(value=item.owner),
             Cell(value=found.set_by),
             Cell(value=found.set_at, shown=show.when(found.set_at, now)),

@@ -139,6 +139,7 @@ def ask_down(visit: Visit) -> Page:
         title=f"Take {name} down",
         nav="sites",
         context=context,
+        tables=context.tables,
         parent=(name, f"/sites/{name}"),
     )
 

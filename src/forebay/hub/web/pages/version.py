@@ -189,6 +189,7 @@ def _confirm(confirm: Confirm, title: str, found: Version) -> Page:
         title=title,
         nav="datasets",
         context=confirm,
+        tables=confirm.tables,
         parent=(found.ref, of_version(found.dataset, found.number)),
     )
 

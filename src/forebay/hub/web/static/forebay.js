@@ -264,7 +264,7 @@ if (palette) {
     clearTimeout(asking);
     // Who types fast does not mean what an earlier text found.
     if (answered !== asked.value.trim()) await ask().catch(() => { found.textContent = ""; });
-    const chosen = found.querySelector("[aria-selected=true] a");
+    const chosen = found.querySelector("[aria-selected=true]");
     if (chosen) location.assign(chosen.href);
     else form.submit();
   });
