@@ -38,6 +38,7 @@ def test_a_page_is_fit_for_everybody(path: str, stage: Stage, at_desk: Eyes, axe
     assert at_desk.go(address) == 200
     faults = [f"{WIDE} light: {fault}" for fault in at_desk.faults()]
     wide = at_desk.overflows
+    assert at_desk.unexported == []
     at_desk.at(PHONE, "dark")
     # What the text says is the same by now: what differs are colours, and what scrolls.
     faults += [f"{PHONE} dark: {fault}" for fault in at_desk.faults(contrast_only=True)]

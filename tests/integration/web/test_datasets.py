@@ -164,6 +164,9 @@ def test_a_dataset_is_told_by_its_versions(filled: Dashboard) -> None:
     assert "in use by 1" in shown
     assert "1 opening in 30 days" in shown
     assert "tester 1" in shown
+    days = json.loads(filled.admin().get("/datasets/clicks?table=openings&as=json").text)
+    assert [row["openings"] for row in days] == [0] * 29 + [1]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", row["day"]) for row in days)
     rows = json.loads(filled.admin().get("/datasets/clicks?table=versions&as=json").text)
     assert [(row["version"], row["grew_bytes"], row["uses"]) for row in rows] == [
         ("clicks@v2", 0, 0),
@@ -277,6 +280,9 @@ def test_files_that_were_found_go_on_a_page_at_a_time(filled: Dashboard) -> None
     assert [row["name"] for row in given] == paths
     assert "No path behind row 900 has part- in it" in page(browser, "/datasets/parts/v1/files?find=part-&start=900")
     page(browser, "/datasets/parts/v1/files?find=part-&start=minus", 400)
+    later = browser.get("/datasets/parts/v1/files?find=part-&start=100").text
+    (whole,) = re.findall(r'href="([^"]*table=files&amp;as=json)"', later)
+    assert json.loads(browser.get(html.unescape(whole)).text) == given
 
 
 def test_a_difference_begins_with_the_version_before(filled: Dashboard) -> None:
@@ -421,6 +427,8 @@ def test_retention_is_shown_before_it_is_set(filled: Dashboard, clock: FakeClock
     assert "1 version would be retired now" in shown
     assert "v2 retired" in shown
     assert "v1 kept" in shown, "it is tagged"
+    fates = json.loads(browser.get("/datasets/clicks/settings/retention?keep_last=1&table=fates&as=json").text)
+    assert {row["version"]: row["fate"] for row in fates}["clicks@v2"] == "retired"
     assert filled.hub.retention.policy("clicks").keeps_all
     assert "Kept is the newest 1; 1 version retired" in sent(
         browser, "/datasets/clicks/settings/retention", keep_last="1", keep_days=""

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from forebay.hub.access.rules import Person
 from forebay.hub.board.runs import ACTIVE, RunFilter, runs_shown, underway
 from forebay.hub.board.sight import sight_of
+from forebay.hub.web import run_figures
 from forebay.testing.cached import FakeClock
 from forebay.testing.web.dashboard import Dashboard
 from forebay.testing.web.left import leave_report
@@ -323,6 +324,10 @@ def test_runs_are_compared_by_what_differs(stage: Stage, ada: TestClient) -> Non
     assert auc[f"{two.run_id} - {one.run_id}"] == auc[two.run_id] - auc[one.run_id]
     assert '<th scope="col" class="n quiet">B \N{MINUS SIGN} A</th>' in page
     assert "max_depth" in got(ada, f"{address}&all=1")
+    points = json.loads(got(ada, f"{address}&table=curve-0&as=json"))
+    assert {row["run"] for row in points} == {"A", "B"}
+    shown = page[page.index('<table id="t-curve-0">') :].partition("</table>")[0].count("<tr>") - 1
+    assert len(points) > shown == run_figures.POINTS, "an export has all points"
     got(ada, f"/runs/compare?run={one.run_id}", 400)
     got(ada, "/runs/compare?" + "&".join(f"run={number:032x}" for number in range(9)), 400)
 

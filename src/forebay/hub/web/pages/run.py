@@ -12,10 +12,11 @@ from forebay.hub.board.run_names import title_of
 from forebay.hub.board.run_rights import RunRights, rights_on
 from forebay.hub.board.run_stages import Stage, stages_of
 from forebay.hub.web import show
+from forebay.hub.web.charted import Chart
 from forebay.hub.web.forms import Confirm, Field, Form
 from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.route import Pages
-from forebay.hub.web.run_figures import Series, overlaid, stages_bar
+from forebay.hub.web.run_figures import POINTS, Series, overlaid, stages_bar
 from forebay.hub.web.run_left import Left, dashboard_of, figures_of, href_of, is_page, left_by
 from forebay.hub.web.run_words import compare_form, cut, figure, ref_href, ref_links, run_state, short
 from forebay.hub.web.table import Cell, Column, Row, Table
@@ -47,7 +48,7 @@ class RunShown:
     dashboard: str
     report: str
     has_task_stream: bool
-    curves: tuple[Markup, ...]
+    curves: tuple[Chart, ...]
     code: tuple[tuple[str, str], ...]
     made: Markup
     has_figures: bool
@@ -68,6 +69,7 @@ def run(visit: Visit) -> Page:
     figures = figures_of(visit, left) if rights.reviews else NONE
     stages = stages_of(found, visit.now)
     report = left.report
+    curves = _curves(figures, visit.limit(POINTS)) if report is None else ()
     context = RunShown(
         run=found,
         rights=rights,
@@ -81,7 +83,7 @@ def run(visit: Visit) -> Page:
         dashboard=dashboard_of(visit, left, len(found.attempts)) if found.state is RunState.RUNNING else "",
         report=href_of(found.run_id, report) if report else "",
         has_task_stream=left.task_stream is not None,
-        curves=_curves(figures) if report is None else (),
+        curves=curves,
         code=_code(found),
         made=ref_links(list(found.made)),
         has_figures=bool(figures.metrics),
@@ -103,6 +105,7 @@ def run(visit: Visit) -> Page:
             _metrics(figures),
             _files(visit, left),
             _parameters(found, figures),
+            *(curve.numbers for curve in curves),
         ),
     )
 
@@ -152,9 +155,9 @@ def retry(visit: Visit) -> Redirect:
     return Redirect(to=f"/runs/{found.run_id}", notice=f"The run {short(found.run_id)} is queued once more.")
 
 
-def _curves(figures: Figures) -> tuple[Markup, ...]:
+def _curves(figures: Figures, points: int) -> tuple[Chart, ...]:
     return tuple(
-        overlaid(f"curve-{number}", curve.name, [Series(letter="", name="this run", curve=curve)])
+        overlaid(f"curve-{number}", curve.name, [Series(letter="", name="this run", curve=curve)], points=points)
         for number, curve in enumerate(figures.curves)
     )
 

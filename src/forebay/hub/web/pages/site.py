@@ -131,7 +131,6 @@ def ask_down(visit: Visit) -> Page:
             "All that runs there is ended at once, and placed elsewhere where it can be.",
             "Nothing is deleted from its volume. Draining instead lets runs end in peace.",
         ),
-        table=_runs_table(visit, runs) if runs else None,
         form=form,
     )
     return Page(
@@ -139,6 +138,7 @@ def ask_down(visit: Visit) -> Page:
         title=f"Take {name} down",
         nav="sites",
         context=context,
+        tables=(_runs_table(visit, runs),) if runs else (),
         parent=(name, f"/sites/{name}"),
     )
 

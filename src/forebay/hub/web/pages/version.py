@@ -162,9 +162,9 @@ def ask_to_forget(visit: Visit) -> Page:
             ),
             "It is refused while a tag, a replica or a version that was made from it holds it.",
         ),
-        table=_places(line.places, line.version, visit.now) if line.places else None,
     )
-    return _confirm(confirm, "Forget a version", line.version)
+    tables = (_places(line.places, line.version, visit.now),) if line.places else ()
+    return _confirm(confirm, "Forget a version", line.version, tables)
 
 
 @pages.post("/datasets/{name}/v{number}/forget")
@@ -183,12 +183,13 @@ def number_of(visit: Visit) -> int:
     return int(text)
 
 
-def _confirm(confirm: Confirm, title: str, found: Version) -> Page:
+def _confirm(confirm: Confirm, title: str, found: Version, tables: tuple[Table, ...] = ()) -> Page:
     return Page(
         template="confirm.html",
         title=title,
         nav="datasets",
         context=confirm,
+        tables=tables,
         parent=(found.ref, of_version(found.dataset, found.number)),
     )
 
