@@ -411,10 +411,13 @@ def test_a_dataset_is_described_by_its_owner(filled: Dashboard) -> None:
     assert "&lt;clicked&gt;" in eve.get("/datasets/clicks").text
     found = json.loads(eve.get("/datasets?q=were&table=datasets&as=json").text)
     assert [row["dataset"] for row in found] == ["clicks"]
+    filled.hub.catalog.describe("clicks", "Übersicht der Größen")
+    for text in ("übersicht", "ÜBERSICHT GRÖ", "Größen"):
+        assert len(json.loads(eve.get("/datasets", params={"q": text, "table": "datasets", "as": "json"}).text)) == 1
     wrong = ada.post("/datasets/clicks/settings/about", data={"description": "x" * 2001})
     assert (wrong.status_code, "has at most 2,000 letters" in wrong.text, "x" * 2001 in wrong.text) == (422, True, True)
     assert eve.post("/datasets/clicks/settings/about", data={"description": "mine"}).status_code == 403
-    assert filled.hub.catalog.dataset("clicks").description == "Ads that were <clicked>"
+    assert filled.hub.catalog.dataset("clicks").description == "Übersicht der Größen"
     (deed,) = filled.access.audit(AuditQuery(user="eve", action="govern")).records
     assert (deed.outcome.value, deed.dataset, deed.detail) == ("refused", "clicks", "is 'mine'")
 

@@ -141,7 +141,8 @@ def test_runs_are_found_by_what_they_are_called(stage: Stage, ada: TestClient, m
         found = json.loads(got(ada, f"/runs?{urlencode({'name': text})}&table=runs&as=json"))
         return [row["id"] for row in found]
 
-    assert called("ZÜGE") == called("ü") == [named.run_id]
+    assert called("ZÜGE") == called("ü") == called("Ü") == [named.run_id]
+    assert stage.submit(gpus=64, title="Ölpreis").run_id in got(ada, f"/find?{urlencode({'part': 1, 'q': 'Ö'})}")
     assert called('0.3 "Late') == [named.run_id]
     assert called("train.py --RATE") == [bare.run_id]
     assert called("0.3") == [bare.run_id, named.run_id]
