@@ -144,7 +144,7 @@ def test_a_fill_and_a_pin_are_numbers_for_programs(admin: TestClient) -> None:
 
 def test_programs_have_every_site(admin: TestClient) -> None:
     (head, *lines) = csv.reader(io.StringIO(admin.get("/cache?table=grid&as=csv").text))
-    assert len(head) == 3 + 16
+    assert (len(head), head[-1]) == (3 + 16 + 1, "tags")
     assert {len(line) for line in lines} == {len(head)}
     rows = admin.get("/cache?table=grid&as=json").json()
     assert rows[0]["site-12"] in {"absent", "ready"}

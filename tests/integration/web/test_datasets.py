@@ -117,7 +117,7 @@ def test_files_of_lists_have_the_marks_that_stand_beside_names(filled: Dashboard
     told = {row["version"]: (row["tags"], row["retired"]) for row in rows}
     assert told == {"clicks@v2": ("", True), "clicks@v1": ("best prod", False)}
     csv = browser.get("/datasets/clicks?table=versions&as=csv").text.splitlines()
-    assert csv[0].endswith(",places,tags,retired")
+    assert csv[0].endswith(",places,tags,retired,made_by")
     found = json.loads(browser.get("/datasets?table=datasets&as=json").text)
     assert {row["dataset"]: row["tags"] for row in found} == {"clicks": "best:v1 prod:v1", "features": "", "secret": ""}
     text = browser.get("/datasets/clicks").text

@@ -191,7 +191,8 @@ def test_PRIVATE_the_read_models_count_and_tell_nothing_of_it(stage: Stage) -> N
 def test_what_a_run_told_is_for_who_may_read_its_log(stage: Stage, ada: TestClient) -> None:
     run = stage.trained("0.1", 0.3)
     ben = stage.dashboard.browser_of("ben", Role.SCIENTIST, "others")
-    assert json.loads(got(ada, "/runs?table=runs&as=json"))[0]["metric"] > 0.6
+    told = json.loads(got(ada, "/runs?table=runs&as=json"))[0]
+    assert (told["metric_name"], told["metric"] > 0.6, told["made"]) == ("auc", True, "ctr-model@v1")
     assert json.loads(got(ben, "/runs?table=runs&as=json"))[0]["metric"] is None
     page = got(ben, f"/runs/{run.run_id}")
     assert "What it left" not in page

@@ -101,7 +101,9 @@ class Renderer:
 
     def _render(self, page: Page, visit: Visit, render: Callable[[jinja2.Template], Result]) -> Result:
         tables = {table.name: table for table in page.tables}
-        before = _rendering.set(_Now(now=visit.now, address=visit.address, tables=tables))
+        is_here = not page.at or visit.address.partition("?")[0] == page.at
+        address = visit.address if is_here else page.at
+        before = _rendering.set(_Now(now=visit.now, address=address, tables=tables))
         try:
             return render(self._env.get_template(page.template))
         finally:

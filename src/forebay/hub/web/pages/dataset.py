@@ -226,6 +226,7 @@ def _versions(name: str, lines: Sequence[VersionLine], now: float, more: str) ->
             Column(key="places", title="Where"),
             Column(key="tags", title="Tags", given=True),
             Column(key="retired", title="Retired", given=True),
+            Column(key="made_by", title="Made by", given=True),
         ),
         rows=tuple(_version_row(line, now) for line in lines),
         more=more,
@@ -257,6 +258,7 @@ def _version_row(line: VersionLine, now: float) -> Row:
             data_shown.places(item.dataset, item.number, line.places, now),
             Cell(value=" ".join(item.tags)),
             Cell(value=item.is_retired),
+            Cell(value=item.made_by.command),
         ),
         key=f"v{item.number}",
     )

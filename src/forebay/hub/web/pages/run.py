@@ -190,6 +190,7 @@ def _stages(visit: Visit, stages: list[Stage]) -> Table:
             Column(key="site", title="Site"),
             Column(key="began", title="Began"),
             Column(key="seconds", title="Took", number=True),
+            Column(key="goes_on", title="Goes on", given=True),
         ),
         rows=tuple(
             Row(
@@ -199,6 +200,7 @@ def _stages(visit: Visit, stages: list[Stage]) -> Table:
                     Cell(value=stage.site),
                     Cell(value=stage.began, shown=show.when(stage.began, visit.now)),
                     Cell(value=stage.seconds, shown=_took(stage)),
+                    Cell(value=stage.goes_on),
                 )
             )
             for stage in stages
@@ -244,6 +246,9 @@ def _data(lines: list[DataLine]) -> Table:
             Column(key="size_bytes", title="Size", number=True),
             Column(key="files", title="Files", number=True),
             Column(key="there", title="At its site"),
+            Column(key="share", title="There", given=True),
+            Column(key="rate_bytes_s", title="Rate", given=True),
+            Column(key="left_s", title="Left", given=True),
         ),
         rows=tuple(
             Row(
@@ -253,12 +258,20 @@ def _data(lines: list[DataLine]) -> Table:
                     Cell(value=line.size_bytes, shown=show.size(line.size_bytes)),
                     Cell(value=line.files or None, shown=f"{line.files:,}" if line.files else ""),
                     Cell(value=line.state, shown=_there(line)),
+                    *(Cell(value=value) for value in _filling(line)),
                 )
             )
             for line in lines
         ),
         empty="It reads no dataset.",
     )
+
+
+def _filling(line: DataLine) -> tuple[float | None, float | None, float | None]:
+    """How far it is, how fast and for how long; of what fills alone."""
+    if line.state != "filling":
+        return None, None, None
+    return round(line.share, 4), line.rate_bytes_s or None, line.left_s
 
 
 def _there(line: DataLine) -> Markup | str:

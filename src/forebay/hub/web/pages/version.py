@@ -274,6 +274,8 @@ def _places(found: tuple[Place, ...], item: Version, now: float) -> Table:
                 ),
                 Cell(value=place.since, shown=show.when(place.since, now)),
                 Cell(value=place.size_bytes, shown=show.size(place.size_bytes)),
+                Cell(value=_fact(place, now)),
+                Cell(value=place.volume_id),
             )
         )
         for place in found
@@ -286,6 +288,8 @@ def _places(found: tuple[Place, ...], item: Version, now: float) -> Table:
             Column(key="state", title="State"),
             Column(key="since", title="Since"),
             Column(key="size_bytes", title="Size", number=True),
+            Column(key="fact", title="What matters", given=True),
+            Column(key="volume", title="Volume", given=True),
         ),
         rows=tuple(rows),
         empty=Markup("<p>It is on no volume.</p>{}").format(show.command(f"forebay cache warm {quote(item.ref)}")),
