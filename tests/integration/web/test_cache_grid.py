@@ -106,7 +106,7 @@ def test_sites_without_a_column_are_named_and_keep_the_other_filters(admin: Test
 def test_the_filters_have_a_word_for_each_state(admin: TestClient) -> None:
     page = admin.get("/cache?only=evicting").text
     assert re.search(r'<option value="evicting" selected>leaving now</option>', page)
-    assert list(grid_of(page)) == ["parts@v8"]
+    assert list(grid_of(page)) == ["criteo-features@v1", "parts@v8"]
 
 
 def test_programs_have_all_that_the_cells_say(admin: TestClient) -> None:
