@@ -162,6 +162,14 @@ def test_a_viewer_sees_pages_without_a_form_that_changes_something(
     assert "btn danger" not in page.text
 
 
+def test_everybody_is_led_to_what_they_may_read_of_what_is_governed(dashboard: Dashboard, team: Team) -> None:
+    vera, admin = dashboard.browser_of("vera", Role.VIEWER), dashboard.admin()
+    assert '<a href="/admin">Admin</a>' in vera.get("/").text
+    seen, all_of_it = ({*re.findall(r'href="(/admin/[a-z]+)"', who.get("/admin").text)} for who in (vera, admin))
+    assert seen == {f"/admin/{name}" for name in ("tokens", "policies", "quotas", "retention", "links", "agents")}
+    assert all_of_it - seen == {f"/admin/{name}" for name in ("users", "teams", "audit", "doctor")}
+
+
 @pytest.mark.parametrize("address", OF_ADMINS)
 @pytest.mark.parametrize(("user", "role"), [("vera", Role.VIEWER), ("ben", Role.ENGINEER)])
 def test_pages_of_admins_are_theirs(dashboard: Dashboard, team: Team, address: str, user: str, role: Role) -> None:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import jinja2
 from markupsafe import Markup
 
-from forebay.hub.access.rules import Action
 from forebay.hub.board.counts import Counts
 from forebay.hub.web import show
 from forebay.hub.web.assets import Assets
@@ -78,7 +77,7 @@ class Renderer:
 
     def page(self, page: Page, visit: Visit, look: Look) -> str:
         """The whole page."""
-        entries = _navigation(visit, look.counts)
+        entries = _navigation(look.counts)
         given = {"page": page, "c": page.context, "look": look, "user": visit.sight.user, "entries": entries}
         return self._render(page, visit, lambda template: template.render(**given, role=visit.sight.role.value))
 
@@ -179,15 +178,14 @@ def _exports(here: _Now, table: Table) -> list[tuple[str, str]]:
     return [(kind.upper(), f"{start}table={table.name}&as={kind}") for kind in ("csv", "json")]
 
 
-def _navigation(visit: Visit, counts: Counts | None) -> list[NavEntry]:
+def _navigation(counts: Counts | None) -> list[NavEntry]:
+    """For everybody: the page of what is governed lists what one may read of that."""
     found = counts or Counts()
-    entries = [
+    return [
         NavEntry(key="overview", title="Overview", href="/"),
         NavEntry(key="datasets", title="Datasets", href="/datasets", count=found.datasets),
         NavEntry(key="cache", title="Cache", href="/cache"),
         NavEntry(key="sites", title="Sites", href="/sites", count=found.sites),
         NavEntry(key="runs", title="Runs", href="/runs", count=found.runs),
+        NavEntry(key="admin", title="Admin", href="/admin"),
     ]
-    if visit.may(Action.MANAGE):
-        entries.append(NavEntry(key="admin", title="Admin", href="/admin"))
-    return entries
