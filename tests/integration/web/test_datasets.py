@@ -474,6 +474,10 @@ def test_a_team_hub_gives_the_command_to_register(filled: Dashboard) -> None:
     wrong = browser.post("/datasets/-/register", data={**given, "name": "New"})
     assert wrong.status_code == 422
     assert "cannot be the name of a dataset" in wrong.text
+    described = browser.post("/datasets/-/register", data={**given, "description": "what is new"})
+    assert "--description 'what is new' -m" in words_of(described.text)
+    wrong = browser.post("/datasets/-/register", data={**given, "description": "x" * 2001})
+    assert (wrong.status_code, "at most 2,000 letters" in wrong.text) == (422, True)
     wrong = browser.post("/datasets/-/register", data={**given, "urls": "ftp://lake"})
     assert wrong.status_code == 422
     assert "is not a lake" in words_of(wrong.text)
@@ -485,12 +489,15 @@ def test_ones_own_hub_registers_itself(filled: Dashboard, tmp_path: Path, clock:
     (tmp_path / "lake" / "a.tsv").write_bytes(b"1\t2\n")
     filled.site.lister = Lister(lambda profile: {}, clock)
     browser = filled.browser_of("eve")
-    given = {"name": "new", "urls": f"file://{tmp_path}/lake/*", "message": "first"}
+    given = {"name": "new", "urls": f"file://{tmp_path}/lake/*", "message": "first", "description": "letters"}
     shown = sent(browser, "/datasets/-/register", **given)
     assert "1 file registered as new@v1" in shown
     version = filled.hub.catalog.resolve("new@v1")
     assert (version.created_by, version.message, version.files) == ("eve", "first", 1)
-    assert "Nothing has changed" in sent(browser, "/datasets/-/register", **given)
+    assert filled.hub.catalog.dataset("new").description == "letters"
+    assert "keeps its description" not in sent(browser, "/datasets/-/register", **given)
+    other = sent(browser, "/datasets/-/register", **{**given, "description": "numbers"})
+    assert "Nothing has changed: that is new@v1 already. new was there already and keeps its description." in other
     wrong = browser.post("/datasets/-/register", data={**given, "urls": f"file://{tmp_path}/nowhere/*"})
     assert wrong.status_code == 422
     assert "forebay dataset register new" in words_of(wrong.text)
@@ -517,8 +524,10 @@ def test_a_listing_that_is_too_long_for_a_page_ends(
 def test_a_commit_is_a_command(filled: Dashboard) -> None:
     browser = filled.browser_of("eve")
     given = {"name": "features", "folder": "./my out", "parents": "clicks@v1", "made_by": "python a.py"}
+    given["description"] = "of clicks"
     shown = words_of(browser.post("/datasets/-/commit", data=given).text)
-    assert "forebay dataset commit features './my out' --parent clicks@v1 --made-by 'python a.py'" in shown
+    command = "forebay dataset commit features './my out' --parent clicks@v1 --made-by 'python a.py'"
+    assert f"{command} --description 'of clicks'" in shown
     wrong = browser.post("/datasets/-/commit", data={**given, "parents": "clicks@v9"})
     assert (wrong.status_code, "There is no version clicks@v9" in wrong.text) == (422, True)
     assert browser.post("/datasets/-/commit", data={**given, "folder": ""}).status_code == 422

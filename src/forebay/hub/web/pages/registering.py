@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from forebay.catalog.names import check_dataset_name
+from forebay.catalog.names import check_dataset_name, check_description
 from forebay.errors import ForebayError, InputError, NotAllowedError
 from forebay.hub.access.rules import Action
 from forebay.hub.web import forms, show
@@ -38,11 +38,18 @@ _FIELDS = {
     "bad-parent": "parents",
     "bad-ref": "parents",
     "bad-folder": "folder",
+    "bad-description": "description",
     "not-allowed": "name",
 }
 """Beside which field an error is told."""
 
 _OF_A_LAKE = "urls"
+
+_WHAT_IT_IS = Field(
+    name="description",
+    label="What it is",
+    hint="Of a new dataset: the search finds it by these words. One that is there already keeps its own.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +70,14 @@ class _Asked:
     name: str
     urls: tuple[str, ...]
     message: str
+    description: str
     team: str
     profile: str
 
     @property
     def command(self) -> str:
         words = ["forebay", "dataset", "register", self.name, *self.urls]
-        for option, value in (("--profile", self.profile), ("--team", self.team), ("-m", self.message)):
+        for option, value in _options(self.profile, self.description, self.team, self.message):
             words += [option, value] if value else []
         return " ".join(map(quote, words))
 
@@ -98,6 +106,8 @@ def register(visit: Visit) -> Page | Redirect:
     told = f"{show.count(version.files, 'file')} registered as {version.ref}."
     if not added.created:
         told = f"Nothing has changed: that is {version.ref} already."
+    if asked.description and visit.hub.catalog.dataset(version.dataset).description != asked.description:
+        told += f" {version.dataset} was there already and keeps its description."
     return Redirect(to=of_version(version.dataset, version.number), notice=told)
 
 
@@ -126,7 +136,8 @@ def _asked(visit: Visit) -> _Asked:
         raise InputError("missing-field", "Where the objects lie is missing.", todo="Write s3://bucket/folder/*")
     for url in urls:
         parse_location(url)
-    texts = {key: given.get(key, "").strip() for key in ("message", "team", "profile")}
+    check_description(given.get("description", ""))
+    texts = {key: given.get(key, "").strip() for key in ("message", "description", "team", "profile")}
     return _Asked(name=name, urls=urls, **texts)
 
 
@@ -159,6 +170,7 @@ def _add(visit: Visit, lister: Lister, asked: _Asked) -> AddedVersion:
             profile=profile,
             created_by=visit.sight.user,
             message=asked.message,
+            description=asked.description,
             team=asked.team,
             made_by=MadeBy(command=f"register {' '.join(asked.urls)}"),
         )
@@ -179,9 +191,15 @@ def _commit_command(visit: Visit) -> str:
         words += ["--parent", ref]
     if made_by := given.get("made_by", "").strip():
         words += ["--made-by", made_by]
-    for option, key in (("--team", "team"), ("-m", "message")):
-        words += [option, given[key].strip()] if given.get(key, "").strip() else []
+    told = {key: given.get(key, "").strip() for key in ("description", "team", "message")}
+    check_description(told["description"])
+    for option, value in _options("", **told):
+        words += [option, value] if value else []
     return " ".join(map(quote, words))
+
+
+def _options(profile: str, description: str, team: str, message: str) -> tuple[tuple[str, str], ...]:
+    return ("--profile", profile), ("--description", description), ("--team", team), ("-m", message)
 
 
 def _failed(form: Form, error: ForebayError) -> Form:
@@ -211,6 +229,7 @@ def _register(visit: Visit) -> Form:
             hint="s3://, az://, gs://, https:// or file://, one a line, all in one bucket; * matches within a folder.",
         ),
         Field(name="message", label="Message", placeholder="week 12"),
+        _WHAT_IT_IS,
         *_team(visit),
         Field(name="profile", label="Profile", hint="The name of the credentials in the settings; empty: the default."),
     ]
@@ -240,6 +259,7 @@ def _commit(visit: Visit) -> Form:
         ),
         Field(name="made_by", label="Made by", placeholder="python prepare.py --folds 5"),
         Field(name="message", label="Message"),
+        _WHAT_IT_IS,
         *_team(visit),
     ]
     return Form(action=COMMIT, button="Give me the command", fields=tuple(fields), cancel=_back(visit))
