@@ -22,7 +22,11 @@ def test_from_registration_to_removal(forebay: Program, days: Path, tmp_path: Pa
     planned = forebay("dataset", "register", "criteo", f"file://{days}/day_*", "--dry-run", "--json").json
     assert (planned["files"], planned["size_bytes"], planned["unchanged"]) == (3, 6000, False)
     assert forebay("dataset", "ls", "-q").ids == []
-    assert forebay("dataset", "register", "criteo", f"file://{days}/day_*", "-q").ids == ["criteo@v1"]
+    told = ("--description", "clicks of a day")
+    assert forebay("dataset", "register", "criteo", f"file://{days}/day_*", "-q", *told).ids == ["criteo@v1"]
+    assert forebay("dataset", "show", "criteo", "--json").json["dataset"]["description"] == told[1]
+    other = forebay("dataset", "register", "criteo", f"file://{days}/day_*", "--description", "views")
+    assert "keeps its description: forebay dataset describe criteo TEXT" in other.err
     again = forebay("dataset", "register", "criteo", f"file://{days}/day_*")
     assert again.out == "nothing changed: already registered as criteo@v1: 3 files, 5.9 KiB\n"
 
@@ -40,7 +44,9 @@ def test_from_registration_to_removal(forebay: Program, days: Path, tmp_path: Pa
     out.mkdir()
     (out / "features").write_bytes(b"f" * 500)
     (out / "copy").write_bytes(b"f" * 500)
-    committed = forebay("dataset", "commit", "features", out, "--parent", "criteo@v1", "-m", "five", "--json").json
+    options = ("--parent", "criteo@v1", "-m", "five", "--description", "made of clicks")
+    committed = forebay("dataset", "commit", "features", out, *options, "--json").json
+    assert forebay("dataset", "show", "features", "--json").json["dataset"]["description"] == "made of clicks"
     assert (committed["sent_files"], committed["sent_bytes"], committed["present_files"]) == (1, 500, 1)
     assert committed["kept"]["copied_bytes"] == 500, "it is ready here, made of the directory"
     assert committed["version"]["parents"] == [{"dataset": "criteo", "number": 1, "ref": "criteo@v1"}]

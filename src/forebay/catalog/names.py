@@ -14,6 +14,8 @@ from forebay.errors import InputError
 
 MAX_NAME = 100
 MIN_PREFIX = 6
+MOST_TEXT = 2000
+"""Letters of a description."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 _NUMBER = re.compile(r"v0*([0-9]{1,9})", re.ASCII)
@@ -96,6 +98,18 @@ def check_site_name(name: str) -> str:
     if not _is_name(name):
         raise InputError("bad-site", f"{name!r} cannot be the name of a site.", todo=_RULE)
     return name
+
+
+def check_description(text: str) -> str:
+    """What a dataset is said to be, without blanks around; InputError `bad-description`."""
+    found = text.strip()
+    if len(found) > MOST_TEXT:
+        raise InputError(
+            "bad-description",
+            f"A description has at most {MOST_TEXT:,} letters, and this one {len(found):,}.",
+            todo="Say where the rest is to be read.",
+        )
+    return found
 
 
 def check_dataset_name(name: str) -> str:

@@ -11,13 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from forebay.catalog import schema as t
-from forebay.catalog.names import check_team_name
+from forebay.catalog.names import check_description, check_team_name
 from forebay.catalog.records import dataset_id, list_datasets, storable
 from forebay.errors import ConflictError, InputError
 from forebay.wire.catalog import Dataset
-
-MOST_TEXT = 2000
-"""Letters of a description."""
 
 
 def set_team(connection: Connection, dataset: str, team: str) -> Dataset:
@@ -34,14 +31,7 @@ def set_stale_after(connection: Connection, dataset: str, seconds: float | None)
 
 def describe(connection: Connection, dataset: str, description: str) -> Dataset:
     """Say what it is, or nothing (""); InputError `bad-description`."""
-    text = storable(description.strip())
-    if len(text) > MOST_TEXT:
-        raise InputError(
-            "bad-description",
-            f"A description has at most {MOST_TEXT:,} letters, and this one {len(text):,}.",
-            todo="Say where the rest is to be read.",
-        )
-    return _change(connection, dataset, description=text)
+    return _change(connection, dataset, description=storable(check_description(description)))
 
 
 def join_team(connection: Connection, dataset: str, owner: int, team: str) -> None:

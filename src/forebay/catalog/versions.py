@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import retired
 from forebay.catalog import schema as t
-from forebay.catalog.names import check_dataset_name
+from forebay.catalog.names import check_dataset_name, check_description
 from forebay.catalog.records import LIVE, WHOLE, dataset_id, load_versions, storable, version_id
 from forebay.catalog.upkeep import join_team
 from forebay.errors import ConflictError, InputError
@@ -105,7 +105,7 @@ def _open_dataset(connection: Connection, new: NewVersion, *, group: str, now: f
     """The locked row of the version's dataset, made or brought back where needed; and its last number."""
     facts = {
         "owner": storable(new.created_by, t.NAME_LENGTH),
-        "description": "",
+        "description": storable(check_description(new.description)),
         "team": "",
         "stale_after_s": None,
         "created_at": now,

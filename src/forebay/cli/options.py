@@ -37,6 +37,11 @@ TeamName = Annotated[
     str, typer.Option("--team", metavar="TEAM", help="Whose quotas its replicas count against.", show_default=False)
 ]
 
+DescribedAs = Annotated[
+    str,
+    typer.Option("--description", metavar="TEXT", help="What it is; of a dataset that this makes.", show_default=False),
+]
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A dataset: criteo", show_default=False)]
 Ref = Annotated[
     str,

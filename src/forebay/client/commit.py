@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from forebay.cache.leased import Kept
-from forebay.catalog.names import check_dataset_name
+from forebay.catalog.names import check_dataset_name, check_description
 from forebay.client.register import parents_of
 from forebay.client.session import Session
 from forebay.errors import ForebayError
@@ -74,6 +74,7 @@ def commit(
     *,
     parents: Sequence[str] = (),
     message: str = "",
+    description: str = "",
     made_by: MadeBy | None = None,
     lake: str | None = None,
     profile: str | None = None,
@@ -85,12 +86,14 @@ def commit(
     """Send what the lake lacks of `directory` and add it as the dataset's next version.
 
     With `keep` the version is ready on this volume afterwards, filled from the directory itself; where that can't be,
-    the commit stands all the same. `created_by`: somebody else than this session's user.
+    the commit stands all the same. `description` is of a dataset that this makes. `created_by`: somebody else than
+    this session's user.
 
     A commit that broke off goes on by being repeated. Raises a ForebayError for bad
     names, files and lakes.
     """
     check_dataset_name(dataset)
+    check_description(description)
     parent_versions = parents_of(session, parents)
     to = destination(session, lake, profile)
     planned = plan_commit(directory, to, on_progress)
@@ -108,6 +111,7 @@ def commit(
             profile=to.profile,
             created_by=created_by or session.settings.user,
             message=message,
+            description=description,
             team=team,
             parents=parent_versions,
             made_by=made_by or MadeBy(command=f"commit {directory.name}"),

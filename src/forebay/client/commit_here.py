@@ -53,6 +53,7 @@ class CommitHere:
             wanted.folder,
             parents=wanted.parents,
             message=wanted.message,
+            description=wanted.description,
             made_by=MadeBy(command=wanted.made_by) if wanted.made_by else None,
             team=wanted.team,
             on_progress=on_progress,

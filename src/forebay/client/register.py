@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forebay.catalog.manifest import Manifest
-from forebay.catalog.names import check_dataset_name
+from forebay.catalog.names import check_dataset_name, check_description
 from forebay.client.session import Session
 from forebay.lake import registration
 from forebay.lake.listing import Listed
@@ -62,6 +62,7 @@ def register(
     urls: Sequence[str],
     *,
     message: str = "",
+    description: str = "",
     profile: str | None = None,
     team: str = "",
     allow_http: bool = False,
@@ -69,8 +70,10 @@ def register(
 ) -> Registered:
     """Register what lies at the URLs as the dataset's next version. Lists; never reads an object.
 
-    All URLs must have one root (bucket, container, host). InputError for bad names, URLs and keys.
+    All URLs must have one root (bucket, container, host). `description` is of a dataset that this makes; one that is
+    there already keeps its own. InputError for bad names, URLs and keys.
     """
+    check_description(description)
     planned = plan_registration(session, dataset, urls, profile=profile, allow_http=allow_http, on_listed=on_listed)
     lake_url, profile, skipped_markers = planned.lake_url, planned.profile, planned.skipped_markers
     with tempfile.TemporaryDirectory(prefix="forebay-") as folder:
@@ -87,6 +90,7 @@ def register(
         profile=profile,
         created_by=session.settings.user,
         message=message,
+        description=description,
         team=team,
         made_by=MadeBy(command=f"register {' '.join(urls)}"),
     )

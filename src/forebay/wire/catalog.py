@@ -110,7 +110,7 @@ class Version:
 class NewVersion:
     """A request to add a version. The manifest has been stored before, under `manifest_digest`.
 
-    A `team` becomes the dataset's where that has none.
+    A `team` becomes the dataset's where that has none, a `description` where the version makes the dataset.
     """
 
     dataset: str
@@ -125,6 +125,7 @@ class NewVersion:
     made_by: MadeBy = MadeBy()
     subset: str = ""
     selection: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

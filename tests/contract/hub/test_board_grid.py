@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from forebay.catalog.engine import reading
 from forebay.hub.access.rules import Person
-from forebay.hub.board import grid
+from forebay.hub.board import care, grid, overview
+from forebay.hub.board.capacity import capacity
 from forebay.hub.board.filtered import Only
 from forebay.hub.board.grid import Filter, Grid, Spot
 from forebay.hub.board.places import Place, places
@@ -21,6 +22,7 @@ from forebay.hub.web.pages.cache import MOST_PLACES
 from forebay.testing.cached import FakeClock
 from forebay.testing.web.caches import Crowded
 from forebay.wire.access import Role
+from forebay.wire.cache import ReplicaState
 from tests.contract.hub.conftest import filled_hub
 
 HERE: Final = "dgx-basement"
@@ -77,6 +79,30 @@ def test_a_version_of_which_a_subset_is_ready_is_not_ready(board: Board) -> None
 def test_a_version_that_is_whole_there_is_not_there_in_part(board: Board) -> None:
     assert [part.subset for part in board.spot(9).parts] != []
     assert "parts@v9" not in board.refs(Only.PARTIAL)
+
+
+def test_what_is_ready_in_part_is_not_near(board: Board) -> None:
+    lines = board.grid(Only.ALL, limit=1000).lines
+    found = overview.near(board.connection, board.sight)
+    ready = [sum(spot.whole.state is ReplicaState.READY for spot in line.spots) for line in lines]
+    assert (found.versions, found.ready) == (len(lines), sum(count > 0 for count in ready))
+    assert found.size_bytes == sum(count * line.version.size_bytes for count, line in zip(ready, lines, strict=True))
+    assert "parts@v1" in {line.version.ref for count, line in zip(ready, lines, strict=True) if not count}
+
+
+def test_what_was_asked_to_go_leaves_whoever_uses_it(board: Board) -> None:
+    def leaves(key: str, dataset: str) -> int:
+        (place,) = (item for item in board.places if item.key == key)
+        held = capacity(board.connection, board.sight, place, board.now).datasets
+        return next(item.stale_bytes for item in held if item.name == dataset)
+
+    (asked,) = (line for line in board.grid(Only.EVICTING).lines if line.version.dataset == "criteo-features")
+    assert leaves("site-10", "criteo-features") == asked.version.size_bytes
+    assert leaves(HERE, "parts") == sum(part.size_bytes for number in (4, 8) for part in board.spot(number).parts)
+    found = care.care(board.connection, board.sight, board.places, board.now).leaving
+    spots = [spot for line in board.grid(Only.STALE).lines for spot in line.spots if spot.place.key == HERE]
+    assert {item.place.key: item.versions for item in found}[HERE] == sum(Look.STALE in spot.looks for spot in spots)
+    assert "site-10" not in {item.place.key for item in found}
 
 
 @pytest.mark.parametrize("only", [only for only in Only if only is not Only.ABSENT])

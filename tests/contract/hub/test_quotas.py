@@ -96,6 +96,26 @@ def test_a_dataset_is_described(hub: Hub, version: Version) -> None:
         hub.catalog.describe("nobody", "clicks")
 
 
+def test_a_dataset_is_described_as_it_is_made(hub: Hub, version: Version) -> None:
+    new = NewVersion(
+        dataset="maps",
+        manifest_digest=version.manifest_digest,
+        origin="registered",
+        lake_url="file:///maps",
+        description=" streets of a town ",
+    )
+    with pytest.raises(InputError) as caught:
+        hub.catalog.add_version(replace(new, description="x" * 2001))
+    assert caught.value.kind == "bad-description"
+    hub.catalog.add_version(new)
+    assert hub.catalog.dataset("maps").description == "streets of a town"
+    hub.catalog.add_version(replace(new, lake_url="file:///other", description="rivers"))
+    assert hub.catalog.dataset("maps").description == "streets of a town", "one that is there keeps its own"
+    hub.catalog.remove_dataset("maps")
+    hub.catalog.add_version(replace(new, description="rivers"))
+    assert hub.catalog.dataset("maps").description == "rivers", "made again"
+
+
 def test_a_stale_age_of_its_own_reaches_the_replicas(hub: Hub, version: Version) -> None:
     claim(hub, version)
     for seconds in (86400.0, 0.0, None):

@@ -55,6 +55,7 @@ def test_a_page_is_fit_for_everybody(path: str, stage: Stage, at_desk: Eyes, axe
     at_desk.complaints.clear()
     at_desk.at(WIDE, "light")
     assert at_desk.go(address) == 200
+    assert at_desk.unexported == []
     _is_fit(at_desk)
     assert at_desk.complaints == []
     assert at_desk.foreign == []

@@ -295,7 +295,9 @@ def test_a_cloud_admin_looks_at_sites_links_and_what_if(place: Place, features: 
 
 def test_a_viewer_reads_and_is_offered_nothing_else(place: Place, trained: tuple[str, str]) -> None:
     with place.browser("vera") as eyes:
-        assert not eyes.page.locator("nav.side a[href='/admin']").count()
+        eyes.page.locator("nav.side a[href='/admin']").click()
+        expect(eyes.page.get_by_role("row", name="Policies")).to_be_visible()
+        assert not eyes.page.locator("main a[href='/admin/users']").count()
         eyes.go(f"/runs/{trained[0]}")
         expect(eyes.page.locator("#now")).to_contain_text("ctr-model@v1")
         # She is not in the run's team, whose reports these are (docs/access.md).

@@ -106,7 +106,7 @@ def test_sites_without_a_column_are_named_and_keep_the_other_filters(admin: Test
 def test_the_filters_have_a_word_for_each_state(admin: TestClient) -> None:
     page = admin.get("/cache?only=evicting").text
     assert re.search(r'<option value="evicting" selected>leaving now</option>', page)
-    assert list(grid_of(page)) == ["parts@v8"]
+    assert list(grid_of(page)) == ["criteo-features@v1", "parts@v8"]
 
 
 def test_programs_have_all_that_the_cells_say(admin: TestClient) -> None:
@@ -144,7 +144,7 @@ def test_a_fill_and_a_pin_are_numbers_for_programs(admin: TestClient) -> None:
 
 def test_programs_have_every_site(admin: TestClient) -> None:
     (head, *lines) = csv.reader(io.StringIO(admin.get("/cache?table=grid&as=csv").text))
-    assert len(head) == 3 + 16
+    assert (len(head), head[-1]) == (3 + 16 + 1, "tags")
     assert {len(line) for line in lines} == {len(head)}
     rows = admin.get("/cache?table=grid&as=json").json()
     assert rows[0]["site-12"] in {"absent", "ready"}

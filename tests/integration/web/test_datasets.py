@@ -122,7 +122,7 @@ def test_files_of_lists_have_the_marks_that_stand_beside_names(filled: Dashboard
     told = {row["version"]: (row["tags"], row["retired"]) for row in rows}
     assert told == {"clicks@v2": ("", True), "clicks@v1": ("best prod", False)}
     csv = browser.get("/datasets/clicks?table=versions&as=csv").text.splitlines()
-    assert csv[0].endswith(",places,tags,retired")
+    assert csv[0].endswith(",places,tags,retired,made_by")
     found = json.loads(browser.get("/datasets?table=datasets&as=json").text)
     assert {row["dataset"]: row["tags"] for row in found} == {"clicks": "best:v1 prod:v1", "features": "", "secret": ""}
     text = browser.get("/datasets/clicks").text
@@ -169,6 +169,9 @@ def test_a_dataset_is_told_by_its_versions(filled: Dashboard) -> None:
     assert "in use by 1" in shown
     assert "1 opening in 30 days" in shown
     assert "tester 1" in shown
+    days = json.loads(filled.admin().get("/datasets/clicks?table=openings&as=json").text)
+    assert [row["openings"] for row in days] == [0] * 29 + [1]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", row["day"]) for row in days)
     rows = json.loads(filled.admin().get("/datasets/clicks?table=versions&as=json").text)
     assert [(row["version"], row["grew_bytes"], row["uses"]) for row in rows] == [
         ("clicks@v2", 0, 0),
@@ -282,6 +285,9 @@ def test_files_that_were_found_go_on_a_page_at_a_time(filled: Dashboard) -> None
     assert [row["name"] for row in given] == paths
     assert "No path behind row 900 has part- in it" in page(browser, "/datasets/parts/v1/files?find=part-&start=900")
     page(browser, "/datasets/parts/v1/files?find=part-&start=minus", 400)
+    later = browser.get("/datasets/parts/v1/files?find=part-&start=100").text
+    (whole,) = re.findall(r'href="([^"]*table=files&amp;as=json)"', later)
+    assert json.loads(browser.get(html.unescape(whole)).text) == given
 
 
 def test_a_difference_begins_with_the_version_before(filled: Dashboard) -> None:
@@ -410,10 +416,13 @@ def test_a_dataset_is_described_by_its_owner(filled: Dashboard) -> None:
     assert "&lt;clicked&gt;" in eve.get("/datasets/clicks").text
     found = json.loads(eve.get("/datasets?q=were&table=datasets&as=json").text)
     assert [row["dataset"] for row in found] == ["clicks"]
+    filled.hub.catalog.describe("clicks", "Übersicht der Größen")
+    for text in ("übersicht", "ÜBERSICHT GRÖ", "Größen"):
+        assert len(json.loads(eve.get("/datasets", params={"q": text, "table": "datasets", "as": "json"}).text)) == 1
     wrong = ada.post("/datasets/clicks/settings/about", data={"description": "x" * 2001})
     assert (wrong.status_code, "has at most 2,000 letters" in wrong.text, "x" * 2001 in wrong.text) == (422, True, True)
     assert eve.post("/datasets/clicks/settings/about", data={"description": "mine"}).status_code == 403
-    assert filled.hub.catalog.dataset("clicks").description == "Ads that were <clicked>"
+    assert filled.hub.catalog.dataset("clicks").description == "Übersicht der Größen"
     (deed,) = filled.access.audit(AuditQuery(user="eve", action="govern")).records
     assert (deed.outcome.value, deed.dataset, deed.detail) == ("refused", "clicks", "is 'mine'")
 
@@ -426,8 +435,8 @@ def test_retention_is_shown_before_it_is_set(filled: Dashboard, clock: FakeClock
     assert "1 version would be retired now" in shown
     assert "v2 retired" in shown
     assert "v1 kept" in shown, "it is tagged"
-    as_csv = browser.get("/datasets/clicks/settings/retention?keep_last=1&keep_days=&table=fates&as=csv")
-    assert "clicks@v2,retired" in as_csv.text
+    fates = json.loads(browser.get("/datasets/clicks/settings/retention?keep_last=1&table=fates&as=json").text)
+    assert {row["version"]: row["fate"] for row in fates}["clicks@v2"] == "retired"
     assert filled.hub.retention.policy("clicks").keeps_all
     assert "Kept is the newest 1; 1 version retired" in sent(
         browser, "/datasets/clicks/settings/retention", keep_last="1", keep_days=""
@@ -470,6 +479,10 @@ def test_a_team_hub_gives_the_command_to_register(filled: Dashboard) -> None:
     wrong = browser.post("/datasets/-/register", data={**given, "name": "New"})
     assert wrong.status_code == 422
     assert "cannot be the name of a dataset" in wrong.text
+    described = browser.post("/datasets/-/register", data={**given, "description": "what is new"})
+    assert "--description 'what is new' -m" in words_of(described.text)
+    wrong = browser.post("/datasets/-/register", data={**given, "description": "x" * 2001})
+    assert (wrong.status_code, "at most 2,000 letters" in wrong.text) == (422, True)
     wrong = browser.post("/datasets/-/register", data={**given, "urls": "ftp://lake"})
     assert wrong.status_code == 422
     assert "is not a lake" in words_of(wrong.text)
@@ -481,12 +494,15 @@ def test_ones_own_hub_registers_itself(filled: Dashboard, tmp_path: Path, clock:
     (tmp_path / "lake" / "a.tsv").write_bytes(b"1\t2\n")
     filled.site.lister = Lister(lambda profile: {}, clock)
     browser = filled.browser_of("eve")
-    given = {"name": "new", "urls": f"file://{tmp_path}/lake/*", "message": "first"}
+    given = {"name": "new", "urls": f"file://{tmp_path}/lake/*", "message": "first", "description": "letters"}
     shown = sent(browser, "/datasets/-/register", **given)
     assert "1 file registered as new@v1" in shown
     version = filled.hub.catalog.resolve("new@v1")
     assert (version.created_by, version.message, version.files) == ("eve", "first", 1)
-    assert "Nothing has changed" in sent(browser, "/datasets/-/register", **given)
+    assert filled.hub.catalog.dataset("new").description == "letters"
+    assert "keeps its description" not in sent(browser, "/datasets/-/register", **given)
+    other = sent(browser, "/datasets/-/register", **{**given, "description": "numbers"})
+    assert "Nothing has changed: that is new@v1 already. new was there already and keeps its description." in other
     wrong = browser.post("/datasets/-/register", data={**given, "urls": f"file://{tmp_path}/nowhere/*"})
     assert wrong.status_code == 422
     assert "forebay dataset register new" in words_of(wrong.text)
@@ -513,8 +529,10 @@ def test_a_listing_that_is_too_long_for_a_page_ends(
 def test_a_commit_is_a_command(filled: Dashboard) -> None:
     browser = filled.browser_of("eve")
     given = {"name": "features", "folder": "./my out", "parents": "clicks@v1", "made_by": "python a.py"}
+    given["description"] = "of clicks"
     shown = words_of(browser.post("/datasets/-/commit", data=given).text)
-    assert "forebay dataset commit features './my out' --parent clicks@v1 --made-by 'python a.py'" in shown
+    command = "forebay dataset commit features './my out' --parent clicks@v1 --made-by 'python a.py'"
+    assert f"{command} --description 'of clicks'" in shown
     wrong = browser.post("/datasets/-/commit", data={**given, "parents": "clicks@v9"})
     assert (wrong.status_code, "There is no version clicks@v9" in wrong.text) == (422, True)
     assert browser.post("/datasets/-/commit", data={**given, "folder": ""}).status_code == 422

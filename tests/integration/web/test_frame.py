@@ -42,7 +42,7 @@ def test_a_session_can_do_no_more_than_its_token_and_lasts_no_longer(dashboard: 
     browser = dashboard.stranger()
     browser.post("/login", data={"token": secret})
     assert "You are olga, viewer" in browser.get("/settings").text
-    assert ">Admin<" not in browser.get("/settings").text
+    assert "/admin/users" not in browser.get("/admin").text
     clock.pass_by(101.0)
     assert browser.get("/settings").status_code == 303
 

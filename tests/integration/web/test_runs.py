@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from forebay.hub.access.rules import Person
 from forebay.hub.board.runs import ACTIVE, RunFilter, runs_shown, underway
 from forebay.hub.board.sight import sight_of
+from forebay.hub.web import run_figures
 from forebay.testing.cached import FakeClock
 from forebay.testing.web.dashboard import Dashboard
 from forebay.testing.web.left import leave_report
@@ -140,7 +141,8 @@ def test_runs_are_found_by_what_they_are_called(stage: Stage, ada: TestClient, m
         found = json.loads(got(ada, f"/runs?{urlencode({'name': text})}&table=runs&as=json"))
         return [row["id"] for row in found]
 
-    assert called("ZÜGE") == called("ü") == [named.run_id]
+    assert called("ZÜGE") == called("ü") == called("Ü") == [named.run_id]
+    assert stage.submit(gpus=64, title="Ölpreis").run_id in got(ada, f"/find?{urlencode({'part': 1, 'q': 'Ö'})}")
     assert called('0.3 "Late') == [named.run_id]
     assert called("train.py --RATE") == [bare.run_id]
     assert called("0.3") == [bare.run_id, named.run_id]
@@ -189,7 +191,8 @@ def test_PRIVATE_the_read_models_count_and_tell_nothing_of_it(stage: Stage) -> N
 def test_what_a_run_told_is_for_who_may_read_its_log(stage: Stage, ada: TestClient) -> None:
     run = stage.trained("0.1", 0.3)
     ben = stage.dashboard.browser_of("ben", Role.SCIENTIST, "others")
-    assert json.loads(got(ada, "/runs?table=runs&as=json"))[0]["metric"] > 0.6
+    told = json.loads(got(ada, "/runs?table=runs&as=json"))[0]
+    assert (told["metric_name"], told["metric"] > 0.6, told["made"]) == ("auc", True, "ctr-model@v1")
     assert json.loads(got(ben, "/runs?table=runs&as=json"))[0]["metric"] is None
     page = got(ben, f"/runs/{run.run_id}")
     assert "What it left" not in page
@@ -323,6 +326,10 @@ def test_runs_are_compared_by_what_differs(stage: Stage, ada: TestClient) -> Non
     assert auc[f"{two.run_id} - {one.run_id}"] == auc[two.run_id] - auc[one.run_id]
     assert '<th scope="col" class="n quiet">B \N{MINUS SIGN} A</th>' in page
     assert "max_depth" in got(ada, f"{address}&all=1")
+    points = json.loads(got(ada, f"{address}&table=curve-0&as=json"))
+    assert {row["run"] for row in points} == {"A", "B"}
+    shown = page[page.index('<table id="t-curve-0">') :].partition("</table>")[0].count("<tr>") - 1
+    assert len(points) > shown == run_figures.POINTS, "an export has all points"
     got(ada, f"/runs/compare?run={one.run_id}", 400)
     got(ada, "/runs/compare?" + "&".join(f"run={number:032x}" for number in range(9)), 400)
 

@@ -162,6 +162,14 @@ def test_a_viewer_sees_pages_without_a_form_that_changes_something(
     assert "btn danger" not in page.text
 
 
+def test_everybody_is_led_to_what_they_may_read_of_what_is_governed(dashboard: Dashboard, team: Team) -> None:
+    vera, admin = dashboard.browser_of("vera", Role.VIEWER), dashboard.admin()
+    assert '<a href="/admin">Admin</a>' in vera.get("/").text
+    seen, all_of_it = ({*re.findall(r'href="(/admin/[a-z]+)"', who.get("/admin").text)} for who in (vera, admin))
+    assert seen == {f"/admin/{name}" for name in ("tokens", "policies", "quotas", "retention", "links", "agents")}
+    assert all_of_it - seen == {f"/admin/{name}" for name in ("users", "teams", "audit", "doctor")}
+
+
 @pytest.mark.parametrize("address", OF_ADMINS)
 @pytest.mark.parametrize(("user", "role"), [("vera", Role.VIEWER), ("ben", Role.ENGINEER)])
 def test_pages_of_admins_are_theirs(dashboard: Dashboard, team: Team, address: str, user: str, role: Role) -> None:
@@ -230,6 +238,9 @@ def test_sites_tell_how_much_of_them_is_busy_to_who_may_run(admin: TestClient, d
     vera = dashboard.browser_of("vera", Role.VIEWER)
     assert "busy" not in vera.get("/sites").text + vera.get("/sites/dgx").text
     assert "12 GPUs, 216 CPUs" in vera.get("/sites").text
+    for browser, busy in ((admin, (8, 4, 96, 16)), (vera, (8, None, 96, None))):
+        row = next(row for row in table(browser, "/sites", "sites") if row["site"] == "dgx")
+        assert tuple(row[key] for key in ("gpus", "gpus_busy", "cpus", "cpus_busy")) == busy
 
 
 def test_the_map_is_drawn_and_told_in_words(admin: TestClient) -> None:
@@ -248,6 +259,7 @@ def test_the_map_is_drawn_and_told_in_words(admin: TestClient) -> None:
     links = {(str(row["from"]), str(row["to"])): row for row in table(admin, "/sites", "links")}
     assert links["s3://clicks", "gcp"]["price_gb"] == pytest.approx(0.09)
     assert links["s3://clicks", "gcp"]["measured_at"] is None
+    assert len(str(links["s3://clicks", "gcp"]["brings"]).split()) == 2
     assert links["s3://clicks", "dgx"]["moved_bytes"] == 362 * 10**9
 
 
@@ -297,6 +309,7 @@ def test_a_downtime_is_planned_and_cancelled(admin: TestClient, dashboard: Dashb
     ):
         wrong = admin.post("/sites/gcp/downtimes", data=fields)
         assert (wrong.status_code, told in wrong.text) == (400, True), wrong.text
+        assert 'href="/sites/gcp?table=links&amp;as=csv"' in wrong.text, "where a form is sent to is no page"
     assert "gcp will be down in 4 h" in send(admin, "/sites/gcp/downtimes", begins="4h", ends="6h", why="<disks>")
     (planned,) = dashboard.hub.downtimes.all("gcp")
     assert (planned.ends_at - planned.begins_at, planned.planned_by, planned.reason) == (7200, "admin", "<disks>")
@@ -317,6 +330,9 @@ def test_a_failing_task_says_what_would_help(admin: TestClient) -> None:
     page = admin.get("/sites/edge").text
     assert "cannot write: the disk is full" in page
     assert TRIED_AGAIN in page
+    row = next(row for row in table(admin, "/sites/edge", "tasks") if "cannot write" in str(row["reason"]))
+    assert row["unblock"]
+    assert isinstance(row["next_try_at"], float)
 
 
 def test_a_site_in_use_is_not_forgotten(admin: TestClient, dashboard: Dashboard) -> None:
@@ -554,6 +570,7 @@ def test_agents_of_another_release_are_told_of(admin: TestClient) -> None:
 
 
 def test_health_tells_what_the_records_know(admin: TestClient) -> None:
+    assert re.fullmatch(r"\d+ findings?", str(table(admin, "/admin", "admin")[0]["state"])), "no markup"
     rows = table(admin, "/admin/doctor", "records")
     assert [row["severity"] for row in rows] == sorted(str(row["severity"]) for row in rows)
     told = " / ".join(str(row["message"]) for row in rows)

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
 from forebay.hub.board import going
-from forebay.hub.board.filtered import is_kept, is_stale, is_used
+from forebay.hub.board.filtered import is_kept, is_leaving, is_used
 from forebay.hub.board.places import Place
 from forebay.hub.board.sight import Sight
 from forebay.wire.cache import Quota, ReplicaState
@@ -23,8 +23,8 @@ from forebay.wire.cache import Quota, ReplicaState
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holds:
     """What one dataset or one team has there: `versions` of it, subsets counted, of which so many bytes are pinned, in
-    use, or go soon. `filling_bytes` of what is on its way are there; of them fills brought `brought_bytes` into room
-    that is set aside, and the others were there before.
+    use, or go soon, also because somebody asked. `filling_bytes` of what is on its way are there; of them fills brought
+    `brought_bytes` into room that is set aside, and the others were there before.
     """
 
     name: str
@@ -136,7 +136,7 @@ def _holds(
             summed(~is_filling).label("size_bytes"),
             summed(sa.and_(~is_filling, is_kept(now))).label("kept_bytes"),
             summed(is_used(now)).label("used_bytes"),
-            summed(is_stale([place], now)).label("stale_bytes"),
+            summed(is_leaving([place], now)).label("stale_bytes"),
             summed(is_filling, there).label("filling_bytes"),
             summed(is_filling, brought).label("brought_bytes"),
             sa.func.max(t.replica.c.last_used_at).label("last_used_at"),

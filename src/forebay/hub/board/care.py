@@ -17,7 +17,7 @@ from forebay.hub import rule_rows
 from forebay.hub.access.jobs import dataset_of, without
 from forebay.hub.board import capacity, drifting, going, running
 from forebay.hub.board.drifting import Drifting
-from forebay.hub.board.filtered import is_stale
+from forebay.hub.board.filtered import Only, condition
 from forebay.hub.board.keep import Keep, nearly, nothing_kept
 from forebay.hub.board.known import errand_of
 from forebay.hub.board.places import Place
@@ -264,13 +264,14 @@ def _rules(connection: Connection, sight: Sight, shown: Sequence[Place], now: fl
 
 
 def _leaving(connection: Connection, sight: Sight, shown: Sequence[Place], now: float) -> list[tuple[str, int, int]]:
-    """By volume, how many versions and bytes."""
+    """By volume, how many versions and bytes; not what somebody asked to go: no use of it keeps that."""
     query = (
         sa.select(t.replica.c.volume_id, sa.func.count(), sa.func.sum(t.version.c.size_bytes))
         .select_from(t.replica)
         .join(t.version, t.version.c.version_id == t.replica.c.version_id)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
-        .where(t.replica.c.volume_id.in_(sorted(place.volume_id for place in shown)), is_stale(shown, now))
+        .where(t.replica.c.volume_id.in_(sorted(place.volume_id for place in shown)))
+        .where(condition(Only.STALE, shown, now))
         .group_by(t.replica.c.volume_id)
     )
     rows = connection.execute(sight.narrow(query, t.dataset.c.name))

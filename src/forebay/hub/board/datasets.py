@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
 from forebay.catalog.records import LIVE, WHOLE
+from forebay.hub.board.any_case import has
 from forebay.hub.board.sight import Sight
 from forebay.wire.cache import ReplicaState
 
@@ -240,7 +241,7 @@ def _conditions(query: DatasetQuery) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [_EXISTS]
     for word in query.text.split():
         named = t.dataset.c.name.icontains(word, autoescape=True)
-        found.append(sa.or_(named, t.dataset.c.description.icontains(word, autoescape=True)))
+        found.append(sa.or_(named, has(t.dataset.c.description, word)))
     for column, wanted in ((t.dataset.c.owner, query.owner), (t.dataset.c.team, query.team)):
         if wanted:
             found.append(column == wanted)

@@ -67,7 +67,7 @@ def condition(only: Only, shown: Sequence[Place], now: float) -> ColumnElement[b
         case Only.PARTIAL:
             return sa.and_(r.state != ReplicaState.ABSENT.value, t.version.c.subset != "", ~_is_whole_there())
         case Only.STALE:
-            return sa.and_(is_stale(shown, now), ~_is_asked_to_go())
+            return sa.and_(_is_stale(shown, now), ~_is_asked_to_go())
         case Only.PINNED:
             return is_kept(now)
         case Only.USED:
@@ -113,8 +113,14 @@ def is_used(now: float) -> ColumnElement[bool]:
     return lease.exists()
 
 
-def is_stale(shown: Sequence[Place], now: float) -> ColumnElement[bool]:
-    """Of a row of `replica` with its version and dataset: what `standing.look_at` calls stale."""
+def is_leaving(shown: Sequence[Place], now: float) -> ColumnElement[bool]:
+    """Of a row of `replica` with its version and dataset: it goes within a day, by itself or because somebody asked."""
+    is_ready = t.replica.c.state == ReplicaState.READY.value
+    return sa.or_(_is_stale(shown, now), sa.and_(is_ready, _is_asked_to_go(), ~is_kept(now), ~is_used(now)))
+
+
+def _is_stale(shown: Sequence[Place], now: float) -> ColumnElement[bool]:
+    """Of a row of `replica` with its version and dataset: what `standing.look_at` calls stale, asked to go or not."""
     if not shown:
         return sa.false()
     r = t.replica.c

@@ -24,7 +24,7 @@ from forebay.wire.sites import TaskKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Near:
-    """How many versions are ready somewhere, of how many that there are; `size_bytes` counts each place."""
+    """How many versions are ready somewhere as a whole, of how many that there are; `size_bytes` counts each place."""
 
     ready: int
     versions: int
@@ -67,15 +67,10 @@ def near(connection: Connection, sight: Sight) -> Near:
         .subquery()
     )
     there = (
-        sa.select(
-            t.version.c.dataset_id,
-            t.version.c.number,
-            sa.func.sum(copies.c.count * t.version.c.size_bytes).label("size_bytes"),
-        )
+        sa.select((copies.c.count * t.version.c.size_bytes).label("size_bytes"))
         .select_from(copies)
         .join(t.version, t.version.c.version_id == copies.c.version_id)
-        .where(t.version.c.retired_at == 0)
-        .group_by(t.version.c.dataset_id, t.version.c.number)
+        .where(t.version.c.retired_at == 0, t.version.c.subset == "")
     )
     if sight.hidden:
         there = there.join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)

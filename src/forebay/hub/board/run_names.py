@@ -12,9 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from forebay.catalog import schema as t
+from forebay.hub.board.any_case import forms_of
 from forebay.wire.runs import NewRun
 
 _PLAIN = re.compile(r"[!-~]+")
+_BLANKS = " \t\r\n"
 
 
 def title_of(new: NewRun) -> str:
@@ -25,9 +27,15 @@ def title_of(new: NewRun) -> str:
 def may_be_called(connection: Connection, text: str, among: int) -> ColumnElement[bool]:
     """Of the newest `among` runs those with all words of the text somewhere: `is_called` says which it is."""
     newest = connection.execute(sa.select(sa.func.max(t.run.c.run_seq))).scalar() or 0
-    # As they stand in JSON, where the case of other letters than these is a matter of their digits.
-    words = [json.dumps(word)[1:-1] for word in _PLAIN.findall(text) or text.split()]
-    return sa.and_(t.run.c.run_seq > newest - among, *(t.run.c.new.icontains(word, autoescape=True) for word in words))
+    # In JSON other letters than the plain ones are numbers, which differ between a small one and its capital.
+    parts: list[tuple[str, ...]] = [(word,) for word in _PLAIN.findall(text)] or [
+        forms_of(letter) for letter in dict.fromkeys(text) if letter not in _BLANKS
+    ]
+    return sa.and_(t.run.c.run_seq > newest - among, *(sa.or_(*map(_has, forms)) for forms in parts))
+
+
+def _has(text: str) -> ColumnElement[bool]:
+    return t.run.c.new.icontains(json.dumps(text)[1:-1], autoescape=True)
 
 
 def is_called(new: NewRun, text: str) -> bool:

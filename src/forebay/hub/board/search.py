@@ -43,7 +43,9 @@ def search(connection: Connection, sight: Sight, text: str, *, each: int = EACH)
         return []
     name, at, selector = wanted.partition("@")
     found = _datasets(connection, sight, name, each)
-    if at or len(found) == 1:
+    if at:
+        found = [*_versions(connection, sight, found, name, selector, each), *found]
+    elif len(found) == 1:
         found += _versions(connection, sight, found, name, selector, each)
     if not at:
         found += _tags(connection, sight, wanted, each)

@@ -15,13 +15,15 @@ from forebay.wire.hub import Hub
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A folder that is to become a dataset's next version; `made_by` "" for nothing that was said of it."""
+    """A folder that is to become a dataset's next version; `made_by` "" for nothing that was said of it;
+    `description` is of a dataset that this makes."""
 
     dataset: str
     folder: Path
     parents: tuple[str, ...]
     made_by: str
     message: str
+    description: str
     team: str
 
 

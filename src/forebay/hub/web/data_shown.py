@@ -118,6 +118,7 @@ def run_table(runs: Sequence[RunUse], now: float, *, caption: str, more: str, em
         Column(key="site", title="Site"),
         Column(key="seconds", title="Took", number=True),
         Column(key="made", title="Made"),
+        Column(key="title", title="What", given=True),
     )
     return Table(
         name="runs",
@@ -138,6 +139,7 @@ def run_table(runs: Sequence[RunUse], now: float, *, caption: str, more: str, em
                     Cell(value=run.site),
                     Cell(value=run.seconds, shown=show.duration(run.seconds or None)),
                     refs(run.made),
+                    Cell(value=run.title),
                 ),
                 key=run.run_id,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forebay.catalog.upkeep import MOST_TEXT
+from forebay.catalog.names import MOST_TEXT
 from forebay.hub.board.dataset import Head
 from forebay.hub.web.addresses import of_dataset
 from forebay.hub.web.data_shown import teams_known

@@ -9,7 +9,6 @@ from typing import Literal
 from markupsafe import Markup
 
 from forebay.errors import ForebayError, InputError
-from forebay.hub.web.table import Table
 
 Kind = Literal["text", "textarea", "select", "checkbox", "checkboxes", "number", "password", "search", "date", "hidden"]
 
@@ -64,19 +63,13 @@ class Form:
 class Confirm:
     """What a page shows before something is destroyed, as the context of the template `confirm.html`.
 
-    `facts` are lines that say what goes and why; `table` lists it.
+    `facts` are lines that say what goes and why; the page's tables list it.
     """
 
     heading: str
     says: str
     form: Form
     facts: tuple[str | Markup, ...] = ()
-    table: Table | None = None
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """For its page, which gives them as CSV and JSON, too."""
-        return (self.table,) if self.table else ()
 
 
 def filled(form: Form, given: Mapping[str, str]) -> Form:

@@ -44,6 +44,8 @@ def lineage_table(found: Graph, now: float) -> Table:
             Column(key="size_bytes", title="Size", number=True),
             Column(key="by", title="By"),
             Column(key="at", title="When"),
+            Column(key="state", title="State", given=True),
+            Column(key="title", title="Called", given=True),
         ),
         rows=tuple(_row(node, sources.get(node.key, []), found.of, now) for node in found.nodes)
         if not found.is_alone
@@ -80,6 +82,8 @@ def _row(node: Node, sources: list[Node], of: str, now: float) -> Row:
             ),
             Cell(value=node.by),
             Cell(value=node.at, shown=show.when(node.at, now)),
+            Cell(value=node.state),
+            Cell(value=node.title),
         ),
         key=node.key,
     )

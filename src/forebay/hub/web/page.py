@@ -15,7 +15,8 @@ UNTRUSTED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src dat
 class Page:
     """`context` is a frozen dataclass, which the template has as `c`. `nav` is the entry that is marked.
 
-    `parent` is (title, address) of the page above, for the crumb.
+    `parent` is (title, address) of the page above, for the crumb. `at` is the page's own address, where the answer to
+    a form that was sent elsewhere may be this page again.
     """
 
     template: str
@@ -25,6 +26,7 @@ class Page:
     tables: tuple[Table, ...] = ()
     status: int = 200
     parent: tuple[str, str] | None = None
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

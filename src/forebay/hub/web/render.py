@@ -15,15 +15,15 @@ from typing import Any, TypeVar
 import jinja2
 from markupsafe import Markup
 
-from forebay.hub.access.rules import Action
 from forebay.hub.board.counts import Counts
 from forebay.hub.web import show
 from forebay.hub.web.assets import Assets
+from forebay.hub.web.charted import Chart, drawn_chart
 from forebay.hub.web.forms import Form
 from forebay.hub.web.page import Page
 from forebay.hub.web.table import Table
 from forebay.hub.web.table_drawn import drawn
-from forebay.hub.web.visit import Visit
+from forebay.hub.web.visit import CURSORS, Visit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,8 @@ class _Now:
     forms: Iterator[int] = field(default_factory=itertools.count)
 
 
+_NOT_EXPORTED = ("table", "as", *CURSORS)
+
 Result = TypeVar("Result")
 _rendering: ContextVar[_Now] = ContextVar("forebay.hub.web.rendering")
 
@@ -75,7 +77,7 @@ class Renderer:
 
     def page(self, page: Page, visit: Visit, look: Look) -> str:
         """The whole page."""
-        entries = _navigation(visit, look.counts)
+        entries = _navigation(look.counts)
         given = {"page": page, "c": page.context, "look": look, "user": visit.sight.user, "entries": entries}
         return self._render(page, visit, lambda template: template.render(**given, role=visit.sight.role.value))
 
@@ -98,7 +100,9 @@ class Renderer:
 
     def _render(self, page: Page, visit: Visit, render: Callable[[jinja2.Template], Result]) -> Result:
         tables = {table.name: table for table in page.tables}
-        before = _rendering.set(_Now(now=visit.now, address=visit.address, tables=tables))
+        is_here = not page.at or visit.address.partition("?")[0] == page.at
+        address = visit.address if is_here else page.at
+        before = _rendering.set(_Now(now=visit.now, address=address, tables=tables))
         try:
             return render(self._env.get_template(page.template))
         finally:
@@ -126,6 +130,7 @@ class Renderer:
             **{name: getattr(show, name) for name in names},
             "when": lambda at: show.when(at, _rendering.get().now),
             "table": self._table,
+            "chart": self._chart,
             "drawn": drawn,
             "form": self._form,
             "filters": self._filters,
@@ -133,10 +138,14 @@ class Renderer:
             "asset": self.assets.address,
         }
 
-    def _table(self, table: str | Table) -> Markup:
+    def _table(self, name: str) -> Markup:
+        """One of the page's own, so that each is given as CSV and JSON, too."""
         here = _rendering.get()
-        found = here.tables[table] if isinstance(table, str) else table
+        found = here.tables[name]
         return self._macro("parts/table.html", "table", found, _exports(here, found))
+
+    def _chart(self, chart: Chart) -> Markup:
+        return drawn_chart(chart, self._table(chart.numbers.name))
 
     def _form(self, form: Form) -> Markup:
         """Its fields' ids are its own, whatever other forms a page has."""
@@ -160,23 +169,23 @@ def _key() -> str:
 
 
 def _exports(here: _Now, table: Table) -> list[tuple[str, str]]:
-    if table.name not in here.tables or not table.rows:
+    """Without the place that the page begins at: an export is of the whole."""
+    if not table.rows:
         return []
     path, _, query = here.address.partition("?")
-    kept = "&".join(part for part in query.split("&") if part and not part.startswith(("table=", "as=", "before=")))
+    kept = "&".join(part for part in query.split("&") if part and part.partition("=")[0] not in _NOT_EXPORTED)
     start = f"{path}?{kept}&" if kept else f"{path}?"
     return [(kind.upper(), f"{start}table={table.name}&as={kind}") for kind in ("csv", "json")]
 
 
-def _navigation(visit: Visit, counts: Counts | None) -> list[NavEntry]:
+def _navigation(counts: Counts | None) -> list[NavEntry]:
+    """For everybody: the page of what is governed lists what one may read of that."""
     found = counts or Counts()
-    entries = [
+    return [
         NavEntry(key="overview", title="Overview", href="/"),
         NavEntry(key="datasets", title="Datasets", href="/datasets", count=found.datasets),
         NavEntry(key="cache", title="Cache", href="/cache"),
         NavEntry(key="sites", title="Sites", href="/sites", count=found.sites),
         NavEntry(key="runs", title="Runs", href="/runs", count=found.runs),
+        NavEntry(key="admin", title="Admin", href="/admin"),
     ]
-    if visit.may(Action.MANAGE):
-        entries.append(NavEntry(key="admin", title="Admin", href="/admin"))
-    return entries

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from markupsafe import Markup
 
-from forebay.charts import markup as charts
 from forebay.charts import scale
 from forebay.charts.plot import Label, Line, plot
-from forebay.charts.table import figure, numbers, table
 from forebay.hub.board.run_stages import Stage
+from forebay.hub.web.charted import Chart
 from forebay.hub.web.show import html
+from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.runs.figures import Curve
 from forebay.words import duration
 
-_MOST_IN_TABLE = 40
+POINTS: Final = 40
+"""Of long curves so many are in the table that a page shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +31,8 @@ class Series:
     curve: Curve
 
 
-def overlaid(key: str, name: str, series: Sequence[Series], looks: Sequence[int] = (0,)) -> Markup:
-    """One chart of all of them, with their numbers under it; `looks` are those of the lines, 0: the only one."""
+def overlaid(key: str, name: str, series: Sequence[Series], looks: Sequence[int] = (0,), *, points: int) -> Chart:
+    """One chart of all of them, with the numbers of so many points; `looks` are those of the lines, 0: the only one."""
     first = series[0].curve
     xs = [x for each in series for x, _ in each.curve.points]
     ys = [y for each in series for _, y in each.curve.points]
@@ -51,7 +53,7 @@ def overlaid(key: str, name: str, series: Sequence[Series], looks: Sequence[int]
         height=280.0,
     )
     reading = f"{first.y} by {first.x.lower()}."
-    return Markup(figure(name, reading, chart, _numbers(name, series)))  # noqa: S704 charts escape
+    return Chart(title=name, reading=reading, drawing=chart, numbers=_numbers(key, name, series, points))
 
 
 def stages_bar(stages: Sequence[Stage]) -> Markup:
@@ -104,13 +106,31 @@ def _at(points: Sequence[tuple[float, float]], x: float) -> float:
     return points[-1][1]
 
 
-def _numbers(name: str, series: Sequence[Series]) -> charts.Markup:
+def _numbers(key: str, name: str, series: Sequence[Series], points: int) -> Table:
     """Of long curves some points, evenly chosen."""
-    rows = []
-    for each in series:
-        points = each.curve.points
-        count = min(len(points), max(2, _MOST_IN_TABLE // len(series)))
-        chosen = [points[round(at * (len(points) - 1) / (count - 1))] for at in range(count)]
-        rows += [(each.letter or each.name, f"{x:.5g}", f"{y:.5g}") for x, y in chosen]
-    columns = numbers("Run", series[0].curve.x, series[0].curve.y)
-    return table(name, columns, rows)
+    first = series[0].curve
+    keys = (first.x, first.y) if len({"run", first.x, first.y}) == 3 else ("x", "y")
+    return Table(
+        name=key,
+        caption=name,
+        columns=(
+            Column(key="run", title="Run"),
+            *(Column(key=key, title=title, number=True) for key, title in zip(keys, (first.x, first.y), strict=True)),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    Cell(value=each.letter or each.name),
+                    Cell(value=x, shown=f"{x:.5g}"),
+                    Cell(value=y, shown=f"{y:.5g}"),
+                )
+            )
+            for each in series
+            for x, y in _chosen(each.curve.points, max(2, points // len(series)))
+        ),
+    )
+
+
+def _chosen(points: Sequence[tuple[float, float]], most: int) -> Sequence[tuple[float, float]]:
+    count = min(len(points), most)
+    return [points[round(at * (len(points) - 1) / (count - 1))] for at in range(count)]

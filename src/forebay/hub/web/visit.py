@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,9 @@ from forebay.hub.web.committer import Committer
 from forebay.hub.web.lister import Lister
 
 Pairs = tuple[tuple[str, str], ...]
+
+CURSORS: Final = ("after", "before", "page", "start")
+"""What an address calls the place that a table begins at."""
 
 _EXPORTED = 100_000
 """Rows of a table as CSV or JSON, at most."""

@@ -266,7 +266,8 @@ class Crowded(Caches):
     """The same with more sites than fit on a page, and with a dataset `parts`, of which mere subsets are there.
 
     At `dgx-basement` the subset of v1 is ready, of v2 it fills, of v3 it is damaged, v4 leaves soon, v5 is pinned, v6
-    in use, v7 waits for its fill, v8 was asked to go; v9 is there as a whole as well, and its subset is pinned.
+    in use, v7 waits for its fill, v8 would leave soon and was asked to go; v9 is there as a whole as well, and its
+    subset is pinned. At `site-10` a version was asked to go, which would stay.
     """
 
     def __init__(self, hub: LocalHub, access: AccessStore, clock: FakeClock) -> None:
@@ -279,13 +280,14 @@ class Crowded(Caches):
         for number in range(1, 10):
             self.add("parts", 100 + number, "In parts")
             self.parts[number] = self.subset(f"parts@v{number}", columns=("label", "price"), share=0.2)
-        self.ready("dgx-basement", self.parts[4])
+        for number in (4, 8):
+            self.ready("dgx-basement", self.parts[number])
         super()._past()
 
     def _now(self) -> None:
         super()._now()
         here, parts = "dgx-basement", self.parts
-        for number in (1, 3, 5, 6, 8, 9):
+        for number in (1, 3, 5, 6, 9):
             self.ready(here, parts[number])
         self.ready(here, "parts@v9")
         damaged = self.hub.catalog.resolve(parts[3])
@@ -296,6 +298,8 @@ class Crowded(Caches):
         self.ask(here, TaskKind.FILL, parts[7], "olga")
         self.ask(here, TaskKind.EVICT, parts[8], "olga")
         self.filling(here, parts[2], 0.5)
+        self.ready("site-10", "criteo-features@v1")
+        self.ask("site-10", TaskKind.EVICT, "criteo-features@v1", "olga")
         self.ready("site-12", "chest-xray@v3")
         self.ready("site-11", "clicks-raw@v1")
         clicks = self.hub.catalog.resolve("clicks-raw@v1")

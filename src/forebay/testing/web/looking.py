@@ -26,6 +26,10 @@ _AXE: Final = Path(".venv/npm/node_modules/axe-core/axe.min.js")
 _ALL: Final = {"resultTypes": ["violations"], "iframes": False}
 _CONTRAST: Final = {**_ALL, "runOnly": {"type": "rule", "values": ["color-contrast", "scrollable-region-focusable"]}}
 
+_UNEXPORTED: Final = """() => [...document.querySelectorAll("table")].filter(({ id }) =>
+  ["csv", "json"].some((kind) => !document.querySelector(`a[download][href*="table=${id.slice(2)}&as=${kind}"]`))
+).map((table) => table.caption?.textContent ?? table.outerHTML.slice(0, 80))"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eyes:
@@ -91,6 +95,12 @@ class Eyes:
             if item["impact"] in ("serious", "critical")
             for node in item["nodes"][:1]
         ]
+
+    @property
+    def unexported(self) -> list[str]:
+        """The captions of tables, folded ones too, that have no links to what they show as CSV and JSON."""
+        found: list[str] = self.page.evaluate(_UNEXPORTED)
+        return found
 
     @property
     def overflows(self) -> bool:

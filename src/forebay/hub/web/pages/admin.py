@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from forebay import words
 from forebay.hub.access.rules import Action
@@ -50,7 +50,7 @@ def admin(visit: Visit) -> Page:
         rows=tuple(
             Row(
                 key=href.rpartition("/")[2],
-                cells=(Cell(value=what, href=href), Cell(value=str(now), shown=now), Cell(value=about)),
+                cells=(Cell(value=what, href=href), Cell(value=escape(now).striptags(), shown=now), Cell(value=about)),
             )
             for what, href, now, about in rows
         ),
@@ -76,6 +76,7 @@ def agents(visit: Visit) -> Page:
             Column(key="engine", title="Engine"),
             Column(key="labels", title="Labels"),
             Column(key="seen_at", title="Heard of", number=True),
+            Column(key="reason", title="Why", given=True),
         ),
         rows=tuple(_agent(visit, site) for site in records),
         empty=Markup("<p>No agent has attached yet. Make it a token, then start it on the site.</p>{}").format(
@@ -112,6 +113,7 @@ def _agent(visit: Visit, site: SiteRecord) -> Row:
             Cell(value=site.engine),
             Cell(value=site.labels),
             site_words.seen(site, visit.now),
+            Cell(value=site.reason),
         ),
     )
 

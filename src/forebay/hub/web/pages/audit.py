@@ -65,6 +65,8 @@ def audit(visit: Visit) -> Page:
             Column(key="detail", title="What"),
             Column(key="source", title="From"),
             Column(key="request_id", title="Request"),
+            Column(key="token_id", title="Token", given=True),
+            Column(key="call", title="Call", given=True),
         ),
         rows=tuple(_row(item) for item in found.records),
         more=more,
@@ -148,6 +150,8 @@ def _row(item: AuditRecord) -> Row:
                 shown=show.copy(item.request_id, item.request_id[:12]) if item.request_id else "",
                 title=item.request_id,
             ),
+            Cell(value=item.token_id),
+            Cell(value=item.call),
         ),
     )
 

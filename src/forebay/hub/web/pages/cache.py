@@ -158,6 +158,7 @@ def _table(found: Grid, visit: Visit, empty: Markup) -> Table:
             Column(key="size_bytes", title="Size", number=True),
             Column(key="last_used", title="Last used"),
             *(Column(key=place.name, title=_heading(place)) for place in found.places),
+            Column(key="tags", title="Tags", given=True),
         ),
         rows=tuple(_row(line, visit.now, draws=not visit.exports) for line in found.lines),
         more=_more(visit, found.more),
@@ -195,6 +196,7 @@ def _row(line: Line, now: float, *, draws: bool) -> Row:
                 )
                 for spot in line.spots
             ),
+            Cell(value=" ".join(version.tags)),
         ),
     )
 

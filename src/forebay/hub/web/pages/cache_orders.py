@@ -250,6 +250,8 @@ def _sources(sources: Sequence[Source]) -> Table:
             Column(key="bandwidth_bytes_s", title="Bandwidth", number=True),
             Column(key="seconds", title="Would take", number=True),
             Column(key="cost", title="Would cost", number=True),
+            Column(key="lake", title="Is a lake", given=True),
+            Column(key="assumed", title="Speed assumed", given=True),
         ),
         rows=tuple(
             Row(
@@ -259,6 +261,8 @@ def _sources(sources: Sequence[Source]) -> Table:
                     Cell(value=item.bandwidth_bytes_s, shown=f"{words.size(item.bandwidth_bytes_s)}/s"),
                     Cell(value=round(item.seconds, 1), shown=cache_shown.about(item.seconds)),
                     Cell(value=item.cost, shown=_money(item.cost) if item.cost else "–"),
+                    Cell(value=item.is_lake),
+                    Cell(value=not item.is_known),
                 ),
             )
             for item in sources

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from forebay.charts.markup import Markup as Drawn
-from forebay.charts.plot import Columns, plot
-from forebay.charts.scale import Axis, round_step
-from forebay.charts.table import figure, numbers
-from forebay.charts.table import table as chart_table
 from forebay.errors import InputError, NotFoundError
 from forebay.hub.access.rules import Action
 from forebay.hub.board import dataset as board
 from forebay.hub.board import lineage
-from forebay.hub.board.dataset import DayOfUse, Head, UserOfIt, VersionLine
+from forebay.hub.board.dataset import Head, UserOfIt, VersionLine
 from forebay.hub.web import data_shown, forms, show
 from forebay.hub.web.addresses import COMMIT, REGISTER, address, of_dataset, of_ref, of_version
+from forebay.hub.web.charted import Chart
 from forebay.hub.web.data_shown import Tab, dataset_tabs
 from forebay.hub.web.forms import Confirm, Field, Form
 from forebay.hub.web.lineage_drawn import drawn
+from forebay.hub.web.openings import openings_by_day
 from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.route import Pages
 from forebay.hub.web.table import Cell, Column, Row, Table
@@ -48,7 +44,7 @@ class DatasetPage:
     tabs: tuple[Tab, ...]
     rights: str
     settings: str
-    chart: Drawn | None
+    chart: Chart | None
     graph: Markup | None
     graph_of: str
     is_of_latest: bool
@@ -79,10 +75,11 @@ def dataset(visit: Visit) -> Page:
         latest = head.dataset.latest
         graph = lineage.newest(connection, visit.sight, name, latest) if latest and not before else None
     may_add = visit.may_on(Action.WRITE, name)
+    chart = openings_by_day(use.days) if use.users else None
     context = DatasetPage(
         head=head,
         tabs=dataset_tabs(name, ""),
-        chart=_chart(use.days) if use.users else None,
+        chart=chart,
         rights=_rights(head.policy),
         settings=of_dataset(name, "settings"),
         graph=drawn(graph) if graph else None,
@@ -98,7 +95,11 @@ def dataset(visit: Visit) -> Page:
         title=name,
         nav="datasets",
         context=context,
-        tables=(_versions(name, line.lines, visit.now, more), _users(use.users, visit.now)),
+        tables=(
+            _versions(name, line.lines, visit.now, more),
+            _users(use.users, visit.now),
+            *(() if chart is None else (chart.numbers,)),
+        ),
         parent=("Datasets", "/datasets"),
     )
 
@@ -225,6 +226,7 @@ def _versions(name: str, lines: Sequence[VersionLine], now: float, more: str) ->
             Column(key="places", title="Where"),
             Column(key="tags", title="Tags", given=True),
             Column(key="retired", title="Retired", given=True),
+            Column(key="made_by", title="Made by", given=True),
         ),
         rows=tuple(_version_row(line, now) for line in lines),
         more=more,
@@ -256,6 +258,7 @@ def _version_row(line: VersionLine, now: float) -> Row:
             data_shown.places(item.dataset, item.number, line.places, now),
             Cell(value=" ".join(item.tags)),
             Cell(value=item.is_retired),
+            Cell(value=item.made_by.command),
         ),
         key=f"v{item.number}",
     )
@@ -341,50 +344,6 @@ def _moves(name: str, moves: Sequence[TagMove], now: float) -> Table:
         ),
         empty="No tag was ever set.",
     )
-
-
-def _chart(days: Sequence[DayOfUse]) -> Drawn:
-    counts = [day.uses for day in days]
-    most = max(counts)
-    told = [_day(day.begins_at) for day in days]
-    peak = counts.index(most)
-    texts = tuple(str(most) if index == peak and most else "" for index in range(len(days)))
-    chart = plot(
-        "use",
-        "Openings by day",
-        f"{sum(counts)} openings in {len(days)} days, at most {most} in one, on {told[peak]}.",
-        x=Axis(
-            name="",
-            low=-0.6,
-            high=len(days) - 0.4,
-            ticks=tuple(float(index) for index in range(1, len(days), 7)),
-            tell=lambda value: told[int(value)],
-        ),
-        y=_whole("openings", most),
-        marks=[Columns(points=tuple((float(index), float(count)) for index, count in enumerate(counts)), texts=texts)],
-        height=200.0,
-    )
-    rows = [(day, str(count)) for day, count in zip(told, counts, strict=True)]
-    return figure(
-        f"{show.count(sum(counts), 'opening')} in {len(days)} days",
-        "How often any version was opened, by day (UTC).",
-        chart,
-        chart_table("Openings by day", (*numbers("Day", "Openings"),), rows),
-    )
-
-
-def _whole(name: str, most: int) -> Axis:
-    """Up from 0, with ticks at whole numbers."""
-    step = max(1.0, round_step(max(most, 1), 4))
-    step = 5.0 if step == 2.5 else step
-    high = step * -(-max(most, 1) // step)
-    ticks = tuple(step * number for number in range(round(high / step) + 1))
-    return Axis(name=name, low=0.0, high=high, ticks=ticks, tell=lambda value: f"{value:,.0f}")
-
-
-def _day(at: float) -> str:
-    moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
-    return f"{moment.day} {moment:%b}"
 
 
 def _short(text: str, letters: int = 60) -> str:

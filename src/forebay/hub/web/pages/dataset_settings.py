@@ -137,14 +137,13 @@ def plan_retention(visit: Visit) -> Page:
         )
         if plan.replica_bytes
         else (),
-        table=_fates(name, plan, visit.now),
     )
     return Page(
         template="confirm.html",
         title=f"What is kept of {name}",
         nav="datasets",
         context=confirm,
-        tables=confirm.tables,
+        tables=(_fates(name, plan, visit.now, visit.limit(_FATES)),),
         parent=(name, of_dataset(name, "settings")),
     )
 
@@ -295,7 +294,7 @@ def _retention(visit: Visit) -> RetentionPolicy:
     )
 
 
-def _fates(name: str, plan: RetentionPlan, now: float) -> Table:
+def _fates(name: str, plan: RetentionPlan, now: float, limit: int) -> Table:
     """Those that go first."""
     fates: Sequence[VersionFate] = sorted(plan.fates, key=lambda fate: (not fate.retires, -fate.number))
     return Table(
@@ -321,7 +320,7 @@ def _fates(name: str, plan: RetentionPlan, now: float) -> Table:
                     Cell(value=fate.created_at, shown=show.when(fate.created_at, now)),
                 )
             )
-            for fate in fates[:_FATES]
+            for fate in fates[:limit]
         ),
         empty="It has no version.",
     )

@@ -27,6 +27,7 @@ _COLUMNS = (
     Column(key="check", title="Of"),
     Column(key="message", title="What was found"),
     Column(key="mend", title="What to do"),
+    Column(key="kind", title="Kind", given=True),
 )
 
 
@@ -92,6 +93,7 @@ def _table(name: str, caption: str, found: Sequence[Finding], empty: str) -> Tab
                     title=item.kind,
                 ),
                 Cell(value=item.mend, shown=Markup('<div class="wrap">{}</div>').format(item.mend)),
+                Cell(value=item.kind),
             )
         )
         for item in found

@@ -57,6 +57,7 @@ def _page(visit: Visit, *, declare: Form | None = None, price: Form | None = Non
         tables=(_links_table(visit, found, may=may), _prices_table(sites)),
         parent=ADMIN,
         status=400 if declare or price else 200,
+        at="/admin/links",
     )
 
 

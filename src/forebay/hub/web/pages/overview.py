@@ -100,6 +100,8 @@ def _runs(runs: Sequence[Running], now: float) -> Table:
             Column(key="by", title="By"),
             Column(key="since", title="Since"),
             Column(key="data", title="Reads"),
+            Column(key="title", title="What", given=True),
+            Column(key="reason", title="Why", given=True),
         ),
         rows=tuple(_run(item, now) for item in runs),
         empty=Markup("Nothing runs. {}").format(show.copy("forebay run --data d=criteo -- python train.py")),
@@ -117,6 +119,8 @@ def _run(item: Running, now: float) -> Row:
             Cell(value=item.submitted_by),
             Cell(value=item.since, shown=show.when(item.since, now)),
             Cell(value=" ".join(item.refs), shown=_short(", ".join(item.refs), 60)),
+            Cell(value=item.title),
+            Cell(value=item.reason),
         ),
     )
 
@@ -133,6 +137,9 @@ def fills_table(found: Sequence[Fill], now: float) -> Table:
             Column(key="size_bytes", title="Size", number=True),
             Column(key="by", title="For"),
             Column(key="since", title="Since"),
+            Column(key="rate_bytes_s", title="Rate", given=True),
+            Column(key="left_s", title="Left", given=True),
+            Column(key="reason", title="Why", given=True),
         ),
         rows=tuple(_fill(item, now) for item in found),
         empty="Nothing is on its way.",
@@ -154,6 +161,9 @@ def _fill(item: Fill, now: float) -> Row:
             Cell(value=item.size_bytes, shown=words.size(item.size_bytes)),
             Cell(value=item.by),
             Cell(value=item.since, shown=show.when(item.since, now)),
+            Cell(value=item.fill.bytes_s if item.fill else None),
+            Cell(value=item.fill.left_s if item.fill else None),
+            Cell(value=item.reason),
         )
     )
 

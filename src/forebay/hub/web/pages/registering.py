@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from forebay.catalog.names import check_dataset_name
+from forebay.catalog.names import check_dataset_name, check_description
 from forebay.errors import ForebayError, InputError, NotAllowedError
 from forebay.hub.access.rules import Action
 from forebay.hub.web import forms, show
@@ -38,6 +38,7 @@ _FIELDS = {
     "bad-profile": "profile",
     "bad-parent": "parents",
     "bad-ref": "parents",
+    "bad-description": "description",
     "not-allowed": "name",
     **dict.fromkeys(
         (
@@ -62,6 +63,12 @@ _FIELDS = {
 
 _OF_A_LAKE = "urls"
 
+_WHAT_IT_IS = Field(
+    name="description",
+    label="What it is",
+    hint="Of a new dataset: the search finds it by these words. One that is there already keeps its own.",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersionPage:
@@ -81,13 +88,14 @@ class _Asked:
     name: str
     urls: tuple[str, ...]
     message: str
+    description: str
     team: str
     profile: str
 
     @property
     def command(self) -> str:
         words = ["forebay", "dataset", "register", self.name, *self.urls]
-        for option, value in (("--profile", self.profile), ("--team", self.team), ("-m", self.message)):
+        for option, value in _options(self.profile, self.description, self.team, self.message):
             words += [option, value] if value else []
         return " ".join(map(quote, words))
 
@@ -116,6 +124,7 @@ def register(visit: Visit) -> Page | Redirect:
     told = f"{show.count(version.files, 'file')} registered as {version.ref}."
     if not added.created:
         told = f"Nothing has changed: that is {version.ref} already."
+    told += _kept_description(visit, version.dataset, asked.description)
     return Redirect(to=of_version(version.dataset, version.number), notice=told)
 
 
@@ -146,6 +155,7 @@ def commit(visit: Visit) -> Page | Redirect:
         told = f"Nothing has changed: that is {version.ref} already."
     if done.not_kept:
         told = f"{told} It is not in the cache: {done.not_kept}"
+    told += _kept_description(visit, version.dataset, wanted.description)
     return Redirect(to=of_version(version.dataset, version.number), notice=told)
 
 
@@ -157,7 +167,8 @@ def _asked(visit: Visit) -> _Asked:
         raise InputError("missing-field", "Where the objects lie is missing.", todo="Write s3://bucket/folder/*")
     for url in urls:
         parse_location(url)
-    texts = {key: given.get(key, "").strip() for key in ("message", "team", "profile")}
+    check_description(given.get("description", ""))
+    texts = {key: given.get(key, "").strip() for key in ("message", "description", "team", "profile")}
     return _Asked(name=name, urls=urls, **texts)
 
 
@@ -186,6 +197,7 @@ def _add(visit: Visit, lister: Lister, asked: _Asked) -> AddedVersion:
             profile=profile,
             created_by=visit.sight.user,
             message=asked.message,
+            description=asked.description,
             team=asked.team,
             made_by=MadeBy(command=f"register {' '.join(asked.urls)}"),
         )
@@ -210,7 +222,8 @@ def _wanted(visit: Visit) -> Wanted:
     parents = tuple(given.get("parents", "").split())
     for ref in parents:
         visit.hub.catalog.resolve(ref)
-    texts = {key: given.get(key, "").strip() for key in ("made_by", "message", "team")}
+    check_description(given.get("description", ""))
+    texts = {key: given.get(key, "").strip() for key in ("made_by", "message", "description", "team")}
     path = Path(folder) if visit.committer is None else _on_this_machine(folder)
     return Wanted(dataset=name, folder=path, parents=parents, **texts)
 
@@ -230,9 +243,21 @@ def _commit_command(wanted: Wanted, folder: str) -> str:
     words = ["forebay", "dataset", "commit", wanted.dataset, folder]
     for ref in wanted.parents:
         words += ["--parent", ref]
-    for option, value in (("--made-by", wanted.made_by), ("--team", wanted.team), ("-m", wanted.message)):
+    more = _options("", wanted.description, wanted.team, wanted.message)
+    for option, value in (("--made-by", wanted.made_by), *more):
         words += [option, value] if value else []
     return " ".join(map(quote, words))
+
+
+def _kept_description(visit: Visit, dataset: str, given: str) -> str:
+    """That it is not what was written, since only a dataset that is made gets it; "" where it is."""
+    if not given or visit.hub.catalog.dataset(dataset).description == given:
+        return ""
+    return f" {dataset} was there already and keeps its description."
+
+
+def _options(profile: str, description: str, team: str, message: str) -> tuple[tuple[str, str], ...]:
+    return ("--profile", profile), ("--description", description), ("--team", team), ("-m", message)
 
 
 def _failed(form: Form, error: ForebayError) -> Form:
@@ -264,6 +289,7 @@ def _register(visit: Visit) -> Form:
             hint="s3://, az://, gs://, https:// or file://, one a line, all in one bucket; * matches within a folder.",
         ),
         Field(name="message", label="Message", placeholder="week 12"),
+        _WHAT_IT_IS,
         *_team(visit),
         Field(name="profile", label="Profile", hint="The name of the credentials in the settings; empty: the default."),
     ]
@@ -294,6 +320,7 @@ def _commit(visit: Visit) -> Form:
         ),
         Field(name="made_by", label="Made by", placeholder="python prepare.py --folds 5"),
         Field(name="message", label="Message"),
+        _WHAT_IT_IS,
         *_team(visit),
     ]
     button = "Give me the command" if visit.committer is None else "Commit"

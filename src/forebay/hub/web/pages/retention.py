@@ -126,7 +126,7 @@ def plan(visit: Visit) -> Page:
         cancel="/admin/retention",
         fields=tuple(Field(name=name, label="", kind="hidden", value=value) for name, value in fields.items()),
     )
-    context = Confirm(heading=heading, says=says, facts=tuple(facts) if going else (), table=table, form=form)
+    context = Confirm(heading=heading, says=says, facts=tuple(facts) if going else (), form=form)
     return Page(
         template="confirm.html",
         title="Retention",

@@ -12,10 +12,11 @@ from forebay.hub.board.run_names import title_of
 from forebay.hub.board.run_rights import RunRights, rights_on
 from forebay.hub.board.run_stages import Stage, stages_of
 from forebay.hub.web import show
+from forebay.hub.web.charted import Chart
 from forebay.hub.web.forms import Confirm, Field, Form
 from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.route import Pages
-from forebay.hub.web.run_figures import Series, overlaid, stages_bar
+from forebay.hub.web.run_figures import POINTS, Series, overlaid, stages_bar
 from forebay.hub.web.run_left import Left, dashboard_of, figures_of, href_of, is_page, left_by
 from forebay.hub.web.run_words import compare_form, cut, figure, ref_href, ref_links, run_state, short
 from forebay.hub.web.table import Cell, Column, Row, Table
@@ -47,7 +48,7 @@ class RunShown:
     dashboard: str
     report: str
     has_task_stream: bool
-    curves: tuple[Markup, ...]
+    curves: tuple[Chart, ...]
     code: tuple[tuple[str, str], ...]
     made: Markup
     has_figures: bool
@@ -68,6 +69,7 @@ def run(visit: Visit) -> Page:
     figures = figures_of(visit, left) if rights.reviews else NONE
     stages = stages_of(found, visit.now)
     report = left.report
+    curves = _curves(figures, visit.limit(POINTS)) if report is None else ()
     context = RunShown(
         run=found,
         rights=rights,
@@ -81,7 +83,7 @@ def run(visit: Visit) -> Page:
         dashboard=dashboard_of(visit, left, len(found.attempts)) if found.state is RunState.RUNNING else "",
         report=href_of(found.run_id, report) if report else "",
         has_task_stream=left.task_stream is not None,
-        curves=_curves(figures) if report is None else (),
+        curves=curves,
         code=_code(found),
         made=ref_links(list(found.made)),
         has_figures=bool(figures.metrics),
@@ -103,6 +105,7 @@ def run(visit: Visit) -> Page:
             _metrics(figures),
             _files(visit, left),
             _parameters(found, figures),
+            *(curve.numbers for curve in curves),
         ),
     )
 
@@ -152,9 +155,9 @@ def retry(visit: Visit) -> Redirect:
     return Redirect(to=f"/runs/{found.run_id}", notice=f"The run {short(found.run_id)} is queued once more.")
 
 
-def _curves(figures: Figures) -> tuple[Markup, ...]:
+def _curves(figures: Figures, points: int) -> tuple[Chart, ...]:
     return tuple(
-        overlaid(f"curve-{number}", curve.name, [Series(letter="", name="this run", curve=curve)])
+        overlaid(f"curve-{number}", curve.name, [Series(letter="", name="this run", curve=curve)], points=points)
         for number, curve in enumerate(figures.curves)
     )
 
@@ -187,6 +190,7 @@ def _stages(visit: Visit, stages: list[Stage]) -> Table:
             Column(key="site", title="Site"),
             Column(key="began", title="Began"),
             Column(key="seconds", title="Took", number=True),
+            Column(key="goes_on", title="Goes on", given=True),
         ),
         rows=tuple(
             Row(
@@ -196,6 +200,7 @@ def _stages(visit: Visit, stages: list[Stage]) -> Table:
                     Cell(value=stage.site),
                     Cell(value=stage.began, shown=show.when(stage.began, visit.now)),
                     Cell(value=stage.seconds, shown=_took(stage)),
+                    Cell(value=stage.goes_on),
                 )
             )
             for stage in stages
@@ -241,6 +246,9 @@ def _data(lines: list[DataLine]) -> Table:
             Column(key="size_bytes", title="Size", number=True),
             Column(key="files", title="Files", number=True),
             Column(key="there", title="At its site"),
+            Column(key="share", title="There", given=True),
+            Column(key="rate_bytes_s", title="Rate", given=True),
+            Column(key="left_s", title="Left", given=True),
         ),
         rows=tuple(
             Row(
@@ -250,12 +258,20 @@ def _data(lines: list[DataLine]) -> Table:
                     Cell(value=line.size_bytes, shown=show.size(line.size_bytes)),
                     Cell(value=line.files or None, shown=f"{line.files:,}" if line.files else ""),
                     Cell(value=line.state, shown=_there(line)),
+                    *(Cell(value=value) for value in _filling(line)),
                 )
             )
             for line in lines
         ),
         empty="It reads no dataset.",
     )
+
+
+def _filling(line: DataLine) -> tuple[float | None, float | None, float | None]:
+    """How far it is, how fast and for how long; of what fills alone."""
+    if line.state != "filling":
+        return None, None, None
+    return round(line.share, 4), line.rate_bytes_s or None, line.left_s
 
 
 def _there(line: DataLine) -> Markup | str:

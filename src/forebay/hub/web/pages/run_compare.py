@@ -13,10 +13,11 @@ from forebay.hub.board.run_names import title_of
 from forebay.hub.board.run_rights import rights_on
 from forebay.hub.board.run_stages import stages_of
 from forebay.hub.web import show
+from forebay.hub.web.charted import Chart
 from forebay.hub.web.forms import Form
 from forebay.hub.web.page import Page
 from forebay.hub.web.route import Pages
-from forebay.hub.web.run_figures import Series, by_name, overlaid
+from forebay.hub.web.run_figures import POINTS, Series, by_name, overlaid
 from forebay.hub.web.run_left import Left, figures_of, href_of, left_by
 from forebay.hub.web.run_words import compare_form, cut, difference, figure, run_state, short
 from forebay.hub.web.table import Cell, Column, Row, Table
@@ -39,7 +40,7 @@ class Compared:
     only_differences: bool
     other: str
     same: int
-    curves: tuple[Markup, ...]
+    curves: tuple[Chart, ...]
     reports: tuple[tuple[str, str, str], ...]
     has_metrics: bool
     more: Form | None
@@ -71,12 +72,13 @@ def compare(visit: Visit) -> Page:
     only = visit.query.get("all") != "1"
     told = differences([parameters_of(one.run.new, one.figures.parameters) for one in ones])
     query = "&".join(f"run={one.run.run_id}" for one in ones)
+    curves = _curves(ones, visit.limit(POINTS))
     context = Compared(
         count=len(ones),
         only_differences=only,
         other=f"/runs/compare?{query}{'&all=1' if only else ''}",
         same=sum(not each.differs for each in told),
-        curves=_curves(ones),
+        curves=curves,
         reports=tuple(
             (one.letter, one.name, href_of(one.run.run_id, report)) for one in ones if (report := one.left.report)
         ),
@@ -90,7 +92,12 @@ def compare(visit: Visit) -> Page:
         nav="runs",
         context=context,
         parent=("Runs", "/runs"),
-        tables=(_runs(visit, ones), _parameters(ones, parameters), _metrics(ones)),
+        tables=(
+            _runs(visit, ones),
+            _parameters(ones, parameters),
+            _metrics(ones),
+            *(curve.numbers for curve in curves),
+        ),
     )
 
 
@@ -112,13 +119,14 @@ def _too_few() -> InputError:
     return InputError("bad-comparison", "Choose two runs or more.", todo="Tick them in the list of runs.")
 
 
-def _curves(ones: list[_One]) -> tuple[Markup, ...]:
+def _curves(ones: list[_One], points: int) -> tuple[Chart, ...]:
     names = {one.letter: one.name for one in ones}
     numbers = {one.letter: place for place, one in enumerate(ones)}
     charts = []
     for place, (name, curves) in enumerate(by_name({one.letter: one.figures.curves for one in ones}).items()):
         series = [Series(letter=letter, name=names[letter], curve=curve) for letter, curve in curves]
-        charts.append(overlaid(f"curve-{place}", name, series, [numbers[letter] + 1 for letter, _ in curves]))
+        looks = [numbers[letter] + 1 for letter, _ in curves]
+        charts.append(overlaid(f"curve-{place}", name, series, looks, points=points))
     return tuple(charts)
 
 

@@ -115,6 +115,11 @@ def _table(visit: Visit, asked: RunFilter, found: RunLines) -> Table:
             Column(key="by", title="By"),
             Column(key="submitted", title="Submitted"),
             Column(key="id", title="Id"),
+            Column(key="metric_name", title="Metric", given=True),
+            Column(key="reason", title="Why", given=True),
+            Column(key="made", title="Made", given=True),
+            Column(key="attempts", title="Attempts", given=True),
+            Column(key="next_try_at", title="Next try", given=True),
         ),
         rows=tuple(_row(visit, line) for line in found.runs),
         more=_next(asked, found),
@@ -158,6 +163,11 @@ def _row(visit: Visit, line: RunLine) -> Row:
             Cell(value=line.submitted_by),
             Cell(value=line.submitted_at, shown=show.when(line.submitted_at, visit.now)),
             Cell(value=line.run_id, shown=show.copy(line.run_id, short(line.run_id)), title=line.run_id),
+            Cell(value=metric[0] if metric else ""),
+            Cell(value=line.reason),
+            Cell(value=" ".join(line.made)),
+            Cell(value=line.tries),
+            Cell(value=line.next_try_at or None, shown=show.when(line.next_try_at, visit.now)),
         ),
     )
 

@@ -20,6 +20,7 @@ from forebay.hub.web.page import Page, Redirect
 from forebay.hub.web.pages.sites import links_table
 from forebay.hub.web.route import Pages
 from forebay.hub.web.run_words import short
+from forebay.hub.web.site_forms import drain_form, plan_form
 from forebay.hub.web.table import Cell, Column, Row, Table
 from forebay.hub.web.visit import Visit
 from forebay.sites.site import Resources
@@ -78,8 +79,8 @@ def _page(visit: Visit, *, drain: Form | None = None, plan: Form | None = None) 
         may_tend=may_tend,
         may_remove=visit.may(Action.MANAGE, Place(site=name)),
         may_run=visit.may(Action.RUN),
-        drain=drain or (_drain_form(name) if may_tend else None),
-        plan=plan or (_plan_form(name) if may_tend else None),
+        drain=drain or (drain_form(name) if may_tend else None),
+        plan=plan or (plan_form(name) if may_tend else None),
     )
     tables = (
         _runs_table(visit, runs),
@@ -89,7 +90,14 @@ def _page(visit: Visit, *, drain: Form | None = None, plan: Form | None = None) 
     )
     status = 400 if drain or plan else 200
     return Page(
-        template="sites/site.html", title=name, nav="sites", context=context, tables=tables, parent=_UP, status=status
+        template="sites/site.html",
+        title=name,
+        nav="sites",
+        context=context,
+        tables=tables,
+        parent=_UP,
+        status=status,
+        at=f"/sites/{name}",
     )
 
 
@@ -102,7 +110,7 @@ def set_state(visit: Visit) -> Page | Redirect:
     reason = visit.form.get("reason", "").strip()
     if wanted == SiteState.DRAINING and not reason:
         told = InputError("missing-field", "Say why: who meets it asks.")
-        return _page(visit, drain=failed(filled(_drain_form(name), visit.form), told, "reason"))
+        return _page(visit, drain=failed(filled(drain_form(name), visit.form), told, "reason"))
     record = visit.hub.sites.set_state(name, SiteState(wanted), reason)
     return Redirect(to=f"/sites/{name}", notice=f"{name} is {record.state}.")
 
@@ -131,7 +139,6 @@ def ask_down(visit: Visit) -> Page:
             "All that runs there is ended at once, and placed elsewhere where it can be.",
             "Nothing is deleted from its volume. Draining instead lets runs end in peace.",
         ),
-        table=_runs_table(visit, runs) if runs else None,
         form=form,
     )
     return Page(
@@ -139,7 +146,7 @@ def ask_down(visit: Visit) -> Page:
         title=f"Take {name} down",
         nav="sites",
         context=context,
-        tables=context.tables,
+        tables=(_runs_table(visit, runs),) if runs else (),
         parent=(name, f"/sites/{name}"),
     )
 
@@ -175,7 +182,7 @@ def remove(visit: Visit) -> Redirect:
 @pages.post("/sites/{name}/downtimes")
 def plan(visit: Visit) -> Page | Redirect:
     """Plan one; what is wrong is told beside its field."""
-    name, form = visit.path["name"], _plan_form(visit.path["name"])
+    name, form = visit.path["name"], plan_form(visit.path["name"])
     moments: dict[str, float] = {}
     for field in ("begins", "ends"):
         try:
@@ -292,6 +299,10 @@ def _tasks_table(visit: Visit, tasks: Sequence[Task], *, may_tend: bool) -> Tabl
         Column(key="since", title="Since", number=True),
         Column(key="id", title="Id"),
         *((Column(key="act", title=""),) if may_tend else ()),
+        Column(key="done_bytes", title="Done", given=True),
+        Column(key="total_bytes", title="Of", given=True),
+        Column(key="next_try_at", title="Next try", given=True),
+        Column(key="unblock", title="What unblocks it", given=True),
     )
     rows = []
     for item in tasks:
@@ -307,6 +318,10 @@ def _tasks_table(visit: Visit, tasks: Sequence[Task], *, may_tend: bool) -> Tabl
             Cell(value=item.since, shown=show.when(item.since, visit.now)),
             Cell(value=item.task_id, shown=show.copy(item.task_id, short(item.task_id)), title=item.task_id),
             *((Cell(value="", shown=take_back),) if may_tend else ()),
+            Cell(value=item.done_bytes),
+            Cell(value=item.total_bytes),
+            Cell(value=item.next_try_at or None, shown=show.when(item.next_try_at, visit.now)),
+            Cell(value=item.unblock),
         )
         rows.append(Row(key=item.task_id, cells=cells))
     return Table(
@@ -362,31 +377,3 @@ def _downtimes_table(visit: Visit, found: Sequence[Downtime], *, may_tend: bool)
 def _links_here(visit: Visit, lanes: Sequence[Lane]) -> Table:
     table = links_table(visit, lanes, "links", caption="From lakes and other sites")
     return replace(table, empty="No link to it is known yet: fills measure them as they bring data.")
-
-
-def _drain_form(name: str) -> Form:
-    return Form(
-        action=f"/sites/{name}/state",
-        button="Drain it",
-        fields=(
-            Field(name="state", label="", kind="hidden", value=SiteState.DRAINING.value),
-            Field(
-                name="reason",
-                label="Why",
-                placeholder="new disks",
-                hint="Nothing new begins there, what runs ends in peace, nothing in use is evicted.",
-            ),
-        ),
-    )
-
-
-def _plan_form(name: str) -> Form:
-    return Form(
-        action=f"/sites/{name}/downtimes",
-        button="Plan the downtime",
-        fields=(
-            Field(name="begins", label="From", placeholder="now", hint="2026-12-01 22:00 in UTC, or 8h from now."),
-            Field(name="ends", label="Until", placeholder="2h", required=True, hint="The same."),
-            Field(name="why", label="Why", placeholder="new disks"),
-        ),
-    )

@@ -42,6 +42,14 @@ COLUMNS = (
     Column(key="tasks", title="Tasks", number=True),
     Column(key="agent", title="Agent"),
     Column(key="seen_at", title="Seen", number=True),
+    Column(key="gpus_busy", title="GPUs busy", given=True),
+    Column(key="cpus_busy", title="CPUs busy", given=True),
+    Column(key="volume_held_bytes", title="Held", given=True),
+    Column(key="volume_limit_bytes", title="Of", given=True),
+    Column(key="tasks_by_kind", title="Tasks by kind", given=True),
+    Column(key="reason", title="Why", given=True),
+    Column(key="down_from", title="Next downtime", given=True),
+    Column(key="down_until", title="Until", given=True),
 )
 LINK_COLUMNS = (
     Column(key="from", title="From"),
@@ -52,6 +60,8 @@ LINK_COLUMNS = (
     Column(key="moved_bytes", title="Moved", number=True),
     Column(key="measured_at", title="Measured", number=True),
     Column(key="now_bytes_s", title="Now"),
+    Column(key="brings", title="Brings", given=True),
+    Column(key="rest_bytes", title="To come", given=True),
 )
 
 
@@ -150,7 +160,19 @@ def _site(visit: Visit, site: SiteRecord, load: SiteLoad, planned: Mapping[str, 
         Cell(value=load.all_tasks, title=_tasks(load)),
         Cell(value=site.release, shown=site.release or "unknown"),
         site_words.seen(site, visit.now),
+        Cell(value=load.busy.gpus if load.busy else None),
+        Cell(value=load.busy.cpus if load.busy else None),
+        Cell(value=load.account.held_bytes if load.account else None),
+        Cell(value=load.account.limit_bytes if load.account else None),
+        Cell(value=_tasks(load)),
+        Cell(value=site.reason),
+        _moment(soon.begins_at if soon else None, visit.now),
+        _moment(soon.ends_at if soon else None, visit.now),
     )
+
+
+def _moment(at: float | None, now: float) -> Cell:
+    return Cell(value=at, shown=show.when(at, now))
 
 
 def _lane(visit: Visit, lane: Lane) -> tuple[Cell, ...]:
@@ -168,6 +190,8 @@ def _lane(visit: Visit, lane: Lane) -> tuple[Cell, ...]:
         Cell(value=link.moved_bytes if link else 0, shown=show.size(link.moved_bytes) if link else "–"),
         measured,
         Cell(value=lane.bytes_s, shown=site_words.lane_state(lane)),
+        Cell(value=" ".join(flow.ref for flow in lane.flows)),
+        Cell(value=lane.rest_bytes),
     )
 
 

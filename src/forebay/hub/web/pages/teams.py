@@ -121,6 +121,7 @@ def _one_page(visit: Visit, form: Form | None = None) -> Page:
         tables=(members, policies),
         parent=_TEAMS,
         status=400 if form else 200,
+        at=here,
     )
 
 

@@ -118,6 +118,8 @@ def tokens_table(visit: Visit, found: Sequence[Token], *, whose: bool) -> Table:
         Column(key="last_used_at", title="Used", number=True),
         Column(key="created_at", title="Made", number=True),
         Column(key="act", title=""),
+        Column(key="expires_at", title="Expires", given=True),
+        Column(key="revoked_at", title="Revoked", given=True),
     )
     return Table(
         name="tokens",
@@ -147,6 +149,8 @@ def _row(visit: Visit, item: Token, *, whose: bool) -> Row:
             ),
             Cell(value=item.created_at, shown=show.when(item.created_at, now)),
             Cell(value="", shown=end if _holds(item, now) else ""),
+            Cell(value=item.expires_at or None, shown=show.when(item.expires_at, now)),
+            Cell(value=item.revoked_at or None, shown=show.when(item.revoked_at, now)),
         ),
     )
 

@@ -162,9 +162,9 @@ def ask_to_forget(visit: Visit) -> Page:
             ),
             "It is refused while a tag, a replica or a version that was made from it holds it.",
         ),
-        table=_places(line.places, line.version, visit.now) if line.places else None,
     )
-    return _confirm(confirm, "Forget a version", line.version)
+    tables = (_places(line.places, line.version, visit.now),) if line.places else ()
+    return _confirm(confirm, "Forget a version", line.version, tables)
 
 
 @pages.post("/datasets/{name}/v{number}/forget")
@@ -183,13 +183,13 @@ def number_of(visit: Visit) -> int:
     return int(text)
 
 
-def _confirm(confirm: Confirm, title: str, found: Version) -> Page:
+def _confirm(confirm: Confirm, title: str, found: Version, tables: tuple[Table, ...] = ()) -> Page:
     return Page(
         template="confirm.html",
         title=title,
         nav="datasets",
         context=confirm,
-        tables=confirm.tables,
+        tables=tables,
         parent=(found.ref, of_version(found.dataset, found.number)),
     )
 
@@ -274,6 +274,8 @@ def _places(found: tuple[Place, ...], item: Version, now: float) -> Table:
                 ),
                 Cell(value=place.since, shown=show.when(place.since, now)),
                 Cell(value=place.size_bytes, shown=show.size(place.size_bytes)),
+                Cell(value=_fact(place, now)),
+                Cell(value=place.volume_id),
             )
         )
         for place in found
@@ -286,6 +288,8 @@ def _places(found: tuple[Place, ...], item: Version, now: float) -> Table:
             Column(key="state", title="State"),
             Column(key="since", title="Since"),
             Column(key="size_bytes", title="Size", number=True),
+            Column(key="fact", title="What matters", given=True),
+            Column(key="volume", title="Volume", given=True),
         ),
         rows=tuple(rows),
         empty=Markup("<p>It is on no volume.</p>{}").format(show.command(f"forebay cache warm {quote(item.ref)}")),
