@@ -214,6 +214,9 @@ def test_what_is_hidden_is_not_found_nor_counted(dashboard: Dashboard, clock: Fa
     found = ada.get("/find", params={"q": "prod", "part": "1"}).text
     assert "criteo@prod" in found
     assert "/sites/dgx-basement" in ada.get("/find?q=basement&part=1").text
+    for text, first in (("criteo@prod", "criteo@prod"), ("criteo@v1", "criteo@v1"), ("criteo", "criteo")):
+        names = re.findall(r"<b>(.*?)</b>", ada.get("/find", params={"q": text, "part": "1"}).text)
+        assert names[0] == first, names
     assert MARKUP not in ada.get("/find?q=clicks&part=1").text
 
 

@@ -67,18 +67,23 @@ def _datasets(connection: Connection, sight: Sight, text: str, each: int) -> lis
 def _versions(
     connection: Connection, sight: Sight, datasets: list[Found], name: str, selector: str, each: int
 ) -> list[Found]:
-    """Of the dataset of just that name, or of the only one that was found."""
+    """Of the dataset of just that name, or of the first that was found: the one of that number, those of tags that
+    begin so, or the newest.
+    """
     chosen = next((item.name for item in datasets if item.name == name), datasets[0].name if datasets else "")
     if not chosen or not sight.sees(chosen):
         return []
+    number = selector.removeprefix("v")
+    is_number = number.isdigit() and len(number) < 10
+    if selector and not is_number and (tagged := _tags(connection, sight, selector, each, dataset=chosen)):
+        return tagged
     query = (
         sa.select(t.version.c.number, t.version.c.message)
         .join(t.dataset, t.dataset.c.dataset_id == t.version.c.dataset_id)
         .where(t.dataset.c.name == chosen, t.dataset.c.removed_at == 0, t.version.c.subset == "")
         .order_by(t.version.c.number.desc())
     )
-    number = selector.removeprefix("v")
-    if number.isdigit() and len(number) < 10:
+    if is_number:
         query = query.where(t.version.c.number == int(number))
     return [
         Found(
@@ -91,13 +96,15 @@ def _versions(
     ]
 
 
-def _tags(connection: Connection, sight: Sight, text: str, each: int) -> list[Found]:
+def _tags(connection: Connection, sight: Sight, text: str, each: int, *, dataset: str = "") -> list[Found]:
+    """Those that begin so, of all datasets or of one."""
     query = (
         sa.select(t.tag.c.name, t.dataset.c.name.label("dataset"), t.version.c.number)
         .join(t.dataset, t.dataset.c.dataset_id == t.tag.c.dataset_id)
         .join(t.version, t.version.c.version_id == t.tag.c.version_id)
         .where(t.dataset.c.removed_at == 0, t.tag.c.name.startswith(text, autoescape=True))
     )
+    query = query.where(t.dataset.c.name == dataset) if dataset else query
     query = sight.narrow(query, t.dataset.c.name).order_by(t.tag.c.name, t.dataset.c.name).limit(each)
     return [
         Found(
