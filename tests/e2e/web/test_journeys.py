@@ -427,7 +427,6 @@ def test_a_keyboard_is_enough_to_register_warm_pin_and_evict(place: Place) -> No
         keys.press("Control+k")
         keys.type("keyed@v1")
         page.locator("#found").get_by_role("option", name="keyed@v1").wait_for()
-        keys.press("ArrowDown")
         keys.press("Enter")
         page.wait_for_url("**/datasets/keyed/v1")
         follow("local", "**/cache/local/keyed/v1")
