@@ -27,6 +27,19 @@ def test_what_reads_a_table_is_due_when_that_was_written_and_not_before() -> Non
     assert turn.due(later - 0.1, {"run": 4}) is None, "it was a moment ago"
 
 
+def test_what_only_moves_waits_for_what_happens_and_is_urgent_at_last() -> None:
+    turn = _rendered(NOW, "fill", "replica")
+    soon = NOW + AT_MOST_EVERY_S
+    assert turn.due(soon, {"fill": 1}) is Due.MOVED
+    assert turn.due(soon, {"fill": 1, "replica": 1}) is Due.CHANGED
+    assert turn.due(NOW + AT_LEAST_EVERY_S, {"fill": 1}) is Due.MOVED
+    assert turn.due(NOW + LATEST_S, {"fill": 1}) is Due.CHANGED
+    turns = {"moves": _rendered(NOW - 50, "fill"), "old": _rendered(NOW - 55, "use"), "new": _rendered(NOW - 2, "run")}
+    assert next_turn(turns, NOW, {"fill": 9, "run": 1}) == ("new", Due.CHANGED)
+    turns["new"].rendered(NOW, ["run"], {"run": 1})
+    assert next_turn(turns, NOW, {"fill": 9, "run": 1}) == ("moves", Due.MOVED)
+
+
 def test_who_came_since_is_owed_something() -> None:
     turn = _rendered(NOW, "run")
     turn.asked_for = True

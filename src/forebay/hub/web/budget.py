@@ -1,7 +1,7 @@
 """How much rendering for watchers may cost: a share of a core over time, for all of them together. Pure.
 
 What is not used is saved up to a bound, so that after a quiet time many can be told of a change at once. Renderings
-that are due only since time has passed leave most of what is saved for changes.
+that are due only since time has passed, or bytes have moved, leave most of what is saved for changes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SAVED_S = 3.0
 """CPU seconds that are saved at most."""
 
 FOR_CHANGES_S = 2.0
-"""So much of it is left by what only grew old."""
+"""So much of it is left by what only grew old or moved."""
 
 RESTS = 1.0
 """After each rendering so many times its cost is waited also where there is something saved: others want the core."""

@@ -1,5 +1,7 @@
 """Whose turn it is to be rendered anew: those whose page reads what was written, the eldest first; then others.
 
+What is written all the time while bytes move comes after what happens but rarely: nobody waits for that because of it.
+
 Pure: it is told the time, and how often each table was written.
 """
 
@@ -16,6 +18,9 @@ AT_MOST_EVERY_S = 1.0
 AT_LEAST_EVERY_S = 10.0
 """What time alone changes, and what other processes wrote, is so late at most, while there is something to spend."""
 
+MOVES = frozenset({"fill"})
+"""Tables of which only how far something is has changed, where no other one has: what begins or ends is in others."""
+
 LATEST_S = 60.0
 """After so long it is as urgent as what has changed."""
 
@@ -24,7 +29,8 @@ class Due(IntEnum):
     """Why; the first ones go first."""
 
     CHANGED = 0
-    LONG_AGO = 1
+    MOVED = 1
+    LONG_AGO = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,11 +51,14 @@ class Turn:
         since_s = now - self.rendered_at
         if since_s < AT_MOST_EVERY_S:
             return None
-        if self.asked_for or any(written.get(table, 0) != count for table, count in self.read.items()):
+        changed = {table for table, count in self.read.items() if written.get(table, 0) != count}
+        if self.asked_for or changed - MOVES:
             return Due.CHANGED
-        if since_s >= AT_LEAST_EVERY_S:
-            return Due.LONG_AGO if since_s < LATEST_S else Due.CHANGED
-        return None
+        if not changed and since_s < AT_LEAST_EVERY_S:
+            return None
+        if since_s >= LATEST_S:
+            return Due.CHANGED
+        return Due.MOVED if changed else Due.LONG_AGO
 
     def rendered(self, now: float, tables: Iterable[str], written: Mapping[str, int]) -> None:
         """It was; `written` is how it stood before."""
