@@ -69,8 +69,8 @@ class _Told:
 async def watch(served: Serving, seconds: float, watchers: int, sights: int = SIGHTS) -> Watched:
     """Have them watch, half of them each page, in sessions of their own; measure before, during and after a change.
 
-    Fills go on before and during, so that the difference is what it costs to show them. For the change they are silent,
-    so that what comes then is of it.
+    Fills go on all the while, so that the difference is what it costs to show them; for the change alone they are
+    silent, so that what comes then is of it.
     """
     secrets = [served.made.admin, *list(served.made.people.values())[10 : 9 + sights]]
     told, arrived = [_Told() for _ in range(watchers)], asyncio.Event()
@@ -94,10 +94,17 @@ async def watch(served: Serving, seconds: float, watchers: int, sights: int = SI
         lost = sum(task.done() for task in tasks)
         for task in tasks:
             task.cancel()
+    left = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(filling(served, left))
+        await asyncio.sleep(_SETTLE_S)
+        idle_after, database_idle_after = await _shares(served, seconds)
+        left.set()
     return Watched(
-        idle=idle,
+        # What the machine does for others changes with the minutes: before and after stand for meanwhile.
+        idle=(idle + idle_after) / 2,
         watched=watched,
-        database_idle=database_idle,
+        database_idle=(database_idle + database_idle_after) / 2,
         database_watched=database_watched,
         parts=parts,
         seeing=len(secrets),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SHARE = 0.05
+SHARE = 0.04
 """Of a core."""
 
 SAVED_S = 3.0
