@@ -144,25 +144,26 @@ async def beating(served: Serving, ended: asyncio.Event) -> None:
         asker.close()
 
 
-async def filling(served: Serving, ended: asyncio.Event) -> None:
-    """The agents' fills under way, each told of as often as an agent does, until the end: all would be there in half
-    an hour. RuntimeError where one is refused.
+async def filling(served: Serving, ended: asyncio.Event, silent: asyncio.Event) -> None:
+    """The agents' fills under way, each told of as often as an agent does but while it is `silent`, until the end: all
+    would be there in half an hour. RuntimeError where one is refused.
     """
     made, under_way = served.made, fills(served.made.size)
     askers = [Asker(served.port, made.sites[place]) for place, _ in under_way]
-    begun = time.monotonic()
+    begun = due = time.monotonic()
     turn = 0
     while not ended.is_set():
+        due = max(due, time.monotonic()) + Terms().hold_beat_seconds / len(askers)
         number = turn % len(askers)
         total = total_bytes(under_way[number][1])
         moved = total // 3 + int(total * min(1 / 2, (time.monotonic() - begun) / _FILLED_S))
         progress = {"total_files": 20, "total_bytes": total, "moved_files": 20 * moved // total, "moved_bytes": moved}
         told = {"token": 1, "progress": progress}
-        status, answer = await askers[number].ask("PUT", f"/fills/{fill_id(number)}/progress", told)
-        if status >= 400:
-            raise RuntimeError(f"the hub answered {status} to a fill: {json.dumps(answer)}")
-        turn += 1
-        due = begun + turn * Terms().hold_beat_seconds / len(askers)
+        if not silent.is_set():
+            status, answer = await askers[number].ask("PUT", f"/fills/{fill_id(number)}/progress", told)
+            if status >= 400:
+                raise RuntimeError(f"the hub answered {status} to a fill: {json.dumps(answer)}")
+            turn += 1
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), max(0.0, due - time.monotonic()))
     for asker in askers:

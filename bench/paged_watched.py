@@ -73,9 +73,10 @@ async def watch(served: Serving, seconds: float, watchers: int, sights: int = SI
     silent, so that what comes then is of it.
     """
     secrets = [served.made.admin, *list(served.made.people.values())[10 : 9 + sights]]
-    told, arrived = [_Told() for _ in range(watchers)], asyncio.Event()
+    told = [_Told() for _ in range(watchers)]
+    ended, silent = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(filling(served, arrived))
+        group.create_task(filling(served, ended, silent))
         idle, database_idle = await _shares(served, seconds)
         tasks = [
             group.create_task(_watch(served, secrets[number % len(secrets)], PAGES[number // 5 % 2], one))
@@ -85,7 +86,7 @@ async def watch(served: Serving, seconds: float, watchers: int, sights: int = SI
         before = sum(one.parts for one in told)
         watched, database_watched = await _shares(served, seconds)
         parts = sum(one.parts for one in told) - before
-        arrived.set()
+        silent.set()
         await asyncio.sleep(_SETTLE_S)
         changed = await _change(served)
         for one in told:
@@ -94,12 +95,10 @@ async def watch(served: Serving, seconds: float, watchers: int, sights: int = SI
         lost = sum(task.done() for task in tasks)
         for task in tasks:
             task.cancel()
-    left = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(filling(served, left))
+        silent.clear()
         await asyncio.sleep(_SETTLE_S)
         idle_after, database_idle_after = await _shares(served, seconds)
-        left.set()
+        ended.set()
     return Watched(
         # What the machine does for others changes with the minutes: before and after stand for meanwhile.
         idle=(idle + idle_after) / 2,
