@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.hub.web.budget import SAVED_S, SHARE, Budget
+from forebay.hub.web.budget import MOVES_SHARE, SAVED_S, SHARE, Budget
 from forebay.hub.web.turns import AT_LEAST_EVERY_S, AT_MOST_EVERY_S, LATEST_S, Due, Turn, next_turn
 
 NOW = 1000.0
@@ -81,23 +81,36 @@ def test_however_many_change_without_end_each_has_its_turn() -> None:
     assert set(shown[:200]) == set(shown[200:]) == set(turns)
 
 
-@given(st.lists(st.tuples(st.floats(0.0, 30.0), st.floats(0.001, 2.0), st.booleans()), max_size=60))
-def test_no_more_is_spent_than_the_share_and_what_was_saved(wants: list[tuple[float, float, bool]]) -> None:
-    budget, now, spent, largest = Budget(at=0.0), 0.0, 0.0, 0.0
-    for pause_s, cost_s, for_change in wants:
+@given(st.lists(st.tuples(st.floats(0.0, 30.0), st.floats(0.001, 2.0), st.sampled_from(Due)), max_size=60))
+def test_no_more_is_spent_than_the_share_and_what_was_saved(wants: list[tuple[float, float, Due]]) -> None:
+    budget, now, spent, moves, largest = Budget(at=0.0), 0.0, 0.0, 0.0, 0.0
+    for pause_s, cost_s, why in wants:
         now += pause_s
-        if budget.wait_s(now, for_change=for_change) == 0:
-            budget.spend(now, cost_s)
+        if budget.wait_s(now, why) == 0:
+            budget.spend(now, cost_s, why)
             spent += cost_s
+            moves += cost_s * (why is Due.MOVED)
             largest = max(largest, cost_s)
     assert spent <= SHARE * now + largest + 1e-6
+    assert moves <= MOVES_SHARE * now + largest + 1e-6
 
 
 def test_the_wait_is_as_long_as_it_takes_to_earn_it_and_leaves_something_for_changes() -> None:
     budget = Budget(at=0.0, left_s=SAVED_S)
-    budget.spend(0.0, SAVED_S + 0.08)
-    assert math.isclose(budget.wait_s(0.0, for_change=True), 0.08 / SHARE)
-    assert budget.wait_s(0.0, for_change=False) > budget.wait_s(0.0, for_change=True)
+    budget.spend(0.0, SAVED_S + 0.08, Due.CHANGED)
+    assert math.isclose(budget.wait_s(0.0, Due.CHANGED), 0.08 / SHARE)
+    assert budget.wait_s(0.0, Due.LONG_AGO) > budget.wait_s(0.0, Due.CHANGED)
     later = 0.09 / SHARE
-    assert budget.wait_s(later, for_change=True) == 0.0
-    assert budget.wait_s(later, for_change=False) > 0.0
+    assert budget.wait_s(later, Due.CHANGED) == 0.0
+    assert budget.wait_s(later, Due.LONG_AGO) > 0.0
+
+
+def test_what_moves_all_the_time_begins_at_once_and_leaves_something_for_changes() -> None:
+    budget, now = Budget(at=0.0), 0.0
+    assert budget.wait_s(now, Due.MOVED) == 0.0
+    while now < 100.0:
+        budget.spend(now, 0.1, Due.MOVED)
+        assert math.isclose(budget.wait_s(now, Due.MOVED), 0.1 / MOVES_SHARE)
+        now += budget.wait_s(now, Due.MOVED)
+    assert budget.wait_s(now, Due.CHANGED) == 0.0
+    assert math.isclose(budget.left_s, (SHARE - MOVES_SHARE) * now, rel_tol=1e-6)

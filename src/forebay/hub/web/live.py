@@ -36,7 +36,7 @@ from forebay.hub.api.acting import token_of
 from forebay.hub.board.sight import Sight
 from forebay.hub.web.budget import RESTS, Budget
 from forebay.hub.web.page import Page
-from forebay.hub.web.turns import Due, Turn, next_turn
+from forebay.hub.web.turns import Turn, next_turn
 from forebay.hub.web.unnamed import Unnamed, alike
 from forebay.log import get_logger
 
@@ -209,11 +209,11 @@ class Live:
         if due is None:
             return self._tick_s
         audience, why = due
-        wait_s = self._budget.wait_s(now, for_change=why is Due.CHANGED)
+        wait_s = self._budget.wait_s(now, why)
         if wait_s > 0:
             return min(wait_s, self._tick_s)
         cost_s = await self._renew(audience)
-        self._budget.spend(time.monotonic(), cost_s)
+        self._budget.spend(time.monotonic(), cost_s, why)
         return RESTS * cost_s
 
     def _forget_unwatched(self) -> None:
