@@ -64,6 +64,7 @@ class CommitHere:
             sent_files=done.sent_files,
             sent_bytes=done.sent_bytes,
             not_kept=done.not_kept,
+            description=hub.catalog.dataset(wanted.dataset).description,
         )
 
 

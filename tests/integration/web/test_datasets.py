@@ -555,7 +555,9 @@ def test_ones_own_hub_commits_a_folder_itself(filled: Dashboard, tmp_path: Path)
     filled.site.committer = CommitHere(session)
     browser, folder = filled.admin(), str(tmp_path / "out")
     given = {"name": "made", "folder": folder, "parents": "clicks@prod", "made_by": "python a.py", "message": "it's"}
-    shown = sent(browser, "/datasets/-/commit", team="ads", **given)
+    shown = sent(browser, "/datasets/-/commit", team="ads", description="Clicks by day", **given)
+    assert "keeps its description" not in shown
+    assert filled.hub.catalog.dataset("made").description == "Clicks by day"
     assert "2 files committed as made@v1, 2 of them sent." in shown
     assert "not in the cache" not in shown
     version = filled.hub.catalog.resolve("made@v1")
@@ -565,7 +567,8 @@ def test_ones_own_hub_commits_a_folder_itself(filled: Dashboard, tmp_path: Path)
     replica = filled.hub.replicas.get(session.through(filled.hub).cache.volume_id, version)
     assert replica is not None
     assert (replica.state, (home / "lake").exists()) == (ReplicaState.READY, False), "at once, and where the lake is"
-    assert "Nothing has changed: that is made@v1" in sent(browser, "/datasets/-/commit", **given)
+    shown = sent(browser, "/datasets/-/commit", description="Other words", **given)
+    assert "Nothing has changed: that is made@v1 already. made was there already and keeps its description." in shown
 
     for told, field, wrong in (
         ("there is no such directory", "folder", {"folder": f"{folder}x"}),

@@ -30,7 +30,7 @@ class Wanted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommittedHere:
     """`created` is False when the latest version already had exactly these files; `not_kept`: why it is not ready
-    here, "" where it is.
+    here, "" where it is. `description` is the dataset's afterwards, which the request's own snapshot does not know.
     """
 
     version: Version
@@ -38,6 +38,7 @@ class CommittedHere:
     sent_files: int
     sent_bytes: int
     not_kept: str
+    description: str
 
 
 Committer = Callable[[Hub, Wanted], CommittedHere]

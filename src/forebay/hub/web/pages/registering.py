@@ -124,7 +124,8 @@ def register(visit: Visit) -> Page | Redirect:
     told = f"{show.count(version.files, 'file')} registered as {version.ref}."
     if not added.created:
         told = f"Nothing has changed: that is {version.ref} already."
-    told += _kept_description(visit, version.dataset, asked.description)
+    known = visit.hub.catalog.dataset(version.dataset).description if asked.description else ""
+    told += _kept_description(version.dataset, asked.description, known)
     return Redirect(to=of_version(version.dataset, version.number), notice=told)
 
 
@@ -155,7 +156,7 @@ def commit(visit: Visit) -> Page | Redirect:
         told = f"Nothing has changed: that is {version.ref} already."
     if done.not_kept:
         told = f"{told} It is not in the cache: {done.not_kept}"
-    told += _kept_description(visit, version.dataset, wanted.description)
+    told += _kept_description(version.dataset, wanted.description, done.description)
     return Redirect(to=of_version(version.dataset, version.number), notice=told)
 
 
@@ -249,11 +250,9 @@ def _commit_command(wanted: Wanted, folder: str) -> str:
     return " ".join(map(quote, words))
 
 
-def _kept_description(visit: Visit, dataset: str, given: str) -> str:
+def _kept_description(dataset: str, given: str, known: str) -> str:
     """That it is not what was written, since only a dataset that is made gets it; "" where it is."""
-    if not given or visit.hub.catalog.dataset(dataset).description == given:
-        return ""
-    return f" {dataset} was there already and keeps its description."
+    return f" {dataset} was there already and keeps its description." if given and given != known else ""
 
 
 def _options(profile: str, description: str, team: str, message: str) -> tuple[tuple[str, str], ...]:
